@@ -1,0 +1,48 @@
+package engine
+
+import (
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"docker-mirror/go-helper/internal/reference"
+)
+
+// Copy is one image to be copied to one place.
+type Copy struct {
+	Source      reference.Reference
+	Destination reference.Reference
+	// Platforms limits a multi-platform image to these; empty means all, byte for byte.
+	Platforms []v1.Platform
+	// Origin is where the user asked for it, `file:line`; it goes into every message.
+	Origin string
+}
+
+// Status is how one copy ended.
+type Status string
+
+// The statuses of a finished copy.
+const (
+	StatusCopied    Status = "copied"
+	StatusUnchanged Status = "unchanged"
+	StatusSkipped   Status = "skipped" // never started: the run was interrupted
+	StatusFailed    Status = "failed"
+	StatusPlanned   Status = "planned" // --dry-run: would be copied
+)
+
+// Result tells how the copy of the same index ended.
+type Result struct {
+	Status Status
+	// Digest is what the destination has, or would have; zero where it is not known.
+	Digest v1.Hash
+	// SourceDigest differs from Digest only where platforms were limited.
+	SourceDigest v1.Hash
+	Err          error
+	Bytes        Bytes
+}
+
+// Bytes counts the blob bytes of a copy or a run. Where several copies share a blob, its bytes stand with the
+// copy whose repository they were uploaded to, and as mounted with the others.
+type Bytes struct {
+	Down    int64 `json:"down"`
+	Up      int64 `json:"up"`
+	Mounted int64 `json:"mounted"`
+}
