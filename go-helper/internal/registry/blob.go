@@ -1,0 +1,143 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"docker-mirror/go-helper/internal/auth"
+)
+
+// HeadBlob tells whether the repository has the blob.
+func (c *Client) HeadBlob(ctx context.Context, repository string, digest v1.Hash) (bool, error) {
+	_, err := c.do(ctx, c.blobRequest("blob HEAD", "look for blob", http.MethodHead, repository, digest))
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (c *Client) blobRequest(kind, op, method, repository string, digest v1.Hash) *request {
+	return &request{
+		kind: kind, op: op, method: method,
+		url:        c.endpoint(repository, "blobs/"+digest.String(), nil),
+		repository: repository, reference: digest.String(),
+		scopes: []auth.Scope{auth.Pull(repository)},
+		accept: []int{http.StatusOK},
+	}
+}
+
+// OpenBlob reads a blob from offset on, where the registry can; [BlobReader.Offset] says where it begins.
+// It retries until the answer's header is in; what breaks later comes out of Read.
+func (c *Client) OpenBlob(ctx context.Context, repository string, digest v1.Hash, offset int64) (*BlobReader, error) {
+	if err := c.ping(ctx); err != nil {
+		return nil, err
+	}
+	r := c.blobRequest("blob GET", "get blob", http.MethodGet, repository, digest)
+	if offset > 0 {
+		r.header = http.Header{"Range": {"bytes=" + strconv.FormatInt(offset, 10) + "-"}}
+		r.accept = []int{http.StatusOK, http.StatusPartialContent}
+	}
+	return retrying(ctx, c, r, func() (*BlobReader, error) { return c.openBlob(ctx, r, offset) })
+}
+
+func (c *Client) openBlob(ctx context.Context, r *request, offset int64) (*BlobReader, error) {
+	readCtx, cancel := context.WithCancelCause(ctx)
+	resp, err := c.send(readCtx, c.bulk, r)
+	if err != nil {
+		cancel(nil)
+		return nil, err
+	}
+	b := &BlobReader{
+		ctx: ctx, readCtx: readCtx, cancel: cancel, op: r.op, where: r.where(c), body: resp.Body, left: resp.ContentLength,
+		down: &c.stats.down, stall: c.opts.Retry.StallTimeout,
+	}
+	if resp.StatusCode == http.StatusPartialContent {
+		start, ok := rangeStart(resp.Header.Get("Content-Range"))
+		if !ok || start != offset {
+			b.Close()
+			return nil, wrapTransport(ctx, r.op, r.where(c),
+				permanentf("asked for bytes from %d on, got Content-Range %q", offset, clip(resp.Header.Get("Content-Range"), 64)))
+		}
+		b.Offset = start
+	}
+	b.timer = time.AfterFunc(b.stall, func() { cancel(&timeoutError{what: "no byte came", limit: b.stall}) })
+	b.timer.Stop()
+	return b, nil
+}
+
+// rangeStart reads the first position of "bytes 10-99/100".
+func rangeStart(contentRange string) (int64, bool) {
+	span, ok := strings.CutPrefix(contentRange, "bytes ")
+	if !ok {
+		return 0, false
+	}
+	first, _, ok := strings.Cut(span, "-")
+	if !ok {
+		return 0, false
+	}
+	start, err := strconv.ParseInt(strings.TrimSpace(first), 10, 64)
+	return start, err == nil && start >= 0
+}
+
+// BlobReader is a blob's content as it comes. Read's errors are [Temporary] where the rest can be had by another
+// [Client.OpenBlob]: the connection broke, ended early, or stalled while inside Read.
+type BlobReader struct {
+	// Offset is where the first byte stands in the blob: what was asked for, or 0 where the registry knows no
+	// ranges.
+	Offset int64
+
+	ctx, readCtx context.Context
+	cancel       context.CancelCauseFunc
+	op, where    string
+	body         io.ReadCloser
+	left         int64 // -1 unknown
+	down         *atomic.Int64
+	stall        time.Duration
+	timer        *time.Timer
+	closed       bool
+}
+
+// Read reads; it fails as soon as nothing has come for the policy's StallTimeout.
+func (b *BlobReader) Read(p []byte) (int, error) {
+	b.timer.Reset(b.stall)
+	n, err := b.body.Read(p)
+	b.timer.Stop()
+	b.down.Add(int64(n))
+	if b.left >= 0 {
+		b.left -= int64(n)
+	}
+	switch {
+	case err == nil || (err == io.EOF && b.left <= 0):
+		return n, err
+	case err == io.EOF:
+		err = io.ErrUnexpectedEOF
+	}
+	if cause := context.Cause(b.readCtx); cause != nil {
+		err = cause
+	}
+	return n, wrapTransport(b.ctx, b.op, b.where, err)
+}
+
+// Close ends the transfer, wherever it is.
+func (b *BlobReader) Close() error {
+	if b.closed {
+		return nil
+	}
+	b.closed = true
+	if b.timer != nil {
+		b.timer.Stop()
+	}
+	err := b.body.Close()
+	b.cancel(nil)
+	return err
+}
+
+var _ io.ReadCloser = (*BlobReader)(nil)

@@ -1,0 +1,270 @@
+package registry
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// maxErrorBody caps what is read of an error answer.
+const maxErrorBody = 8 << 10
+
+// ErrNotFound is what a 404 unwraps to: the manifest, blob, repository or upload session isn't there.
+var ErrNotFound = errors.New("not found")
+
+// Code is one entry of an error answer's body (distribution spec, "Error Codes").
+type Code struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// Error is a registry's refusal.
+type Error struct {
+	Op         string // what was being done: "get manifest"
+	Host       string
+	Repository string // empty where the request concerned none
+	Reference  string // tag, digest or upload; may be empty
+	Status     int
+	Codes      []Code // as far as the registry named any
+	// RetryAfter is how long the registry asked to be left alone; 0 where it said nothing.
+	RetryAfter time.Duration
+}
+
+// Error says what was being done, to what, and what the registry answered.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s: %d", e.Op, where(e.Host, e.Repository, e.Reference), e.Status)
+	if text := http.StatusText(e.Status); text != "" {
+		b.WriteString(" " + text)
+	}
+	for i, c := range e.Codes {
+		if i == 0 {
+			b.WriteString(": ")
+		} else {
+			b.WriteString("; ")
+		}
+		b.WriteString(c.Code)
+		if c.Message != "" && c.Code != "" {
+			b.WriteString(": ")
+		}
+		b.WriteString(c.Message)
+	}
+	return b.String()
+}
+
+// Is makes a 404 an [ErrNotFound].
+func (e *Error) Is(target error) bool {
+	return target == ErrNotFound && e.Status == http.StatusNotFound
+}
+
+// Temporary tells whether the same request may succeed later.
+func (e *Error) Temporary() bool { return temporaryStatus(e.Status) }
+
+// HasCode tells whether the registry named this error code.
+func (e *Error) HasCode(code string) bool {
+	for _, c := range e.Codes {
+		if c.Code == code {
+			return true
+		}
+	}
+	return false
+}
+
+func temporaryStatus(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return true
+	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported:
+		return false
+	}
+	return status >= 500
+}
+
+// DigestMismatchError tells that content isn't what its digest says.
+type DigestMismatchError struct {
+	Reference string // where it came from or went to, in full
+	Want, Got v1.Hash
+}
+
+func (e *DigestMismatchError) Error() string {
+	return fmt.Sprintf("%s: content has digest %s, want %s", e.Reference, e.Got, e.Want)
+}
+
+// transportError is a failure below HTTP: no answer, or one cut short.
+type transportError struct {
+	op, where string
+	err       error
+	temporary bool
+}
+
+func (e *transportError) Error() string   { return e.op + " " + e.where + ": " + e.err.Error() }
+func (e *transportError) Unwrap() error   { return e.err }
+func (e *transportError) Temporary() bool { return e.temporary }
+
+// timeoutError is a limit of ours that ran out. It is no context error: those mean that the caller gave up.
+type timeoutError struct {
+	what  string
+	limit time.Duration
+}
+
+func (e *timeoutError) Error() string   { return fmt.Sprintf("%s for %s", e.what, e.limit) }
+func (e *timeoutError) Timeout() bool   { return true }
+func (e *timeoutError) Temporary() bool { return true }
+
+// wrapTransport names what failed below HTTP and classifies it, with ctx being the caller's.
+func wrapTransport(ctx context.Context, op, where string, err error) error {
+	if ctxErr := ctx.Err(); ctxErr != nil {
+		// Also where the transport reports it as a broken connection.
+		return fmt.Errorf("%s %s: %w", op, where, ctxErr)
+	}
+	var mine *timeoutError
+	var netErr net.Error
+	if !errors.As(err, &mine) && errors.As(err, &netErr) && netErr.Timeout() {
+		// net/http's own timeouts claim to be context.DeadlineExceeded, which here means the caller's.
+		err = errors.New(redactURLError(err).Error())
+		return &transportError{op: op, where: where, err: err, temporary: true}
+	}
+	return &transportError{op: op, where: where, err: redactURLError(err), temporary: passing(err)}
+}
+
+// redactURLError drops the URL, which may hold a signature (pre-signed Location, redirect to a CDN).
+func redactURLError(err error) error {
+	var urlErr *url.Error
+	if errors.As(err, &urlErr) {
+		return urlErr.Err
+	}
+	return err
+}
+
+// passing tells which failures below HTTP are worth another try: all but those that a retry can't mend.
+func passing(err error) bool {
+	var (
+		unknownAuthority x509.UnknownAuthorityError
+		hostname         x509.HostnameError
+		invalid          x509.CertificateInvalidError
+		verification     *tls.CertificateVerificationError
+		record           tls.RecordHeaderError
+		alert            tls.AlertError
+		dns              *net.DNSError
+		permanent        *permanentError
+	)
+	switch {
+	case errors.As(err, &permanent),
+		errors.As(err, &unknownAuthority), errors.As(err, &hostname), errors.As(err, &invalid),
+		errors.As(err, &verification), errors.As(err, &record), errors.As(err, &alert):
+		return false
+	case errors.As(err, &dns):
+		return !dns.IsNotFound
+	}
+	// net/http has no type for these two.
+	text := err.Error()
+	return !strings.Contains(text, "server gave HTTP response to HTTPS client") &&
+		!strings.Contains(text, "unsupported protocol scheme")
+}
+
+// permanentError marks a refusal of ours (a redirect too many, an answer outside the protocol).
+type permanentError struct{ msg string }
+
+func (e *permanentError) Error() string { return e.msg }
+
+func permanentf(format string, args ...any) error {
+	return &permanentError{msg: fmt.Sprintf(format, args...)}
+}
+
+// Temporary tells whether what failed may succeed on another try: 408, 425, 429 and 5xx (but 501 and 505),
+// resets, unexpected ends, timeouts, stalls. Never where a context ended, on 401, 403, 404, or on a mismatch.
+func Temporary(err error) bool {
+	if err == nil {
+		return false
+	}
+	var refused *Error
+	if errors.As(err, &refused) {
+		return refused.Temporary()
+	}
+	var broken *transportError
+	if errors.As(err, &broken) {
+		return broken.temporary
+	}
+	var ours *timeoutError
+	if errors.As(err, &ours) {
+		return true
+	}
+	var mismatch *DigestMismatchError
+	if errors.As(err, &mismatch) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	var netErr net.Error
+	if errors.As(err, &netErr) && netErr.Timeout() {
+		return true
+	}
+	return errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// IsDenied tells whether the registry or its token service said 401 or 403.
+func IsDenied(err error) bool {
+	var refused *Error
+	return errors.As(err, &refused) &&
+		(refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden)
+}
+
+// parseCodes reads an error answer's body; what isn't the spec's JSON is no code.
+func parseCodes(body []byte) []Code {
+	var parsed struct {
+		Errors []struct {
+			Code    string          `json:"code"`
+			Message string          `json:"message"`
+			Detail  json.RawMessage `json:"detail"`
+		} `json:"errors"`
+	}
+	if json.Unmarshal(body, &parsed) != nil {
+		return nil
+	}
+	codes := make([]Code, 0, len(parsed.Errors))
+	for _, e := range parsed.Errors {
+		codes = append(codes, Code{Code: clip(e.Code, 64), Message: clip(e.Message, 512)})
+	}
+	return codes
+}
+
+// clip keeps what a registry says printable and short.
+func clip(s string, n int) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, s)
+	if len(s) > n {
+		s = strings.ToValidUTF8(s[:n], "") + "…"
+	}
+	return s
+}
+
+// where spells host/repository:tag, host/repository@digest or less.
+func where(host, repository, reference string) string {
+	s := host
+	if repository != "" {
+		s += "/" + repository
+	}
+	switch {
+	case reference == "":
+	case strings.Contains(reference, ":"):
+		s += "@" + reference
+	default:
+		s += ":" + reference
+	}
+	return s
+}

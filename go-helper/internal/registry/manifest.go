@@ -1,0 +1,131 @@
+package registry
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"mime"
+	"net/http"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"docker-mirror/go-helper/internal/auth"
+)
+
+// maxManifest is the size that the distribution spec obliges registries to take at least, and most take at most.
+const maxManifest = 4 << 20
+
+// acceptManifests asks for any manifest: HEAD and GET must ask alike, or some registries answer them
+// differently. Schema 1 is asked for last, so that a registry which has nothing else says so in its Content-Type.
+var acceptManifests = []string{strings.Join([]string{
+	string(types.OCIImageIndex), string(types.DockerManifestList),
+	string(types.OCIManifestSchema1), string(types.DockerManifestSchema2),
+	"application/vnd.oci.artifact.manifest.v1+json",
+	string(types.DockerManifestSchema1Signed) + ";q=0.1", string(types.DockerManifestSchema1) + ";q=0.1",
+	"*/*;q=0.05",
+}, ", ")}
+
+// Manifest is a manifest or an index as the registry has it.
+type Manifest struct {
+	MediaType string
+	Digest    v1.Hash // of Body, computed here
+	Body      []byte
+}
+
+// HeadManifest resolves a tag or digest without its content. [ErrNotFound] where it isn't there.
+func (c *Client) HeadManifest(ctx context.Context, repository, identifier string) (v1.Descriptor, error) {
+	r := c.manifestRequest("manifest HEAD", "resolve", http.MethodHead, repository, identifier)
+	answer, err := c.do(ctx, r)
+	if err != nil {
+		return v1.Descriptor{}, err
+	}
+	digest, err := v1.NewHash(answer.header.Get("Docker-Content-Digest"))
+	if err != nil || contentLength(answer.header) < 0 {
+		// The header is optional in the distribution spec.
+		m, err := c.GetManifest(ctx, repository, identifier)
+		if err != nil {
+			return v1.Descriptor{}, err
+		}
+		return v1.Descriptor{MediaType: types.MediaType(m.MediaType), Digest: m.Digest, Size: int64(len(m.Body))}, nil
+	}
+	if want, err := v1.NewHash(identifier); err == nil && want.Algorithm == digest.Algorithm && want != digest {
+		return v1.Descriptor{}, &DigestMismatchError{Reference: r.where(c), Want: want, Got: digest}
+	}
+	return v1.Descriptor{
+		MediaType: types.MediaType(mediaType(answer.header)),
+		Digest:    digest,
+		Size:      contentLength(answer.header),
+	}, nil
+}
+
+// GetManifest reads a manifest of at most 4 MiB. Where identifier is a digest the content is checked against it
+// (*[DigestMismatchError]).
+func (c *Client) GetManifest(ctx context.Context, repository, identifier string) (*Manifest, error) {
+	r := c.manifestRequest("manifest GET", "get manifest", http.MethodGet, repository, identifier)
+	r.limit = maxManifest
+	answer, err := c.do(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	m := &Manifest{MediaType: mediaType(answer.header), Digest: digestOf(answer.body), Body: answer.body}
+	if want, err := v1.NewHash(identifier); err == nil && want != m.Digest {
+		return nil, &DigestMismatchError{Reference: r.where(c), Want: want, Got: m.Digest}
+	}
+	return m, nil
+}
+
+// PutManifest writes a manifest under a tag or its digest.
+func (c *Client) PutManifest(ctx context.Context, repository, identifier string, m *Manifest) error {
+	r := c.manifestRequest("manifest PUT", "put manifest", http.MethodPut, repository, identifier)
+	r.header = http.Header{"Content-Type": {m.MediaType}}
+	r.body = m.Body
+	r.scopes = []auth.Scope{auth.Push(repository)}
+	r.accept = []int{http.StatusCreated, http.StatusOK, http.StatusAccepted, http.StatusNoContent}
+	answer, err := c.do(ctx, r)
+	if err != nil {
+		return err
+	}
+	want := digestOf(m.Body)
+	got, err := v1.NewHash(answer.header.Get("Docker-Content-Digest"))
+	if err == nil && got.Algorithm == want.Algorithm && got != want {
+		return &DigestMismatchError{Reference: r.where(c), Want: want, Got: got}
+	}
+	return nil
+}
+
+func (c *Client) manifestRequest(kind, op, method, repository, identifier string) *request {
+	return &request{
+		kind: kind, op: op, method: method,
+		url:        c.endpoint(repository, "manifests/"+identifier, nil),
+		header:     http.Header{"Accept": acceptManifests},
+		repository: repository, reference: identifier,
+		scopes: []auth.Scope{auth.Pull(repository)},
+		accept: []int{http.StatusOK},
+	}
+}
+
+// mediaType is an answer's Content-Type without parameters.
+func mediaType(h http.Header) string {
+	value := h.Get("Content-Type")
+	if parsed, _, err := mime.ParseMediaType(value); err == nil {
+		return parsed
+	}
+	return value
+}
+
+// contentLength of a HEAD's answer, -1 where it is missing or no length.
+func contentLength(h http.Header) int64 {
+	var n int64
+	if _, err := fmt.Sscanf(h.Get("Content-Length"), "%d", &n); err != nil || n < 0 {
+		return -1
+	}
+	return n
+}
+
+func digestOf(b []byte) v1.Hash {
+	sum := sha256.Sum256(b)
+	return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(sum[:])}
+}

@@ -1,0 +1,123 @@
+package registry
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"docker-mirror/go-helper/internal/auth"
+)
+
+// Options of a [Pool]; the zero value is ready to use, anonymously.
+type Options struct {
+	// Keychain finds credentials; nil means anonymous.
+	Keychain auth.Keychain
+	// Logger; nil discards.
+	Logger *slog.Logger
+	// UserAgent of every request; default "docker-mirror".
+	UserAgent string
+	// MaxWindow is the most small requests (all without a blob's body) at once to a registry, default 64.
+	// The window starts lower and adapts: up one by one, down at once on 429 or 503.
+	MaxWindow int
+	// PlainHTTP tells which hosts speak HTTP without TLS; nil means loopback only (127/8, ::1, localhost).
+	PlainHTTP func(host string) bool
+	// Retry is the policy for what fails in passing; zero fields have its documented defaults.
+	Retry RetryPolicy
+	// OnPause is told when a registry is left alone for d; it must be quick. May be nil.
+	OnPause func(host string, d time.Duration, reason string)
+	// OnRetry is told when what failed with err is tried again after wait; it must be quick. May be nil.
+	OnRetry func(host, what string, err error, wait time.Duration)
+}
+
+const (
+	defaultMaxWindow = 64
+	defaultUserAgent = "docker-mirror"
+)
+
+// Pool has one [Client] a registry host. It is safe for concurrent use.
+type Pool struct {
+	opts Options
+
+	mu      sync.Mutex
+	clients map[string]*Client
+}
+
+// NewPool checks the options and returns a pool without connections.
+func NewPool(opts Options) (*Pool, error) {
+	if opts.MaxWindow < 0 {
+		return nil, errors.New("registry: MaxWindow is negative")
+	}
+	if opts.MaxWindow == 0 {
+		opts.MaxWindow = defaultMaxWindow
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.UserAgent == "" {
+		opts.UserAgent = defaultUserAgent
+	}
+	if opts.PlainHTTP == nil {
+		opts.PlainHTTP = isLoopback
+	}
+	if opts.OnPause == nil {
+		opts.OnPause = func(string, time.Duration, string) {}
+	}
+	if opts.OnRetry == nil {
+		opts.OnRetry = func(string, string, error, time.Duration) {}
+	}
+	var err error
+	if opts.Retry, err = opts.Retry.withDefaults(); err != nil {
+		return nil, err
+	}
+	return &Pool{opts: opts, clients: map[string]*Client{}}, nil
+}
+
+// Client returns the one client of a canonical registry host, made on first use.
+func (p *Pool) Client(host string) *Client {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := p.clients[host]
+	if c == nil {
+		c = newClient(host, &p.opts)
+		p.clients[host] = c
+	}
+	return c
+}
+
+// Stats returns what was sent so far, by host.
+func (p *Pool) Stats() map[string]Stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := make(map[string]Stats, len(p.clients))
+	for host, c := range p.clients {
+		all[host] = c.stats.snapshot()
+	}
+	return all
+}
+
+// Close closes idle connections. Requests under way end as they would.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.clients {
+		c.small.CloseIdleConnections()
+		c.bulk.CloseIdleConnections()
+	}
+}
+
+// isLoopback tells whether host[:port] can only be this machine.
+func isLoopback(host string) bool {
+	name := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		name = h
+	}
+	name = strings.Trim(name, "[]")
+	if strings.EqualFold(name, "localhost") {
+		return true
+	}
+	ip := net.ParseIP(name)
+	return ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,124 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+)
+
+// RetryPolicy says how often, how patiently and how long in all a failure that may pass is retried.
+type RetryPolicy struct {
+	// Attempts at one request, the first included, as long as the registry doesn't throttle; default 8.
+	Attempts int
+	// Backoff is the first wait after a broken connection or a 5xx, doubling up to MaxBackoff, with jitter;
+	// default 75 ms: on a flaky line a retry must be cheap.
+	Backoff time.Duration
+	// ThrottleBackoff is the first wait after a 429 without Retry-After; default 500 ms.
+	ThrottleBackoff time.Duration
+	// MaxBackoff caps a single wait of ours; default 15 s.
+	MaxBackoff time.Duration
+	// MaxPause caps what a registry can ask for in one Retry-After or RateLimit-Reset; default 60 s.
+	MaxPause time.Duration
+	// Budget is how long one request may be put off by throttling in all; default 5 min.
+	Budget time.Duration
+	// StallTimeout ends a blob's transfer when no byte moves for this long while we read or write; default 60 s.
+	StallTimeout time.Duration
+	// ResponseTimeout is how long an answer's header may take once the request is out; default 60 s, and five
+	// times as long where a blob's body went first (registries check and move it before they answer).
+	ResponseTimeout time.Duration
+}
+
+func (p RetryPolicy) withDefaults() (RetryPolicy, error) {
+	if p.Attempts < 0 {
+		return p, errors.New("registry: Retry.Attempts is negative")
+	}
+	if p.Attempts == 0 {
+		p.Attempts = 8
+	}
+	for _, d := range []struct {
+		name  string
+		value *time.Duration
+		def   time.Duration
+	}{
+		{"Backoff", &p.Backoff, 75 * time.Millisecond},
+		{"ThrottleBackoff", &p.ThrottleBackoff, 500 * time.Millisecond},
+		{"MaxBackoff", &p.MaxBackoff, 15 * time.Second},
+		{"MaxPause", &p.MaxPause, time.Minute},
+		{"Budget", &p.Budget, 5 * time.Minute},
+		{"StallTimeout", &p.StallTimeout, time.Minute},
+		{"ResponseTimeout", &p.ResponseTimeout, time.Minute},
+	} {
+		if *d.value < 0 {
+			return p, fmt.Errorf("registry: Retry.%s is negative", d.name)
+		}
+		if *d.value == 0 {
+			*d.value = d.def
+		}
+	}
+	return p, nil
+}
+
+// wait is how long to hold off after the given failure, the attempt-th (from 0) in a row.
+func (p RetryPolicy) wait(attempt int, err error) time.Duration {
+	first := p.Backoff
+	if throttled(err) {
+		first = p.ThrottleBackoff
+	}
+	b := backoff.ExponentialBackOff{
+		InitialInterval: min(first, p.MaxBackoff), RandomizationFactor: backoff.DefaultRandomizationFactor,
+		Multiplier: 2, MaxInterval: p.MaxBackoff,
+	}
+	for range min(attempt, 32) { // far past MaxInterval
+		b.NextBackOff()
+	}
+	return b.NextBackOff()
+}
+
+// throttled tells whether the registry said "not so fast" rather than failing.
+func throttled(err error) bool {
+	var refused *Error
+	return errors.As(err, &refused) && refused.Status == http.StatusTooManyRequests
+}
+
+// Backoff waits before another try of what failed with err for the attempt-th time in a row (from 0): jittered
+// and exponential, and at least until the registry's pause ends. It returns err at once where the policy allows
+// no further try, and ctx's error where that ends first.
+func (c *Client) Backoff(ctx context.Context, attempt int, err error) error {
+	if !Temporary(err) || !c.mayRetry(attempt, time.Time{}, err) {
+		return err
+	}
+	wait := c.opts.Retry.wait(attempt, err)
+	c.stats.retries.Add(1)
+	c.opts.OnRetry(c.host, "transfer", err, wait)
+	return sleep(ctx, wait)
+}
+
+// mayRetry applies the policy's limits; since is when this request was first throttled, zero if unknown.
+func (c *Client) mayRetry(attempt int, since time.Time, err error) bool {
+	if !throttled(err) {
+		return attempt+1 < c.opts.Retry.Attempts
+	}
+	if !since.IsZero() {
+		return time.Since(since) < c.opts.Retry.Budget
+	}
+	return attempt+1 < 4*c.opts.Retry.Attempts
+}
+
+// sleep waits for d or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,63 @@
+package registry
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"time"
+)
+
+const (
+	// Small requests are many and short: small buffers keep 64 connections cheap.
+	smallBuffer = 16 << 10
+	// Blob bodies are few and long.
+	bulkBuffer = 128 << 10
+	// uploadSendBuffer bounds what is under way, and so lost, when a server refuses a body.
+	uploadSendBuffer = 512 << 10
+	// maxIdle is above any number of connections that a window and the transfers need, so that none is thrown
+	// away to be dialled again.
+	maxIdle = 256
+)
+
+// newSmallTransport carries everything without a blob's body, over HTTP/2 where TLS offers it.
+func newSmallTransport(opts *Options) *http.Transport {
+	t := newTransport(smallBuffer, opts.Retry.ResponseTimeout)
+	t.ForceAttemptHTTP2 = true
+	return t
+}
+
+// newBulkTransport carries blob bodies, a connection each: over one HTTP/2 connection they would share one
+// congestion window, and a cut would break all of them.
+func newBulkTransport(opts *Options) *http.Transport {
+	t := newTransport(bulkBuffer, 5*opts.Retry.ResponseTimeout)
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	t.Protocols = protocols
+	dial := t.DialContext
+	t.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			_ = tcp.SetWriteBuffer(uploadSendBuffer) // a hint; the system's own size works too
+		}
+		return conn, err
+	}
+	return t
+}
+
+func newTransport(buffer int, responseTimeout time.Duration) *http.Transport {
+	dialer := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            dialer.DialContext,
+		TLSHandshakeTimeout:    15 * time.Second,
+		DisableCompression:     true, // digests are of the bytes as they are
+		MaxIdleConns:           maxIdle,
+		MaxIdleConnsPerHost:    maxIdle,
+		IdleConnTimeout:        60 * time.Second,
+		ResponseHeaderTimeout:  responseTimeout,
+		ExpectContinueTimeout:  2 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+		ReadBufferSize:         buffer,
+		WriteBufferSize:        buffer,
+	}
+}
