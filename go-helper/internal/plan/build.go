@@ -1,0 +1,433 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"docker-mirror/go-helper/internal/platform"
+	"docker-mirror/go-helper/internal/reference"
+	"docker-mirror/go-helper/internal/spec"
+)
+
+const defaultRepository = "{repository}"
+
+// Make reads lists and plans them: [spec.ParseAll], [Build], [Check] and [Merge], with the errors of all of them at once.
+func Make(files []spec.File, s Settings) ([]Copy, error) {
+	images, parseErr := spec.ParseAll(files, s.AllowEmpty)
+	copies, buildErr := Build(images, s)
+	return Merge(copies), errors.Join(parseErr, buildErr, Check(copies))
+}
+
+// Build plans the copies of images, in their order: for each registry, for each tag, one. The error joins a
+// *[spec.Error] for each thing wrong; the copies that could be planned are returned beside it.
+func Build(images []spec.Image, s Settings) ([]Copy, error) {
+	b := &builder{settings: s, templates: map[string]parsed{}}
+	b.prepare()
+	if len(b.errs) > 0 {
+		return nil, errors.Join(b.errs...)
+	}
+	for _, image := range images {
+		b.image(image)
+	}
+	if b.homeless != nil {
+		b.fail(*b.homeless, noRegistry(s.KnownAliases))
+	}
+	return b.copies, errors.Join(b.errs...)
+}
+
+func noRegistry(aliases []string) error {
+	known := "no registry aliases are configured"
+	if len(aliases) > 0 {
+		known = "known aliases are " + strings.Join(aliases, ", ")
+	}
+	return fmt.Errorf("no destination registry: name one or more, by address or @alias (%s)", known)
+}
+
+type builder struct {
+	settings  Settings
+	platforms []v1.Platform
+	overrides map[string]overridden
+	templates map[string]parsed
+	homeless  *spec.Image // the first image that has nowhere to go: it is reported once
+	copies    []Copy
+	errs      []error
+}
+
+// overridden is an Override whose platforms are parsed.
+type overridden struct {
+	Override
+	platforms []v1.Platform
+}
+
+type parsed struct {
+	template
+	err error
+}
+
+func (b *builder) fail(image spec.Image, err error) {
+	file, line := image.File, image.Line
+	for _, err := range flatten(err) {
+		b.errs = append(b.errs, &spec.Error{File: file, Line: line, Msg: err.Error()})
+	}
+}
+
+// flatten takes errors.Join apart.
+func flatten(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+func (b *builder) failSettings(format string, args ...any) {
+	b.errs = append(b.errs, &spec.Error{File: b.settings.Target, Msg: fmt.Sprintf(format, args...)})
+}
+
+// prepare checks what doesn't depend on an image.
+func (b *builder) prepare() {
+	s := b.settings
+	b.platforms = b.parsePlatforms("platforms", s.Platforms)
+	b.checkRegistries("registries", s.Registries)
+	b.checkTemplates("repository", []string{s.Repository})
+	b.checkTemplates("image_tags", s.ImageTags)
+	b.overrides = make(map[string]overridden, len(s.Overrides))
+	for _, key := range sortedKeys(s.Overrides) {
+		o := s.Overrides[key]
+		where := fmt.Sprintf("overrides[%q]", key)
+		b.checkRegistries(where+".registries", o.Registries)
+		b.checkTemplates(where+".repository", []string{o.Repository})
+		b.checkTemplates(where+".image_tags", o.ImageTags)
+		b.overrides[key] = overridden{o, b.parsePlatforms(where+".platforms", o.Platforms)}
+	}
+}
+
+func (b *builder) parsePlatforms(where string, list []string) []v1.Platform {
+	var platforms []v1.Platform
+	for _, s := range list {
+		p, err := platform.Parse(s)
+		if err != nil {
+			b.failSettings("%s: %s", where, err)
+			continue
+		}
+		platforms = append(platforms, p)
+	}
+	return platforms
+}
+
+func (b *builder) checkRegistries(where string, registries []Registry) {
+	for _, r := range registries {
+		if _, _, err := splitAddress(r.Address); err != nil {
+			b.failSettings("%s: %s", where, err)
+		}
+		if r.Repository != "" {
+			if t := b.template(r.Repository, targetRepository); t.err != nil {
+				b.failSettings("%s: repository of %s: %s", where, r.Address, t.err)
+			}
+		}
+		b.checkTemplates(where+": extra_image_tags of "+r.Address, r.ExtraTags)
+	}
+}
+
+func (b *builder) checkTemplates(where string, templates []string) {
+	for _, text := range templates {
+		if t := b.template(text); t.err != nil {
+			b.failSettings("%s: %s", where, t.err)
+		}
+	}
+}
+
+func (b *builder) template(text string, extra ...string) parsed {
+	key := strings.Join(extra, ",") + "\x00" + text
+	t, ok := b.templates[key]
+	if !ok {
+		t.template, t.err = parseTemplate(text, extra...)
+		b.templates[key] = t
+	}
+	return t
+}
+
+// wanted is what settings, list and overrides together say about one image.
+type wanted struct {
+	registries []Registry
+	repository string
+	imageTags  []string
+	platforms  []v1.Platform
+	labels     []string
+}
+
+func (b *builder) image(image spec.Image) {
+	matches := b.match(image)
+	if image.Destination != nil || image.Skip != nil {
+		b.explicit(image, matches)
+		return
+	}
+	w, ok := b.wanted(image, matches)
+	if !ok {
+		return
+	}
+	if len(w.registries) == 0 {
+		if b.homeless == nil {
+			b.homeless = &image
+		}
+		return
+	}
+	for _, registry := range w.registries {
+		b.toRegistry(image, w, registry)
+	}
+}
+
+// explicit plans an image that names its own destination: only platforms and labels can come from elsewhere.
+func (b *builder) explicit(image spec.Image, matches []match) {
+	for _, m := range matches {
+		if len(m.Registries) > 0 || m.Repository != "" || len(m.ImageTags) > 0 {
+			b.fail(image, fmt.Errorf("the override of %q sets registries, repository or image_tags, but the copy spec names its own dst", m.key))
+		}
+		image.Labels = extend(image.Labels, m.Labels...)
+	}
+	if image.Skip == nil {
+		image.Platforms = b.platformsOf(image, matches)
+	}
+	b.copies = append(b.copies, asWritten(image))
+}
+
+type match struct {
+	key string
+	overridden
+}
+
+// match finds the overrides of an image, the widest first.
+func (b *builder) match(image spec.Image) []match {
+	if len(b.overrides) == 0 {
+		return nil
+	}
+	var matches []match
+	for _, key := range Keys(image) {
+		if o, ok := b.overrides[key]; ok {
+			matches = append(matches, match{key, o})
+		}
+	}
+	return matches
+}
+
+func (b *builder) platformsOf(image spec.Image, matches []match) []v1.Platform {
+	platforms := image.Platforms
+	if len(platforms) == 0 {
+		platforms = b.platforms
+	}
+	seen := map[string]bool{}
+	var all []v1.Platform
+	add := func(list []v1.Platform) {
+		for _, p := range list {
+			if !seen[p.String()] {
+				seen[p.String()] = true
+				all = append(all, p)
+			}
+		}
+	}
+	add(platforms)
+	for _, m := range matches {
+		add(m.platforms)
+	}
+	return all
+}
+
+func (b *builder) wanted(image spec.Image, matches []match) (wanted, bool) {
+	s := b.settings
+	w := wanted{
+		registries: s.Registries,
+		repository: firstOf(image.Repository, s.Repository, defaultRepository),
+		imageTags:  image.ImageTags,
+		platforms:  b.platformsOf(image, matches),
+		labels:     image.Labels,
+	}
+	ok := true
+	if image.Registries != nil {
+		w.registries = nil
+		for _, name := range image.Registries {
+			registry, err := b.lookUp(name)
+			if err != nil {
+				b.fail(image, err)
+				ok = false
+				continue
+			}
+			w.registries = append(w.registries, registry)
+		}
+	}
+	if len(w.imageTags) == 0 {
+		w.imageTags = s.ImageTags
+	}
+	if len(w.imageTags) == 0 {
+		w.imageTags = defaultTags(image)
+	}
+	for _, m := range matches {
+		w.registries = append(w.registries[:len(w.registries):len(w.registries)], m.Registries...)
+		w.repository = firstOf(m.Repository, w.repository)
+		w.imageTags = extend(w.imageTags, m.ImageTags...)
+		w.labels = extend(w.labels, m.Labels...)
+	}
+	return w, ok
+}
+
+// defaultTags is the source's tag, or the digest's hex where there is only a digest.
+func defaultTags(image spec.Image) []string {
+	if image.Select != nil || image.Ref.Tag != "" {
+		return []string{"{tag}"}
+	}
+	return []string{"{digest}"}
+}
+
+// lookUp finds a registry that a list names itself: an @alias, or an address that may well be a known one's.
+func (b *builder) lookUp(name string) (Registry, error) {
+	for _, known := range append(b.settings.KnownRegistries, b.settings.Registries...) {
+		if name == known.Alias || name == known.Address {
+			return known, nil
+		}
+	}
+	if strings.HasPrefix(name, "@") {
+		return Registry{}, fmt.Errorf("unknown registry alias %s: %s", name, strings.TrimSuffix(strings.SplitAfterN(noRegistry(b.settings.KnownAliases).Error(), "(", 2)[1], ")"))
+	}
+	_, _, err := splitAddress(name)
+	return Registry{Address: name}, err
+}
+
+func (b *builder) toRegistry(image spec.Image, w wanted, registry Registry) {
+	host, prefix, err := splitAddress(registry.Address)
+	if err != nil {
+		b.fail(image, err)
+		return
+	}
+	repository, err := b.repository(image, w, registry)
+	if err != nil {
+		b.fail(image, err)
+		return
+	}
+	if prefix != "" {
+		repository = prefix + "/" + repository
+	}
+	if err := b.checkRepositoryOf(image, host, repository); err != nil {
+		b.fail(image, err)
+		return
+	}
+	for _, tagTemplate := range extend(w.imageTags, registry.ExtraTags...) {
+		tag, err := b.expand(image, tagTemplate)
+		if err == nil {
+			err = checkTag(strings.ReplaceAll(tag, policyTag(image), "x"))
+		}
+		if err != nil {
+			b.fail(image, err)
+			continue
+		}
+		c := Copy{
+			Src:       image.Ref.String(),
+			Dst:       host + "/" + repository + ":" + tag,
+			Transform: limit(w.platforms),
+			Origin:    image.Place(),
+			Name:      image.Name,
+			Labels:    w.labels,
+			Select:    image.Select,
+		}
+		if image.Select != nil {
+			c.Src = image.Ref.Name()
+		}
+		if registry.SkipPush {
+			c.Skip = &spec.Skip{Destination: c.Dst, Reason: "skip_push is set for registry " + firstOf(registry.Alias, registry.Address)}
+			c.Dst, c.Select = "", nil
+		}
+		b.copies = append(b.copies, c)
+	}
+}
+
+// repository expands the template that applies: a registry's own comes first, as in Pants.
+func (b *builder) repository(image spec.Image, w wanted, registry Registry) (string, error) {
+	repository, err := b.expand(image, w.repository)
+	if err != nil || registry.Repository == "" {
+		return repository, err
+	}
+	t := b.template(registry.Repository, targetRepository)
+	if t.err != nil {
+		return "", t.err
+	}
+	return t.expand(func(placeholder string) (string, error) {
+		if placeholder == targetRepository {
+			return repository, nil
+		}
+		return b.value(image, placeholder)
+	})
+}
+
+// policyTag is what stands for the tags that a policy will select; such text can't be in a tag.
+func policyTag(image spec.Image) string {
+	if image.Select == nil {
+		return "\x00"
+	}
+	return "{tag}"
+}
+
+func (b *builder) checkRepositoryOf(image spec.Image, host, repository string) error {
+	return checkRepository(host, strings.ReplaceAll(repository, policyTag(image), "x"))
+}
+
+func (b *builder) expand(image spec.Image, text string) (string, error) {
+	t := b.template(text)
+	if t.err != nil {
+		return "", t.err
+	}
+	return t.expand(func(placeholder string) (string, error) { return b.value(image, placeholder) })
+}
+
+// value is what a placeholder stands for.
+func (b *builder) value(image spec.Image, placeholder string) (string, error) {
+	ref := image.Ref
+	var value, missing string
+	switch placeholder {
+	case "name":
+		value = firstOf(image.Name, path.Base(ref.Repository))
+	case "repository":
+		value = ref.Repository
+		if ref.Registry == reference.DockerHub {
+			value = strings.TrimPrefix(value, "library/")
+		}
+	case "source_registry":
+		value = strings.ReplaceAll(ref.Registry, ":", "-") // a colon can't be in a repository
+	case "directory":
+		value, missing = base(b.settings.Directory), "the list lies in no directory below the build root"
+	case "parent_directory":
+		value, missing = base(path.Dir(b.settings.Directory)), "the list's directory has no parent below the build root"
+	case "full_directory":
+		value, missing = b.settings.Directory, "the list lies in no directory below the build root"
+	case "target_name":
+		value, missing = b.settings.TargetName, "there is no target"
+	case "tag":
+		value, missing = ref.Tag, "the source has only a digest"
+		if image.Select != nil {
+			value = policyTag(image)
+		}
+	case "digest":
+		missing = "the source is not pinned by a digest"
+		if ref.HasDigest() && image.Select == nil {
+			value = ref.Digest.Hex
+		}
+	default:
+		arg := strings.TrimPrefix(placeholder, buildArgs)
+		value, ok := b.settings.BuildArgs[arg]
+		if !ok {
+			return "", fmt.Errorf("{%s}: there is no build arg %s (known are: %s)", placeholder, arg, strings.Join(sortedKeys(b.settings.BuildArgs), ", "))
+		}
+		return value, nil
+	}
+	if value == "" {
+		return "", fmt.Errorf("{%s} has no value here: %s", placeholder, missing)
+	}
+	return value, nil
+}
+
+func base(directory string) string {
+	if b := path.Base(directory); b != "." && b != "/" {
+		return b
+	}
+	return ""
+}

@@ -1,0 +1,188 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+
+	"docker-mirror/go-helper/internal/reference"
+)
+
+// Conflict is a set rule that some copies of a plan break.
+type Conflict struct {
+	Msg    string // what is wrong, with every place
+	Copies []int  // indexes of the copies that take part, ascending
+}
+
+func (c *Conflict) Error() string { return c.Msg }
+
+// Check tells which set rules a plan breaks; the error joins a *[Conflict] each.
+func Check(copies []Copy) error {
+	conflicts := Conflicts(copies)
+	errs := make([]error, len(conflicts))
+	for i := range conflicts {
+		errs[i] = &conflicts[i]
+	}
+	return errors.Join(errs...)
+}
+
+// place is a registry, a repository and what is read from or written to there.
+type place struct{ name, identifier string }
+
+// read is what a source resolves to: the digest where there is one, its tag then being only a label.
+func read(ref reference.Reference) place { return place{ref.Name(), ref.Identifier()} }
+
+// written is what a destination names: the tag where there is one.
+func written(ref reference.Reference) place {
+	if ref.Tag != "" {
+		return place{ref.Name(), ref.Tag}
+	}
+	return place{ref.Name(), ref.Digest.String()}
+}
+
+// resolved is a copy whose references are parsed.
+type resolved struct {
+	src, dst  reference.Reference
+	platforms string // one spelling a set
+}
+
+func (r resolved) equal(o resolved) bool {
+	return read(r.src) == read(o.src) && r.platforms == o.platforms
+}
+
+func resolve(c Copy) (resolved, error) {
+	src, err := c.Source()
+	if err != nil {
+		return resolved{}, err
+	}
+	dst, err := c.Destination()
+	if err != nil {
+		return resolved{}, err
+	}
+	platforms, err := c.Platforms()
+	if err != nil {
+		return resolved{}, err
+	}
+	names := make([]string, len(platforms))
+	for i, p := range platforms {
+		names[i] = p.String()
+	}
+	sort.Strings(names)
+	return resolved{src, dst, strings.Join(names, ",")}, nil
+}
+
+// Conflicts finds every set rule that a plan breaks:
+//   - a reference can't be both a source and a destination;
+//   - a digest on a destination needs the same digest on its source, and no transform;
+//   - two copies to one destination must be equal.
+//
+// Entries that aren't [Copy.Ready] take no part.
+func Conflicts(copies []Copy) []Conflict {
+	var conflicts []Conflict
+	conflict := func(indexes []int, format string, args ...any) {
+		conflicts = append(conflicts, Conflict{Msg: at(copies, indexes) + fmt.Sprintf(format, args...), Copies: indexes})
+	}
+	all := make([]resolved, len(copies))
+	ready := make([]bool, len(copies))
+	sources := make(map[place][]int, len(copies))
+	destinations := make(map[place][]int, len(copies))
+	for i, c := range copies {
+		if !c.Ready() {
+			continue
+		}
+		r, err := resolve(c)
+		if err != nil {
+			conflict([]int{i}, "%s", err)
+			continue
+		}
+		all[i], ready[i] = r, true
+		sources[read(r.src)] = append(sources[read(r.src)], i)
+		destinations[written(r.dst)] = append(destinations[written(r.dst)], i)
+	}
+
+	bothReported := make(map[place]bool)
+	for i, r := range all {
+		if !ready[i] {
+			continue
+		}
+		dst := written(r.dst)
+		if readers := sources[dst]; len(readers) > 0 && !bothReported[dst] {
+			bothReported[dst] = true
+			conflict(union(readers, destinations[dst]), "%s is both a source and a destination", r.dst)
+		}
+		if r.dst.HasDigest() && r.dst.Digest != r.src.Digest {
+			conflict([]int{i}, "explicit digest on destination %s is inconsistent with source %s", r.dst, r.src)
+		}
+		if r.dst.HasDigest() && r.platforms != "" {
+			conflict([]int{i}, "destination %s has an explicit digest, but also requests transforms", r.dst)
+		}
+		first := destinations[dst][0]
+		switch {
+		case first == i:
+		case read(r.src) != read(all[first].src):
+			conflict([]int{first, i}, "destination %s requests inconsistent copies from %s and %s", r.dst, r.src, all[first].src)
+		case r.platforms != all[first].platforms:
+			conflict([]int{first, i}, "destination %s requests inconsistent copies from %s and %s: of %s and of %s",
+				r.dst, r.src, all[first].src, platformsOrAll(r), platformsOrAll(all[first]))
+		}
+	}
+	return conflicts
+}
+
+func union(a, b []int) []int {
+	seen := map[int]bool{}
+	var all []int
+	for _, i := range append(append([]int{}, a...), b...) {
+		if !seen[i] {
+			seen[i] = true
+			all = append(all, i)
+		}
+	}
+	sort.Ints(all)
+	return all
+}
+
+func platformsOrAll(r resolved) string {
+	if r.platforms == "" {
+		return "all platforms"
+	}
+	return r.platforms
+}
+
+// at names the places of copies, each once: "a.txt:1, b.txt:7: ".
+func at(copies []Copy, indexes []int) string {
+	var places []string
+	for _, i := range indexes {
+		places = extend(places, copies[i].Origin)
+	}
+	const most = 6
+	if len(places) > most {
+		places = append(places[:most], fmt.Sprintf("%d more", len(places)-most))
+	}
+	if joined := strings.Join(places, ", "); joined != "" {
+		return joined + ": "
+	}
+	return ""
+}
+
+// Merge leaves only the first of equal copies to a destination. What breaks a set rule stays.
+func Merge(copies []Copy) []Copy {
+	merged := make([]Copy, 0, len(copies))
+	firsts := make(map[place]resolved, len(copies))
+	for _, c := range copies {
+		if c.Ready() {
+			if r, err := resolve(c); err == nil {
+				first, duplicate := firsts[written(r.dst)]
+				if duplicate && first.equal(r) && first.dst == r.dst {
+					continue
+				}
+				if !duplicate {
+					firsts[written(r.dst)] = r
+				}
+			}
+		}
+		merged = append(merged, c)
+	}
+	return merged
+}

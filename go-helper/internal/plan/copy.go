@@ -1,0 +1,131 @@
+// Package plan turns lists of images into a plan: the copies to be made, checked as a set. Pure functions; nothing here
+// touches the network or a file.
+package plan
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"docker-mirror/go-helper/internal/platform"
+	"docker-mirror/go-helper/internal/reference"
+	"docker-mirror/go-helper/internal/spec"
+	"docker-mirror/go-helper/internal/tags"
+)
+
+// Copy is one entry of a plan. What magic-mirror knows of it are `src`, `dst` and `transform`.
+//
+// An entry with Select is not yet a copy: Src is a repository and Dst a repository with a template for the tag; [Expand]
+// makes copies of it. An entry with Skip is none at all and has no Dst: it says what is left out, and why.
+type Copy struct {
+	Src       string     `json:"src"`
+	Dst       string     `json:"dst,omitempty"`
+	Transform *Transform `json:"transform,omitempty"`
+	// Origin is where the user asked for it, `file:line`.
+	Origin string `json:"origin,omitempty"`
+	// Name is what the image is called in its list (AS name).
+	Name string `json:"name,omitempty"`
+	// Labels are for choosing a part of a plan.
+	Labels []string `json:"labels,omitempty"`
+	// Select is a tag policy that waits for the repository's tags.
+	Select *tags.Policy `json:"select,omitempty"`
+	// Skip says that the image doesn't go to a destination, and why.
+	Skip *spec.Skip `json:"skip,omitempty"`
+}
+
+// Transform is what changes on the way.
+type Transform struct {
+	// LimitPlatforms copies only these of a multi-platform image, each `os/arch[/variant]`.
+	LimitPlatforms []string `json:"limitPlatforms,omitempty"`
+}
+
+// Ready tells whether the entry is a copy that can be made as it stands.
+func (c Copy) Ready() bool { return c.Select == nil && c.Skip == nil }
+
+// Source gives Src in full. With Select only registry and repository mean anything.
+func (c Copy) Source() (reference.Reference, error) { return reference.Parse(c.Src) }
+
+// Destination gives Dst in full; an error on entries that aren't [Copy.Ready].
+func (c Copy) Destination() (reference.Reference, error) { return reference.Parse(c.Dst) }
+
+// Platforms gives the platforms that the copy is limited to; none means all.
+func (c Copy) Platforms() ([]v1.Platform, error) {
+	if c.Transform == nil {
+		return nil, nil
+	}
+	platforms := make([]v1.Platform, 0, len(c.Transform.LimitPlatforms))
+	for _, s := range c.Transform.LimitPlatforms {
+		p, err := platform.Parse(s)
+		if err != nil {
+			return nil, err
+		}
+		platforms = append(platforms, p)
+	}
+	return platforms, nil
+}
+
+func limit(platforms []v1.Platform) *Transform {
+	if len(platforms) == 0 {
+		return nil
+	}
+	t := &Transform{LimitPlatforms: make([]string, len(platforms))}
+	for i, p := range platforms {
+		t.LimitPlatforms[i] = p.String()
+	}
+	return t
+}
+
+// Read reads a plan back. It takes what [spec.Parse] takes as copy specs; the error joins a *[spec.Error] for each
+// thing wrong.
+func Read(file string, data []byte) ([]Copy, error) {
+	images, err := spec.Parse(file, spec.FormatJSON, data)
+	copies := make([]Copy, len(images))
+	for i, image := range images {
+		copies[i] = asWritten(image)
+	}
+	return copies, err
+}
+
+// asWritten is the entry of an image that names its own destination.
+func asWritten(image spec.Image) Copy {
+	c := Copy{
+		Src:       image.Ref.String(),
+		Transform: limit(image.Platforms),
+		Origin:    image.Place(),
+		Name:      image.Name,
+		Labels:    image.Labels,
+		Select:    image.Select,
+		Skip:      image.Skip,
+	}
+	switch {
+	case image.Skip != nil:
+	case image.Select != nil:
+		c.Src, c.Dst = image.Ref.Name(), image.Destination.Name()+":"+image.ImageTags[0]
+	default:
+		c.Dst = image.Destination.String()
+	}
+	return c
+}
+
+// Write writes a plan, an entry a line, the same bytes for the same plan.
+func Write(w io.Writer, copies []Copy) error {
+	var buf bytes.Buffer
+	buf.WriteString("[")
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	for i, c := range copies {
+		if i > 0 {
+			buf.Truncate(buf.Len() - 1) // the encoder's newline
+			buf.WriteString(",")
+		}
+		buf.WriteString("\n")
+		if err := enc.Encode(c); err != nil {
+			return err
+		}
+	}
+	buf.WriteString("]\n")
+	_, err := w.Write(buf.Bytes())
+	return err
+}

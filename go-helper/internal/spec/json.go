@@ -1,0 +1,170 @@
+package spec
+
+import (
+	"errors"
+	"strings"
+
+	"docker-mirror/go-helper/internal/reference"
+	"docker-mirror/go-helper/internal/strictjson"
+	"docker-mirror/go-helper/internal/tags"
+)
+
+// parseJSON reads magic-mirror's copy specs: a stream of objects and arrays of objects
+//
+//	{"src": IMAGE, "dst": IMAGE, "transform": {"limitPlatforms": [P, ...]}}
+//
+// with our optional keys beside them, so that a plan can be read back.
+func parseJSON(c *collector, data []byte) {
+	values, err := strictjson.Parse(data)
+	d := &strictjson.Decoder{}
+	for _, value := range values {
+		if value.Kind != strictjson.Array {
+			c.copySpec(d, value)
+			continue
+		}
+		for _, item := range value.Items {
+			c.copySpec(d, item)
+		}
+	}
+	var problem *strictjson.Problem
+	if errors.As(err, &problem) {
+		d.Problems = append(d.Problems, *problem)
+	}
+	for _, problem := range d.Problems {
+		c.errorf(problem.Line, "%s", problem.Msg)
+	}
+}
+
+func (c *collector) copySpec(d *strictjson.Decoder, v strictjson.Value) {
+	const what = "copy spec"
+	before := len(d.Problems)
+	image := Image{File: c.file, Line: v.Line}
+	var src, dst text
+	d.Object(v, what,
+		strictjson.Member{Key: "src", Required: true, Decode: func(v strictjson.Value) { src.decode(d, v, `"src"`) }},
+		strictjson.Member{Key: "dst", Decode: func(v strictjson.Value) { dst.decode(d, v, `"dst"`) }},
+		strictjson.Member{Key: "transform", Decode: func(v strictjson.Value) { transform(d, v, &image) }},
+		strictjson.Member{Key: "origin", Decode: func(v strictjson.Value) { image.Origin, _ = d.NonEmpty(v, `"origin"`) }},
+		strictjson.Member{Key: "name", Decode: func(v strictjson.Value) { image.Name, _ = d.NonEmpty(v, `"name"`) }},
+		strictjson.Member{Key: "labels", Decode: func(v strictjson.Value) { image.Labels = d.Strings(v, `"labels"`) }},
+		strictjson.Member{Key: "select", Decode: func(v strictjson.Value) { image.Select = tagPolicy(d, v) }},
+		strictjson.Member{Key: "skip", Decode: func(v strictjson.Value) { image.Skip = skip(d, v) }},
+	)
+	if v.Kind != strictjson.Object {
+		return
+	}
+	if image.Skip == nil && !dst.given {
+		d.Errorf(v.Line, "%s has no %q", what, "dst")
+	}
+	if image.Skip != nil && dst.given {
+		d.Errorf(dst.line, `%s has both "dst" and "skip"`, what)
+	}
+	if src.ok {
+		image.Source = src.value
+		ref, problem := parseSource(src.value)
+		if problem != "" {
+			d.Errorf(src.line, "%s", problem)
+		}
+		image.Ref = ref
+	}
+	if dst.ok {
+		c.destination(d, dst, &image)
+	}
+	if len(d.Problems) == before {
+		c.images = append(c.images, image)
+	}
+}
+
+// text is a string with its line.
+type text struct {
+	value     string
+	line      int
+	given, ok bool
+}
+
+func (t *text) decode(d *strictjson.Decoder, v strictjson.Value, what string) {
+	t.given, t.line = true, v.Line
+	t.value, t.ok = d.NonEmpty(v, what)
+}
+
+// destination reads "dst". Beside a tag policy it is a repository with a template for the tag, {tag} where there is none.
+func (c *collector) destination(d *strictjson.Decoder, dst text, image *Image) {
+	written := dst.value
+	if image.Select != nil {
+		tag := "{tag}"
+		if i := strings.LastIndexByte(written, ':'); i >= 0 && !strings.Contains(written[i:], "/") {
+			written, tag = written[:i], written[i+1:]
+		}
+		image.ImageTags = []string{tag}
+	}
+	ref, err := reference.Parse(written)
+	if err != nil {
+		d.Errorf(dst.line, "%s", err)
+		return
+	}
+	if image.Select != nil {
+		ref.Tag = ""
+	}
+	image.Destination = &ref
+}
+
+func transform(d *strictjson.Decoder, v strictjson.Value, image *Image) {
+	d.Object(v, `"transform"`, strictjson.Member{Key: "limitPlatforms", Decode: func(v strictjson.Value) {
+		seen := map[string]bool{}
+		d.Array(v, `"limitPlatforms"`, func(item strictjson.Value) {
+			s, ok := d.NonEmpty(item, `an entry of "limitPlatforms"`)
+			if !ok {
+				return
+			}
+			platforms, problems := parsePlatforms([]string{s})
+			for _, problem := range problems {
+				d.Errorf(item.Line, "%s", problem)
+			}
+			for _, p := range platforms {
+				if seen[p.String()] {
+					d.Errorf(item.Line, "duplicate platform %q", s)
+					continue
+				}
+				seen[p.String()] = true
+				image.Platforms = append(image.Platforms, p)
+			}
+		})
+	}})
+}
+
+func skip(d *strictjson.Decoder, v strictjson.Value) *Skip {
+	s := &Skip{}
+	d.Object(v, `"skip"`,
+		strictjson.Member{Key: "dst", Required: true, Decode: func(v strictjson.Value) { s.Destination, _ = d.NonEmpty(v, `"dst"`) }},
+		strictjson.Member{Key: "reason", Required: true, Decode: func(v strictjson.Value) { s.Reason, _ = d.NonEmpty(v, `"reason"`) }},
+	)
+	return s
+}
+
+func tagPolicy(d *strictjson.Decoder, v strictjson.Value) *tags.Policy {
+	p := &tags.Policy{}
+	d.Object(v, `"select"`,
+		strictjson.Member{Key: "mode", Decode: func(v strictjson.Value) {
+			s, _ := d.NonEmpty(v, `"mode"`)
+			p.Mode = tags.Mode(s)
+		}},
+		strictjson.Member{Key: "compatibility", Decode: func(v strictjson.Value) { p.Compatibility, _ = d.NonEmpty(v, `"compatibility"`) }},
+		strictjson.Member{Key: "pinnedMajor", Decode: func(v strictjson.Value) {
+			if n, ok := d.Int(v, `"pinnedMajor"`); ok {
+				major := uint64(n)
+				p.PinnedMajor = &major
+			}
+		}},
+		strictjson.Member{Key: "replaceTag", Decode: func(v strictjson.Value) { p.ReplaceTag = d.Bool(v, `"replaceTag"`) }},
+		strictjson.Member{Key: "semver", Decode: func(v strictjson.Value) { p.Semver = d.Strings(v, `"semver"`) }},
+		strictjson.Member{Key: "include", Decode: func(v strictjson.Value) { p.Include = d.Strings(v, `"include"`) }},
+		strictjson.Member{Key: "exclude", Decode: func(v strictjson.Value) { p.Exclude = d.Strings(v, `"exclude"`) }},
+		strictjson.Member{Key: "latest", Decode: func(v strictjson.Value) { p.Latest, _ = d.Int(v, `"latest"`) }},
+		strictjson.Member{Key: "order", Decode: func(v strictjson.Value) {
+			s, _ := d.NonEmpty(v, `"order"`)
+			p.Order = tags.Order(s)
+		}},
+		strictjson.Member{Key: "allowEmpty", Decode: func(v strictjson.Value) { p.AllowEmpty = d.Bool(v, `"allowEmpty"`) }},
+	)
+	return p
+}

@@ -1,0 +1,147 @@
+package spec
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"docker-mirror/go-helper/internal/platform"
+	"docker-mirror/go-helper/internal/reference"
+	"docker-mirror/go-helper/internal/suggest"
+)
+
+// A line is what follows FROM in a Dockerfile:
+//
+//	[--platform=P[,P]...] image[:tag][@digest] [AS name]
+//
+// Blank lines don't count, and neither does what follows a # at the start of a line or after white space.
+func parseText(c *collector, data []byte) {
+	for number := 1; len(data) > 0; number++ {
+		var line []byte
+		line, data, _ = bytes.Cut(data, []byte("\n"))
+		if !utf8.Valid(line) {
+			c.errorf(number, "not valid UTF-8")
+			continue
+		}
+		words := strings.Fields(withoutComment(string(line)))
+		if len(words) == 0 {
+			continue
+		}
+		image, problems := parseLine(words)
+		for _, problem := range problems {
+			c.errorf(number, "%s", problem)
+		}
+		if len(problems) == 0 {
+			image.File, image.Line = c.file, number
+			c.images = append(c.images, image)
+		}
+	}
+}
+
+func withoutComment(line string) string {
+	for i := range len(line) {
+		if line[i] == '#' && (i == 0 || line[i-1] == ' ' || line[i-1] == '\t') {
+			return line[:i]
+		}
+	}
+	return line
+}
+
+// stageName is what a stage may be called; like Docker's, but it may begin with a digit.
+var stageName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
+
+func parseLine(words []string) (image Image, problems []string) {
+	bad := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+
+	if strings.EqualFold(words[0], "FROM") && len(words) > 1 {
+		bad("a line is what follows FROM in a Dockerfile: leave the %s out", words[0])
+		words = words[1:]
+	}
+	flagged := false
+	for len(words) > 0 && strings.HasPrefix(words[0], "-") {
+		flag, value, hasValue := strings.Cut(words[0], "=")
+		switch {
+		case flag == "--platform" && flagged:
+			bad("--platform is given twice: separate platforms by commas")
+		case flag == "--platform" && hasValue:
+			platforms, errs := parsePlatforms(strings.Split(value, ","))
+			image.Platforms, problems = platforms, append(problems, errs...)
+		case flag == "--platform":
+			bad("--platform needs its value after a =, as in --platform=linux/amd64")
+			if len(words) > 2 {
+				words = words[1:]
+			}
+		case suggest.Closest(flag, []string{"--platform"}) != "":
+			bad("unknown flag %s: did you mean --platform?", flag)
+		default:
+			bad("unknown flag %s: the only one is --platform", flag)
+		}
+		flagged = flagged || flag == "--platform"
+		words = words[1:]
+	}
+	if len(words) == 0 {
+		bad("names no image")
+		return image, problems
+	}
+
+	image.Source = words[0]
+	ref, problem := parseSource(words[0])
+	if problem != "" {
+		bad("%s", problem)
+	}
+	image.Ref = ref
+
+	switch rest := words[1:]; {
+	case len(rest) == 0:
+	case !strings.EqualFold(rest[0], "AS"):
+		bad("unexpected %q after the image: want AS and a name, or nothing", rest[0])
+	case len(rest) == 1:
+		bad("AS needs a name after it")
+	case len(rest) > 2:
+		bad("unexpected %q after the name", rest[2])
+	case !stageName.MatchString(rest[1]):
+		bad("invalid name %q after AS: want letters, digits, '_', '.' and '-', the first a letter or digit", rest[1])
+	default:
+		image.Name = rest[1]
+	}
+	return image, problems
+}
+
+// parseSource reads an image to be copied from; the problem is "" where there is none.
+func parseSource(s string) (reference.Reference, string) {
+	switch {
+	case strings.Contains(s, "$"):
+		return reference.Reference{}, fmt.Sprintf("image reference %q does not match expected format: variables are not expanded in lists", s)
+	case strings.Contains(s, "://"):
+		return reference.Reference{}, fmt.Sprintf("image reference %q does not match expected format: leave the %s:// out", s, s[:strings.Index(s, "://")])
+	case s == "scratch":
+		return reference.Reference{}, `"scratch" is Docker's name for no image: there is nothing to copy`
+	}
+	ref, err := reference.Parse(s)
+	if err != nil {
+		return reference.Reference{}, err.Error()
+	}
+	return ref, ""
+}
+
+// parsePlatforms reads a list of platforms and refuses those that are in it twice, however they are spelled.
+func parsePlatforms(list []string) (platforms []v1.Platform, problems []string) {
+	seen := make(map[string]bool, len(list))
+	for _, s := range list {
+		p, err := platform.Parse(s)
+		switch {
+		case err != nil:
+			problems = append(problems, err.Error())
+		case seen[p.String()]:
+			problems = append(problems, fmt.Sprintf("duplicate platform %q", s))
+		default:
+			seen[p.String()] = true
+			platforms = append(platforms, p)
+		}
+	}
+	return platforms, problems
+}
