@@ -1,0 +1,213 @@
+package report
+
+import (
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"docker-mirror/go-helper/internal/engine"
+)
+
+// Console owns standard error during a run: progress, log lines, notices and failures all go through it, so that
+// none tears another apart. What is handed to it is queued and written by a goroutine of its own; nobody who
+// reports an event waits for a slow terminal. Safe for concurrent use.
+type Console struct {
+	tally    *Tally
+	renderer renderer
+	verbose  bool
+	now      func() time.Time
+
+	mu        sync.Mutex
+	queue     []func() // what is still to be written, in order
+	following bool
+	closed    bool
+	pauses    map[string]time.Time // when a pause of this registry was last told
+	wake      chan struct{}        // one slot
+	done      chan struct{}
+}
+
+// renderer puts things on the screen. Only the console's goroutine calls it.
+type renderer interface {
+	// interval is how often a snapshot is wanted, delay when the first; a run that is over before stays quiet.
+	interval() (delay, every time.Duration)
+	snapshot(Snapshot)
+	event(engine.Event)
+	// tellsEvents is true where event shows every pause and retry by itself.
+	tellsEvents() bool
+	line(kind lineKind, text string)
+	// rest ends the drawing; lines may still come.
+	rest()
+}
+
+type lineKind string
+
+const (
+	lineError  lineKind = "error"
+	lineNotice lineKind = "notice"
+	lineLog    lineKind = "log"
+)
+
+// pauseNotice is the shortest pause that is told, and how long one registry's pauses are told only once.
+const (
+	pauseNotice      = time.Second
+	pauseNoticeEvery = 10 * time.Second
+)
+
+// NewConsole starts a console on stderr. Verbose adds a line a retry. [Console.Close] must be called.
+func NewConsole(mode Mode, stderr io.Writer, verbose bool) *Console {
+	mode = mode.resolve(stderr, os.Getenv)
+	var r renderer
+	switch mode {
+	case modeTerminal:
+		r = newTerminal(stderr)
+	case ModeJSON:
+		r = newJSONLines(stderr, time.Now)
+	case ModeNone:
+		r = &plain{w: stderr, silent: true}
+	default:
+		r = &plain{w: stderr}
+	}
+	return newConsole(r, verbose, time.Now)
+}
+
+func newConsole(r renderer, verbose bool, now func() time.Time) *Console {
+	c := &Console{
+		tally:    NewTally(now()),
+		renderer: r,
+		verbose:  verbose,
+		now:      now,
+		pauses:   map[string]time.Time{},
+		wake:     make(chan struct{}, 1),
+		done:     make(chan struct{}),
+	}
+	go c.run()
+	return c
+}
+
+// Tally is the count of the run so far.
+func (c *Console) Tally() *Tally { return c.tally }
+
+// Follow starts showing progress.
+func (c *Console) Follow() {
+	c.mu.Lock()
+	c.following = true
+	c.mu.Unlock()
+	c.signal()
+}
+
+// Rest ends the showing of progress; what was queued before is written first.
+func (c *Console) Rest() {
+	c.mu.Lock()
+	c.following = false
+	c.mu.Unlock()
+	c.enqueue(c.renderer.rest)
+}
+
+// Observe takes in one event; it is an [engine.Observer].
+func (c *Console) Observe(event engine.Event) {
+	c.tally.Observe(event)
+	switch e := event.(type) {
+	case engine.BlobRead, engine.BlobQueued:
+		return // far too many to be shown one by one; snapshots have their sums
+	case engine.RegistryPaused:
+		if !c.renderer.tellsEvents() && c.tellPause(e) {
+			c.Notice(e.Registry + ": waiting " + durationText(e.For) + " before the next request: " + e.Reason)
+		}
+	case engine.Retried:
+		if !c.renderer.tellsEvents() && c.verbose {
+			c.Notice(e.Registry + ": " + e.What + ": " + e.Err.Error() + "; next try in " + durationText(e.Wait))
+		}
+	}
+	c.enqueue(func() { c.renderer.event(event) })
+}
+
+func (c *Console) tellPause(e engine.RegistryPaused) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.now()
+	if last, told := c.pauses[e.Registry]; e.For < pauseNotice || told && now.Sub(last) < pauseNoticeEvery {
+		return false
+	}
+	c.pauses[e.Registry] = now
+	return true
+}
+
+// Error shows one line of a failure.
+func (c *Console) Error(text string) { c.put(lineError, text) }
+
+// Notice shows one line that a user should see.
+func (c *Console) Notice(text string) { c.put(lineNotice, text) }
+
+// Write takes whole lines of a log.
+func (c *Console) Write(p []byte) (int, error) {
+	for line := range strings.Lines(string(p)) {
+		c.put(lineLog, strings.TrimSuffix(line, "\n"))
+	}
+	return len(p), nil
+}
+
+func (c *Console) put(kind lineKind, text string) {
+	text = Clean(text)
+	c.enqueue(func() { c.renderer.line(kind, text) })
+}
+
+func (c *Console) enqueue(write func()) {
+	c.mu.Lock()
+	c.queue = append(c.queue, write)
+	c.mu.Unlock()
+	c.signal()
+}
+
+func (c *Console) signal() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Close writes what is left and ends the console's goroutine. More calls do nothing.
+func (c *Console) Close() {
+	c.mu.Lock()
+	if !c.closed {
+		c.closed, c.following = true, false
+		c.queue = append(c.queue, c.renderer.rest)
+	}
+	c.mu.Unlock()
+	c.signal()
+	<-c.done
+}
+
+func (c *Console) run() {
+	defer close(c.done)
+	delay, every := c.renderer.interval()
+	var tick <-chan time.Time
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		select {
+		case <-c.wake:
+		case <-tick:
+			c.renderer.snapshot(c.tally.Snapshot(c.now()))
+			timer.Reset(every)
+		}
+		c.mu.Lock()
+		queue, following, closed := c.queue, c.following, c.closed
+		c.queue = nil
+		c.mu.Unlock()
+		for _, write := range queue {
+			write()
+		}
+		switch {
+		case closed:
+			return
+		case following && tick == nil && every > 0:
+			tick = timer.C
+			c.tally.Snapshot(c.now()) // the rate's first sample
+			timer.Reset(delay)
+		case !following:
+			tick = nil
+		}
+	}
+}

@@ -1,0 +1,175 @@
+package report
+
+import (
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"docker-mirror/go-helper/internal/engine"
+)
+
+// SchemaVersion is raised when a key of report.json changes its meaning or goes away; new keys don't raise it.
+const SchemaVersion = 1
+
+// Report is the content of report.json. It is written on every exit, also where nothing was sent.
+type Report struct {
+	SchemaVersion int    `json:"schema_version"`
+	Version       string `json:"version"` // the program's
+	Command       string `json:"command"`
+	// Started and Finished are in UTC.
+	Started  time.Time `json:"started"`
+	Finished time.Time `json:"finished"`
+	ExitCode int       `json:"exit_code"`
+	DryRun   bool      `json:"dry_run"`
+	// Interrupted tells that a signal ended the run: what is not listed as copied or unchanged is left to the next run.
+	Interrupted bool `json:"interrupted"`
+	// Errors are those of the run itself (usage, input, set rules); a copy's own stands with the copy.
+	Errors     []string            `json:"errors"`
+	Totals     Totals              `json:"totals"`
+	Targets    []Target            `json:"targets,omitempty"`
+	Copies     []Copy              `json:"copies"`
+	Registries map[string]Registry `json:"registries"`
+	DockerHub  *DockerHub          `json:"docker_hub,omitempty"`
+}
+
+// Copy is one image copied to one place, whoever asked for it.
+type Copy struct {
+	Source      string        `json:"source"`
+	Destination string        `json:"destination"`
+	Status      engine.Status `json:"status"`
+	// Reason says why a copy failed or was skipped.
+	Reason string `json:"reason,omitempty"`
+	// Hint says what can be done about a failure.
+	Hint string `json:"hint,omitempty"`
+	// Digest is what the destination has (planned: would have); empty where it is not known.
+	Digest string `json:"digest,omitempty"`
+	// SourceDigest differs from Digest only where platforms were limited.
+	SourceDigest string       `json:"source_digest,omitempty"`
+	Platforms    []string     `json:"platforms,omitempty"`
+	Bytes        engine.Bytes `json:"bytes"`
+	Asker
+	// AlsoAskedBy are the others that want the same copy; it is made, and counted, once.
+	AlsoAskedBy []Asker `json:"also_asked_by,omitempty"`
+}
+
+// Asker is who wants a copy: a line of a spec file, and the target that owns the file.
+type Asker struct {
+	Origin string   `json:"origin,omitempty"` // file:line
+	Target string   `json:"target,omitempty"` // its address
+	Name   string   `json:"name,omitempty"`   // AS
+	Labels []string `json:"labels,omitempty"`
+}
+
+// Askers are all who want the copy.
+func (c *Copy) Askers() []Asker {
+	return append([]Asker{c.Asker}, c.AlsoAskedBy...)
+}
+
+// Target is how one target of a batch ended.
+type Target struct {
+	Address  string   `json:"address"`
+	ExitCode int      `json:"exit_code"`
+	Totals   Totals   `json:"totals"`
+	Errors   []string `json:"errors,omitempty"`
+}
+
+// Totals counts copies by status, and their bytes.
+type Totals struct {
+	Copied    int          `json:"copied"`
+	Unchanged int          `json:"unchanged"`
+	Planned   int          `json:"planned"`
+	Skipped   int          `json:"skipped"`
+	Failed    int          `json:"failed"`
+	Bytes     engine.Bytes `json:"bytes"`
+}
+
+// Add counts one copy.
+func (t *Totals) Add(status engine.Status, bytes engine.Bytes) {
+	switch status {
+	case engine.StatusCopied:
+		t.Copied++
+	case engine.StatusUnchanged:
+		t.Unchanged++
+	case engine.StatusPlanned:
+		t.Planned++
+	case engine.StatusSkipped:
+		t.Skipped++
+	case engine.StatusFailed:
+		t.Failed++
+	}
+	t.Bytes.Down += bytes.Down
+	t.Bytes.Up += bytes.Up
+	t.Bytes.Mounted += bytes.Mounted
+}
+
+// All is the number of copies counted.
+func (t *Totals) All() int { return t.Copied + t.Unchanged + t.Planned + t.Skipped + t.Failed }
+
+// Registry is what a run asked of one registry host.
+type Registry struct {
+	// Requests counts by kind, such as "manifest HEAD" or "upload POST mount"; retries count each time.
+	Requests  map[string]int64 `json:"requests"`
+	Retries   int64            `json:"retries"`
+	Throttled int64            `json:"throttled"` // answers 429 and 503
+	BytesDown int64            `json:"bytes_down"`
+	BytesUp   int64            `json:"bytes_up"`
+	RateLimit *RateLimit       `json:"rate_limit,omitempty"`
+}
+
+// RateLimit is what the registry's last RateLimit headers said.
+type RateLimit struct {
+	Limit         int64 `json:"limit"`
+	Remaining     int64 `json:"remaining"`
+	WindowSeconds int64 `json:"window_seconds,omitempty"`
+}
+
+// DockerHub accounts for Docker Hub's pull limit. A pull is a GET of a manifest; a HEAD costs none
+// (https://docs.docker.com/docker-hub/usage/pulls/).
+type DockerHub struct {
+	PullsSpent int64  `json:"pulls_spent"`
+	PullsLeft  *int64 `json:"pulls_left,omitempty"` // absent where Docker Hub did not say
+	Limit      *int64 `json:"limit,omitempty"`
+}
+
+// SetResult puts into the copy how the engine ended it.
+func (c *Copy) SetResult(r engine.Result) {
+	c.Status = r.Status
+	c.Digest = hashText(r.Digest)
+	c.SourceDigest = hashText(r.SourceDigest)
+	c.Bytes = r.Bytes
+	if r.Err != nil {
+		c.Reason = Clean(r.Err.Error())
+	}
+	if r.Status == engine.StatusSkipped && c.Reason == "" {
+		c.Reason = "the run was interrupted before it started"
+	}
+}
+
+func hashText(h v1.Hash) string {
+	if h == (v1.Hash{}) {
+		return ""
+	}
+	return h.String()
+}
+
+// Finish computes the totals from the copies and sets what comes last.
+func (r *Report) Finish(now time.Time, exitCode int) {
+	r.SchemaVersion = SchemaVersion
+	r.Finished = now.UTC()
+	r.Started = r.Started.UTC()
+	r.ExitCode = exitCode
+	r.Totals = Totals{}
+	for i := range r.Copies {
+		r.Totals.Add(r.Copies[i].Status, r.Copies[i].Bytes)
+	}
+	// Consumers iterate without a null check.
+	if r.Errors == nil {
+		r.Errors = []string{}
+	}
+	if r.Copies == nil {
+		r.Copies = []Copy{}
+	}
+	if r.Registries == nil {
+		r.Registries = map[string]Registry{}
+	}
+}

@@ -1,0 +1,99 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Text counts the copies by status: "3 copied, 1 unchanged"; "nothing to do" where there were none.
+func (t *Totals) Text() string {
+	var parts []string
+	for _, part := range []struct {
+		count int
+		text  string
+	}{
+		{t.Planned, "to copy"},
+		{t.Copied, "copied"},
+		{t.Unchanged, "unchanged"},
+		{t.Skipped, "skipped"},
+		{t.Failed, "failed"},
+	} {
+		if part.count > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", part.count, part.text))
+		}
+	}
+	if parts == nil {
+		return "nothing to do"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// bytesText is empty where nothing was moved.
+func (t *Totals) bytesText() string {
+	var parts []string
+	for _, part := range []struct {
+		count int64
+		text  string
+	}{
+		{t.Bytes.Down, "down"},
+		{t.Bytes.Up, "up"},
+		{t.Bytes.Mounted, "mounted"},
+	} {
+		if part.count > 0 {
+			parts = append(parts, byteText(part.count)+" "+part.text)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Summary is the run in one line: counts, bytes, time.
+func (r *Report) Summary() string {
+	text := r.Totals.Text()
+	if r.DryRun {
+		text = "dry run: " + text
+	}
+	if bytes := r.Totals.bytesText(); bytes != "" {
+		text += "; " + bytes
+	}
+	if r.Interrupted {
+		text = "interrupted: " + text
+	}
+	text += " in " + durationText(r.Finished.Sub(r.Started).Round(time.Millisecond))
+	if hub := r.DockerHub; hub != nil {
+		text += "; " + plural(int(hub.PullsSpent), "Docker Hub pull")
+		if hub.PullsLeft != nil {
+			text += fmt.Sprintf(", %d left", *hub.PullsLeft)
+		}
+	}
+	return text
+}
+
+// Line tells of one target: "✓ ADDRESS: 3 copied, 1 unchanged".
+func (t *Target) Line() string {
+	mark := "✓"
+	if t.ExitCode != 0 {
+		mark = "✗"
+	}
+	text := t.Totals.Text()
+	if t.Totals.All() == 0 && t.ExitCode != 0 {
+		text = "nothing was copied"
+	}
+	return fmt.Sprintf("%s %s: %s", mark, Clean(t.Address), text)
+}
+
+// Failure tells why a copy of an asker failed, in one or two lines: where it was asked for, what, why, what to do.
+func (c *Copy) Failure(asker Asker) []string {
+	where := ""
+	if asker.Origin != "" {
+		where = asker.Origin + ": "
+	}
+	lines := []string{fmt.Sprintf("%s%s -> %s: %s", where, c.Source, c.Destination, c.Reason)}
+	if c.Hint != "" {
+		lines = append(lines, "    "+c.Hint)
+	}
+	for i := range lines {
+		lines[i] = Clean(lines[i])
+	}
+	return lines
+}
