@@ -1,0 +1,97 @@
+package devregistry
+
+// Dialect is how a registry speaks where the specification leaves a choice or a service takes one. The zero value
+// speaks as distribution does. The services named were not asked: each comment says whose documentation or whose
+// users report the behaviour.
+type Dialect struct {
+	// Auth is who may do what; the zero value lets everyone in.
+	Auth Auth
+
+	// NoMounts answers 202 with an upload to every mount, as the specification allows ("Mounting a blob from another
+	// repository") and Artifact Registry is reported to do.
+	NoMounts bool
+	// MountNeedsManifest mounts a blob only where a committed manifest of the origin repository refers to it: Amazon
+	// ECR, "Blob mounting" in its user guide.
+	MountNeedsManifest bool
+
+	// NoPatch refuses PATCH with 405; uploads are one PUT (or POST). Reported of Artifact Registry.
+	NoPatch bool
+	// SinglePatch loses what earlier PATCHes of an upload brought when another comes, so that the digest is wrong at
+	// the end. Reported of GHCR.
+	SinglePatch bool
+	// NoMonolithicPost ignores POST's digest parameter and answers 202, as distribution does and the specification allows.
+	NoMonolithicPost bool
+	// MaxUploadBody refuses bodies of PUT and PATCH beyond so many bytes with 413, so that larger blobs need chunks. Azure
+	// Container Registry is reported to stop at about 20 MB. 0: no limit.
+	MaxUploadBody int64
+	// MinChunk is announced as OCI-Chunk-Min-Length ("Pushing a blob in chunks"); a shorter chunk that isn't followed by
+	// the closing PUT is refused at the next PATCH. Amazon ECR's least part is 5 MiB. 0: none.
+	MinChunk int64
+	// DiscardPartial forgets the bytes of a broken request altogether; the acknowledged offset stays where the request
+	// began. Object stores behind a registry take whole parts only.
+	DiscardPartial bool
+	// ZeroUploadStatus answers an upload's status with `0-0` whatever it has: the specification has no way to say "none"
+	// or "one byte", and some services don't tell at all.
+	ZeroUploadStatus bool
+	// NoUploadStatus answers an upload's status with 404.
+	NoUploadStatus bool
+
+	// RelativeLocation answers with paths instead of URLs, as the specification allows ("Location … MAY be relative") and
+	// zot and GHCR do.
+	RelativeLocation bool
+	// PlainLocation leaves the state out of an upload's Location: no query, the same for the upload's whole life, and no
+	// check that the client took the newest. Harbor and distribution have the state; zot hasn't.
+	PlainLocation bool
+	// LocationQuery is added to an upload's Location; whoever drops it is refused. Quay and GitLab keep a session's state
+	// in several parameters.
+	LocationQuery string
+
+	// NoDigestOnHead leaves Docker-Content-Digest out of the answer to a HEAD for a manifest: a SHOULD in the
+	// specification that old Artifactory versions leave out.
+	NoDigestOnHead bool
+	// HeadDigest overrides the digest of the answer to a HEAD for a manifest; "" keeps it. Docker Hub is reported to
+	// answer HEAD and GET of old images differently.
+	HeadDigest func(repository, reference string) string
+	// ManifestContentType is sent instead of a manifest's own type. Static file servers and old Nexus versions send
+	// application/json or text/plain.
+	ManifestContentType string
+	// NoRange ignores Range headers: 200 with the whole blob.
+	NoRange bool
+	// RedirectBlobs answers a GET of a blob with 307 to another host and port, which refuses requests that carry an
+	// Authorization header, as S3 and other object stores do with signed URLs.
+	RedirectBlobs bool
+
+	// TagsPageSize is the most tags in one answer, whatever n asks for. 0: no limit. Docker Hub and ECR have 100 and 1000.
+	TagsPageSize int
+	// AbsoluteLink makes the Link header of tags/list an absolute URL; RFC 5988 allows both.
+	AbsoluteLink bool
+	// NoLink leaves the Link header out, so that a client must go on with last=.
+	NoLink bool
+	// NoReferrers has no referrers API: 404, so that clients fall back to the tag schema, as with distribution.
+	NoReferrers bool
+
+	// ImmutableTags refuses to move a tag: Amazon ECR's immutable tags answer 400. The same digest again is fine.
+	ImmutableTags bool
+	// RepositoriesMustExist answers NAME_UNKNOWN to a push into a repository that CreateRepository hasn't made, as Amazon
+	// ECR does.
+	RepositoriesMustExist bool
+	// PullLimit is how many GETs of manifests are let through within PullWindow; HEADs are free. Each answer has Docker
+	// Hub's ratelimit-limit and ratelimit-remaining headers, beyond it comes 429. 0: no limit.
+	PullLimit int
+}
+
+// The services whose behaviour is documented or reported; see the fields for what each means.
+var (
+	// Distribution is the zero value but for what our own registry has beyond it.
+	Distribution = Dialect{NoMonolithicPost: true, NoReferrers: true}
+	// ECR is Amazon's.
+	ECR = Dialect{MountNeedsManifest: true, MinChunk: 5 << 20, ImmutableTags: true, NoReferrers: true, TagsPageSize: 1000}
+	// ArtifactRegistry is Google's.
+	ArtifactRegistry = Dialect{NoMounts: true, NoPatch: true}
+	// ACR is Azure's.
+	ACR = Dialect{MaxUploadBody: 20 << 20, RelativeLocation: true, RedirectBlobs: true}
+	// GHCR is GitHub's.
+	GHCR = Dialect{SinglePatch: true, RelativeLocation: true, RedirectBlobs: true, NoReferrers: true}
+	// DockerHub is Docker's.
+	DockerHub = Dialect{RedirectBlobs: true, TagsPageSize: 100, NoReferrers: true, PullLimit: 100}
+)

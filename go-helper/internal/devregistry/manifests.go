@@ -1,0 +1,243 @@
+package devregistry
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+// maxManifestSize is the specification's least upper bound ("Pushing Manifests"), which distribution has too.
+const maxManifestSize = 4 << 20
+
+// manifest is a stored manifest or index: its bytes as they came, and what they refer to.
+type manifest struct {
+	digest       v1.Hash
+	mediaType    string
+	body         []byte
+	blobs        []v1.Hash // config and layers; without foreign layers
+	children     []v1.Hash // of an index
+	subject      v1.Hash
+	artifactType string
+	annotations  map[string]string
+}
+
+type manifestJSON struct {
+	SchemaVersion int               `json:"schemaVersion"`
+	MediaType     string            `json:"mediaType"`
+	ArtifactType  string            `json:"artifactType"`
+	Config        *v1.Descriptor    `json:"config"`
+	Layers        []v1.Descriptor   `json:"layers"`
+	Manifests     []v1.Descriptor   `json:"manifests"`
+	Subject       *v1.Descriptor    `json:"subject"`
+	Annotations   map[string]string `json:"annotations"`
+}
+
+// parseManifest checks what a registry checks: a known media type, the same inside and outside, schema 2.
+func parseManifest(h v1.Hash, mediaType string, body []byte) (*manifest, error) {
+	var doc manifestJSON
+	if err := json.Unmarshal(body, &doc); err != nil {
+		return nil, fail(http.StatusBadRequest, CodeManifestInvalid, "manifest is not valid JSON: %v", err)
+	}
+	if doc.SchemaVersion != 2 {
+		return nil, fail(http.StatusBadRequest, CodeManifestInvalid, "unrecognized manifest schema version %d", doc.SchemaVersion)
+	}
+	if doc.MediaType != "" && doc.MediaType != mediaType {
+		return nil, fail(http.StatusBadRequest, CodeManifestInvalid, "Content-Type is %q, mediaType is %q", mediaType, doc.MediaType)
+	}
+	m := &manifest{digest: h, mediaType: mediaType, body: body, artifactType: doc.ArtifactType, annotations: doc.Annotations}
+	if doc.Subject != nil {
+		m.subject = doc.Subject.Digest
+	}
+	switch types.MediaType(mediaType) {
+	case types.OCIManifestSchema1, types.DockerManifestSchema2:
+		if doc.Config == nil {
+			return nil, fail(http.StatusBadRequest, CodeManifestInvalid, "manifest has no config")
+		}
+		if doc.Manifests != nil { // CVE-2021-41190: a document that is both
+			return nil, fail(http.StatusBadRequest, CodeManifestInvalid, "an image manifest has the manifests of an index")
+		}
+		if m.artifactType == "" {
+			m.artifactType = string(doc.Config.MediaType)
+		}
+		m.blobs = append(m.blobs, doc.Config.Digest)
+		for _, layer := range doc.Layers {
+			// The content of a foreign layer stays where its urls point.
+			if !layer.MediaType.IsDistributable() && len(layer.URLs) > 0 {
+				continue
+			}
+			m.blobs = append(m.blobs, layer.Digest)
+		}
+	case types.OCIImageIndex, types.DockerManifestList:
+		if doc.Config != nil || doc.Layers != nil {
+			return nil, fail(http.StatusBadRequest, CodeManifestInvalid, "an index has the config or layers of an image manifest")
+		}
+		for _, child := range doc.Manifests {
+			m.children = append(m.children, child.Digest)
+		}
+	default:
+		return nil, fail(http.StatusBadRequest, CodeManifestInvalid, "unsupported manifest media type %q", mediaType)
+	}
+	return m, nil
+}
+
+func errImmutableTag(repository, tag string) error {
+	return fail(http.StatusBadRequest, "TAG_ALREADY_EXISTS", "tag %s of %s is immutable and names another digest", tag, repository)
+}
+
+func (c *call) putManifest() error {
+	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxManifestSize))
+	if err != nil {
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			return fail(http.StatusRequestEntityTooLarge, CodeManifestInvalid, "manifest is larger than %d bytes", maxManifestSize)
+		}
+		return abortUpload{err}
+	}
+	h, _, err := v1.SHA256(bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	if c.digest != (v1.Hash{}) && c.digest != h {
+		return fail(http.StatusBadRequest, CodeDigestInvalid, "manifest's digest is %s, not %s", h, c.digest)
+	}
+	mediaType, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
+	if err != nil {
+		return fail(http.StatusBadRequest, CodeManifestInvalid, "Content-Type: %v", err)
+	}
+	m, err := parseManifest(h, mediaType, body)
+	if err != nil {
+		return err
+	}
+	repo, err := c.pushTo()
+	if err != nil {
+		return err
+	}
+	var lacking []error
+	for _, h := range repo.missing(m) {
+		lacking = append(lacking, fail(http.StatusBadRequest, CodeManifestBlobUnknown, "manifest refers to something unknown to the repository").with(h))
+	}
+	if err := errors.Join(lacking...); err != nil {
+		return err
+	}
+	tag := ""
+	if c.digest == (v1.Hash{}) {
+		tag = c.reference
+	}
+	if err := repo.putManifest(m, tag, c.dialect.ImmutableTags); err != nil {
+		return err
+	}
+	header := c.w.Header()
+	header.Set("Location", c.url("/v2/"+c.repository+"/manifests/"+h.String()))
+	header.Set("Docker-Content-Digest", h.String())
+	if m.subject != (v1.Hash{}) && !c.dialect.NoReferrers {
+		// Tells the client that it need not keep the referrers tag up to date.
+		header.Set("OCI-Subject", m.subject.String())
+	}
+	header.Set("Content-Length", "0")
+	c.w.WriteHeader(http.StatusCreated)
+	return nil
+}
+
+func (c *call) getManifest() error {
+	repo, ok := c.registry.lookup(c.repository)
+	if !ok {
+		return fail(http.StatusNotFound, CodeManifestUnknown, "manifest %s of %s is unknown", c.reference, c.repository)
+	}
+	m, ok := repo.resolve(c.route)
+	if !ok {
+		return fail(http.StatusNotFound, CodeManifestUnknown, "manifest %s of %s is unknown", c.reference, c.repository)
+	}
+	m, err := c.negotiate(repo, m)
+	if err != nil {
+		return err
+	}
+	header := c.w.Header()
+	header.Set("Content-Type", m.mediaType)
+	if c.dialect.ManifestContentType != "" {
+		header.Set("Content-Type", c.dialect.ManifestContentType)
+	}
+	header.Set("Etag", strconv.Quote(m.digest.String()))
+	if c.r.Method == http.MethodGet || !c.dialect.NoDigestOnHead {
+		header.Set("Docker-Content-Digest", m.digest.String())
+	}
+	header.Set("Content-Length", strconv.Itoa(len(m.body)))
+	if c.r.Method == http.MethodHead {
+		if c.dialect.HeadDigest != nil {
+			if h := c.dialect.HeadDigest(c.repository, c.reference); h != "" {
+				header.Set("Docker-Content-Digest", h)
+			}
+		}
+		c.w.WriteHeader(http.StatusOK)
+		return nil
+	}
+	_, err = c.w.Write(m.body)
+	return ignoreWriteError(err)
+}
+
+// negotiate looks at Accept as distribution does: OCI types only where they are named (`*/*` is not enough), and for
+// a Docker manifest list that isn't asked for, its linux/amd64 image.
+func (c *call) negotiate(repo *repository, m *manifest) (*manifest, error) {
+	switch t := types.MediaType(m.mediaType); t {
+	case types.OCIManifestSchema1, types.OCIImageIndex:
+		if !accepts(c.r, m.mediaType) {
+			return nil, fail(http.StatusNotFound, CodeManifestUnknown, "%s found, but the Accept header doesn't name it", m.mediaType)
+		}
+	case types.DockerManifestList:
+		if c.digest != (v1.Hash{}) || accepts(c.r, m.mediaType) {
+			return m, nil
+		}
+		var list v1.IndexManifest
+		if err := json.Unmarshal(m.body, &list); err != nil {
+			return nil, err
+		}
+		for _, child := range list.Manifests {
+			if p := child.Platform; p != nil && p.OS == "linux" && p.Architecture == "amd64" {
+				if found, ok := repo.resolve(route{digest: child.Digest}); ok {
+					return found, nil
+				}
+			}
+		}
+		return nil, fail(http.StatusNotFound, CodeManifestUnknown, "the list has no linux/amd64 image")
+	}
+	return m, nil
+}
+
+func accepts(r *http.Request, mediaType string) bool {
+	for _, line := range r.Header.Values("Accept") {
+		for item := range strings.SplitSeq(line, ",") {
+			if t, _, err := mime.ParseMediaType(item); err == nil && t == mediaType {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (c *call) deleteManifest() error {
+	repo, ok := c.registry.lookup(c.repository)
+	var err error
+	if ok {
+		if c.digest == (v1.Hash{}) {
+			ok, err = repo.deleteTag(c.reference)
+		} else {
+			ok, err = repo.deleteManifest(c.digest)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("deleting manifest %s of %s: %w", c.reference, c.repository, err)
+	}
+	if !ok {
+		return fail(http.StatusNotFound, CodeManifestUnknown, "manifest %s of %s is unknown", c.reference, c.repository)
+	}
+	c.w.WriteHeader(http.StatusAccepted)
+	return nil
+}
