@@ -1,0 +1,130 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"golang.org/x/sync/errgroup"
+
+	"docker-mirror/go-helper/internal/registry"
+)
+
+// commitIfReady commits an image whose repository has all blobs. r.mu must be held.
+func (r *run) commitIfReady(im *image) {
+	if im.pending > 0 || im.ended || im.root == nil {
+		return
+	}
+	root := im.root
+	r.spawn(func() { r.commit(im, root) })
+}
+
+// commit writes an image's manifests: children before their index, and the tag last.
+func (r *run) commit(im *image, root *node) {
+	to := im.copy.Destination
+	identifier := to.Tag
+	if identifier == "" {
+		identifier = root.manifest.Digest.String()
+	}
+	err := r.pushTree(r.ctx, im, root, identifier)
+	if err != nil && blobUnknown(err) && r.recheck(im, root) {
+		return // comes back when what was missing is there
+	}
+	if err != nil {
+		r.end(im, Result{Status: StatusFailed, Err: im.failure(err)})
+		return
+	}
+	r.committed(im)
+	r.end(im, Result{Status: StatusCopied, Digest: root.manifest.Digest})
+}
+
+func (r *run) pushTree(ctx context.Context, im *image, n *node, identifier string) error {
+	group, groupCtx := errgroup.WithContext(ctx)
+	for _, child := range n.children {
+		group.Go(func() error {
+			return r.pushTree(groupCtx, im, child, child.manifest.Digest.String())
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	// Images of one repository share children: each is written once a run.
+	d := im.destination
+	key := manifestKey{im.repository(), identifier, n.manifest.Digest.String()}
+	d.mu.Lock()
+	pushed := d.manifests[key]
+	if pushed == nil {
+		pushed = &once[struct{}]{}
+		d.manifests[key] = pushed
+	}
+	d.mu.Unlock()
+	_, err := pushed.do(ctx, func() (struct{}, error) {
+		return struct{}{}, d.client.PutManifest(ctx, im.repository(), identifier, n.manifest)
+	})
+	return err
+}
+
+// committed tells followers that may only mount from committed repositories that they can go on.
+func (r *run) committed(im *image) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, n := range im.needs {
+		if !n.committed {
+			n.committed = true
+			r.advance(n.host)
+		}
+	}
+}
+
+// recheck asks for every blob of an image whose manifest was refused because one is missing, and has those sent
+// that are. It does so once an image, and tells whether there is anything to wait for.
+func (r *run) recheck(im *image, root *node) bool {
+	r.mu.Lock()
+	needs := im.needs
+	again := im.rechecked
+	im.rechecked = true
+	r.mu.Unlock()
+	if again {
+		return false
+	}
+	var missing []*need
+	for _, n := range needs {
+		exists, err := im.destination.client.HeadBlob(r.ctx, n.repository, n.host.blob.digest)
+		if err != nil {
+			return false
+		}
+		if !exists {
+			missing = append(missing, n)
+		}
+	}
+	r.log.Debug("manifest refused, blobs asked for again", "destination", im.copy.Destination, "manifest", root.manifest.Digest, "missing", len(missing))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, n := range missing {
+		if n.state != needDone {
+			im.pending++ // another image found it missing too
+			continue
+		}
+		n.state, n.distrust = needNew, true
+		if n.host.holder == n {
+			n.host.holder = nil
+		}
+		for _, waiting := range n.images {
+			if !waiting.ended {
+				waiting.pending++
+			}
+		}
+	}
+	for _, n := range missing {
+		r.advance(n.host)
+	}
+	return len(missing) > 0
+}
+
+func blobUnknown(err error) bool {
+	var refused *registry.Error
+	return errors.As(err, &refused) &&
+		(refused.HasCode("MANIFEST_BLOB_UNKNOWN") || refused.HasCode("BLOB_UNKNOWN"))
+}

@@ -1,0 +1,326 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"docker-mirror/go-helper/internal/registry"
+)
+
+// DefaultConcurrency is the number of blobs in transfer where Options leave it open.
+const DefaultConcurrency = 10
+
+const (
+	// resolvers is how many images are looked up at once; each registry's own window decides how many
+	// requests that makes.
+	resolvers = 64
+	// lookahead bounds the images between being looked up and being done, and so the memory of large sets.
+	lookahead = 512
+	// resolvePatience: an image that takes longer to look up than this no longer holds up the order of those after it.
+	resolvePatience = 2 * time.Second
+	// alwaysBeside and maxBeside bound what an interrupted run loses: beyond the largest blob in
+	// transfer only maxBeside bytes are under way, except that alwaysBeside blobs always are, as one
+	// connection alone seldom fills a long line.
+	alwaysBeside = 3
+	maxBeside    = 16 << 20
+)
+
+// Options of a run. Pool is required.
+type Options struct {
+	Pool        *registry.Pool
+	Concurrency int          // blobs in transfer at once; 0 means DefaultConcurrency
+	Observe     Observer     // nil: nobody watches
+	Logger      *slog.Logger // nil: nothing is logged
+	// DryRun only looks: what would be copied is StatusPlanned, with the bytes that it would take.
+	DryRun bool
+	// Verify compares and writes nothing: every blob of every destination is asked for, and what is missing or
+	// different fails its copy with an error that wraps ErrDrift. Together with Force it repairs that.
+	Verify bool
+	// Force does not trust a destination that has the digest: its blobs are asked for and its manifests written again.
+	Force bool
+	// CachePath is a file that remembers which repository has which blob, to mount from in later
+	// runs; it is advice, never taken for truth. Empty: none.
+	CachePath string
+}
+
+// ErrDrift is wrapped by the failures that Verify finds.
+var ErrDrift = errors.New("destination differs")
+
+// ErrInterrupted is wrapped by the failures of copies that a cancelled run left unfinished.
+var ErrInterrupted = errors.New("interrupted")
+
+// Run copies all, and gives one result a copy at the same index. A failure of one copy stops no other.
+// Where ctx ends, it returns soon: no manifest is written any more, and what is unfinished is
+// StatusFailed or, where nothing was done for it yet, StatusSkipped. Copies of one destination must
+// be equal (plan.Check sees to it).
+func Run(ctx context.Context, copies []Copy, opts Options) []Result {
+	r := newRun(ctx, copies, opts)
+	r.observe(RunStarted{Copies: len(copies)})
+	r.cache.load(r.destinations)
+	r.work.Add(1)
+	go r.resolveAll()
+	r.work.Wait()
+	r.finish()
+	r.cache.close()
+	results := make([]Result, len(r.images))
+	for i, im := range r.images {
+		results[i] = im.result
+	}
+	return results
+}
+
+// image is one copy on its way.
+type image struct {
+	index       int
+	copy        Copy
+	source      *registry.Client
+	destination *destination
+
+	// Guarded by run.mu from here on.
+	started   bool
+	resolved  bool
+	admitted  bool
+	ended     bool
+	rechecked bool
+	root      *node
+	needs     []*need
+	pending   int // needs that are not done
+	result    Result
+}
+
+func (im *image) repository() string { return im.copy.Destination.Repository }
+
+// run is the state of one Run.
+type run struct {
+	ctx     context.Context
+	opts    Options
+	log     *slog.Logger
+	observe Observer
+	cache   *originCache
+	sources *sources
+	chunks  *chunkPool
+
+	images       []*image
+	destinations map[string]*destination
+	tags         map[string]int // images a destination repository
+
+	opening   *slots // upload sessions open at once
+	transfers *slots // blobs in transfer
+	inFlight  *slots // images being looked up or worked on
+	work      sync.WaitGroup
+	allKnown  chan struct{} // closed when every image is resolved
+
+	mu    sync.Mutex
+	blobs map[blobKey]*blob
+	next  int // first image that is not admitted
+}
+
+func newRun(ctx context.Context, copies []Copy, opts Options) *run {
+	if opts.Concurrency <= 0 {
+		opts.Concurrency = DefaultConcurrency
+	}
+	if opts.Observe == nil {
+		opts.Observe = func(Event) {}
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	r := &run{
+		ctx:          ctx,
+		opts:         opts,
+		log:          opts.Logger,
+		observe:      opts.Observe,
+		cache:        newOriginCache(opts.CachePath, opts.Logger),
+		sources:      newSources(),
+		chunks:       &chunkPool{},
+		destinations: map[string]*destination{},
+		tags:         map[string]int{},
+		opening:      newSlots(2 * opts.Concurrency),
+		transfers:    newSlots(opts.Concurrency),
+		inFlight:     newSlots(lookahead),
+		allKnown:     make(chan struct{}),
+		blobs:        map[blobKey]*blob{},
+	}
+	r.transfers.alwaysBeside, r.transfers.maxBeside = alwaysBeside, maxBeside
+	for i, c := range copies {
+		host := c.Destination.Registry
+		if r.destinations[host] == nil {
+			r.destinations[host] = newDestination(opts.Pool.Client(host))
+		}
+		r.tags[c.Destination.Name()]++
+		r.images = append(r.images, &image{
+			index:       i,
+			copy:        c,
+			source:      opts.Pool.Client(c.Source.Registry),
+			destination: r.destinations[host],
+		})
+	}
+	return r
+}
+
+// spawn runs f as part of the run, which ends no sooner than f.
+func (r *run) spawn(f func()) {
+	r.work.Add(1)
+	go func() {
+		defer r.work.Done()
+		f()
+	}()
+}
+
+// resolveAll looks the images up in plan order, many at a time.
+func (r *run) resolveAll() {
+	defer r.work.Done()
+	var group sync.WaitGroup
+	workers := newSlots(resolvers)
+	stop := make(chan struct{})
+	r.spawn(func() { r.admitLate(stop) })
+	for _, im := range r.images {
+		at := rank{image: im.index}
+		if r.inFlight.acquire(r.ctx, at, 0) != nil || workers.acquire(r.ctx, at, 0) != nil {
+			break
+		}
+		group.Add(1)
+		r.spawn(func() {
+			defer group.Done()
+			defer workers.release(0)
+			r.resolveOne(im)
+		})
+	}
+	group.Wait()
+	close(r.allKnown)
+	close(stop)
+	r.admit(0)
+}
+
+func (r *run) resolveOne(im *image) {
+	r.mu.Lock()
+	im.started = true
+	r.mu.Unlock()
+	began := time.Now()
+	root, settled, err := r.resolve(im)
+	r.log.Debug("looked up", "source", im.copy.Source, "destination", im.copy.Destination,
+		"seconds", time.Since(began).Seconds(), "settled", settled != nil, "error", err)
+	switch {
+	case err != nil:
+		r.end(im, Result{Status: StatusFailed, Err: err})
+	case settled != nil:
+		r.end(im, *settled)
+	}
+	r.mu.Lock()
+	im.root, im.resolved = root, true
+	r.mu.Unlock()
+	r.admit(0)
+}
+
+// admit hands looked-up images to the transfer, in plan order, so that which repository leads a blob does not
+// depend on who answered first. Up to skip images that are still being looked up are passed over.
+func (r *run) admit(skip int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := r.next; i < len(r.images); i++ {
+		im := r.images[i]
+		if !im.resolved {
+			if skip--; skip < 0 {
+				break
+			}
+			continue
+		}
+		if !im.admitted {
+			im.admitted = true
+			if !im.ended {
+				r.start(im)
+			}
+		}
+	}
+	for r.next < len(r.images) && r.images[r.next].admitted {
+		r.next++
+	}
+}
+
+// admitLate keeps one slow source from holding up all images after it.
+func (r *run) admitLate(stop <-chan struct{}) {
+	ticker := time.NewTicker(resolvePatience / 2)
+	defer ticker.Stop()
+	last, stuck := 0, 0
+	for {
+		select {
+		case <-stop:
+			return
+		case <-r.ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		r.mu.Lock()
+		next := r.next
+		r.mu.Unlock()
+		if next != last {
+			last, stuck = next, 0
+			continue
+		}
+		if stuck++; stuck >= 2 {
+			r.admit(len(r.images))
+		}
+	}
+}
+
+// failure says what went wrong with which copy.
+func (im *image) failure(err error) error {
+	return fmt.Errorf("copy %s to %s: %w", im.copy.Source, im.copy.Destination, err)
+}
+
+// end settles an image; the first call counts.
+func (r *run) end(im *image, result Result) {
+	r.mu.Lock()
+	ended := r.endLocked(im, result)
+	if ended && result.Status == StatusFailed {
+		r.releaseFollowers(im)
+	}
+	r.mu.Unlock()
+	if ended {
+		r.observe(CopyEnded{Index: im.index, Result: im.result})
+	}
+}
+
+func (r *run) endLocked(im *image, result Result) bool {
+	if im.ended {
+		return false
+	}
+	im.ended = true
+	result.Bytes = im.result.Bytes
+	if result.SourceDigest == (v1.Hash{}) && im.root != nil {
+		result.SourceDigest = im.result.SourceDigest
+	}
+	im.result = result
+	im.root = nil
+	if im.started {
+		r.inFlight.release(0)
+	}
+	return true
+}
+
+// finish settles what a cancelled run left. Nothing is at work any more.
+func (r *run) finish() {
+	interrupted := context.Cause(r.ctx) != nil
+	for _, im := range r.images {
+		result := Result{Status: StatusFailed}
+		switch {
+		case im.ended:
+			continue
+		case !interrupted:
+			// Nothing can wake this image: a defect of ours, never to be taken for success.
+			result.Err = im.failure(errors.New("the engine lost track of it; please report this"))
+		case !im.started:
+			result = Result{Status: StatusSkipped, Err: fmt.Errorf("%w before it was begun", ErrInterrupted)}
+		default:
+			result.Err = im.failure(ErrInterrupted)
+		}
+		r.endLocked(im, result)
+		r.observe(CopyEnded{Index: im.index, Result: im.result})
+	}
+}

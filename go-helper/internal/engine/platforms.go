@@ -1,0 +1,109 @@
+package engine
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"docker-mirror/go-helper/internal/registry"
+)
+
+// subjectAnnotation is how BuildKit ties an attestation to the manifest that it speaks of.
+const subjectAnnotation = "vnd.docker.reference.digest"
+
+var errNoPlatform = errors.New("has none of the requested platforms")
+
+// limitPlatforms drops the entries of an index whose platform nobody asked for. Where all are kept it
+// gives back m itself: bytes and digest stay. An entry without a platform is only kept where nothing
+// limits the platforms; an attestation (unknown/unknown) is kept exactly when its subject is.
+func limitPlatforms(m *registry.Manifest, c *content, wanted []v1.Platform) (*registry.Manifest, *content, error) {
+	keep := make([]bool, len(c.Manifests))
+	kept := map[string]bool{}
+	matched := false
+	for i, entry := range c.Manifests {
+		if matchesAny(entry.Platform, wanted) {
+			keep[i], matched = true, true
+			kept[entry.Digest.String()] = true
+		}
+	}
+	if !matched {
+		return nil, nil, errNoPlatform
+	}
+	for i, entry := range c.Manifests {
+		if subject := entry.Annotations[subjectAnnotation]; subject != "" && kept[subject] {
+			keep[i] = true
+		}
+	}
+	if !slices.Contains(keep, false) {
+		return m, c, nil
+	}
+	body, _, err := replaceManifests(m.Body, func(i int) bool { return keep[i] })
+	if err != nil {
+		return nil, nil, err
+	}
+	digest, _, err := v1.SHA256(bytes.NewReader(body))
+	if err != nil {
+		return nil, nil, err
+	}
+	limited := &registry.Manifest{MediaType: m.MediaType, Digest: digest, Body: body}
+	parsed, err := parseManifest(limited)
+	if err != nil {
+		return nil, nil, err
+	}
+	// The result is compared before anything is pushed: it must list what was kept and nothing else.
+	i := 0
+	for j, entry := range c.Manifests {
+		if !keep[j] {
+			continue
+		}
+		if i >= len(parsed.Manifests) || parsed.Manifests[i].Digest != entry.Digest {
+			return nil, nil, errors.New("could not be limited to the requested platforms")
+		}
+		i++
+	}
+	if i != len(parsed.Manifests) {
+		return nil, nil, errors.New("could not be limited to the requested platforms")
+	}
+	return limited, parsed, nil
+}
+
+func matchesAny(have *v1.Platform, wanted []v1.Platform) bool {
+	if have == nil {
+		return false
+	}
+	h := normalizePlatform(*have)
+	return slices.ContainsFunc(wanted, func(w v1.Platform) bool {
+		n := normalizePlatform(w)
+		return n.OS == h.OS && n.Architecture == h.Architecture && n.Variant == h.Variant &&
+			(n.OSVersion == "" || n.OSVersion == h.OSVersion)
+	})
+}
+
+// normalizePlatform folds the spellings that mean the same, as containerd's platforms package does.
+func normalizePlatform(p v1.Platform) v1.Platform {
+	switch p.Architecture {
+	case "x86_64", "x86-64":
+		p.Architecture = "amd64"
+	case "aarch64":
+		p.Architecture = "arm64"
+	case "i386":
+		p.Architecture = "386"
+	case "armhf":
+		p.Architecture, p.Variant = "arm", "v7"
+	case "armel":
+		p.Architecture, p.Variant = "arm", "v6"
+	}
+	switch {
+	case p.Architecture == "arm64" && (p.Variant == "v8" || p.Variant == "8"):
+		p.Variant = ""
+	case p.Architecture == "amd64" && p.Variant == "v1":
+		p.Variant = ""
+	case p.Architecture == "arm" && (p.Variant == "" || p.Variant == "7"):
+		p.Variant = "v7"
+	case p.Architecture == "arm" && (p.Variant == "5" || p.Variant == "6" || p.Variant == "8"):
+		p.Variant = "v" + p.Variant
+	}
+	return p
+}

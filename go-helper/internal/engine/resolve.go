@@ -1,0 +1,207 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/sync/errgroup"
+
+	"docker-mirror/go-helper/internal/registry"
+)
+
+// tagsWorthAList is from how many tags of one repository on a single request is spent on whether the
+// repository exists at all.
+const tagsWorthAList = 3
+
+// resolve finds out what is to be done for an image, the destination first: a settled result, or
+// the tree of manifests that the destination shall have.
+func (r *run) resolve(im *image) (*node, *Result, error) {
+	ctx, c := r.ctx, im.copy
+	there, err := r.lookAtDestination(ctx, im)
+	if err != nil {
+		return nil, nil, fmt.Errorf("look up destination %s: %w", c.Destination, err)
+	}
+	if there != nil && !c.limited() {
+		digest, err := r.sourceDigest(ctx, im)
+		if err != nil {
+			return nil, nil, fmt.Errorf("look up source %s: %w", c.Source, err)
+		}
+		if digest == there.Digest {
+			settled, err := r.trust(ctx, im, digest, digest)
+			if settled != nil || err != nil {
+				return nil, settled, err
+			}
+		}
+	}
+	root, sourceDigest, err := r.tree(ctx, im)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read source %s: %w", c.Source, err)
+	}
+	r.mu.Lock()
+	im.result.SourceDigest = sourceDigest
+	r.mu.Unlock()
+	if there != nil && there.Digest == root.manifest.Digest {
+		settled, err := r.trust(ctx, im, there.Digest, sourceDigest)
+		if settled != nil || err != nil {
+			return nil, settled, err
+		}
+	}
+	switch {
+	case r.opts.Verify && !r.opts.Force:
+		if there == nil {
+			return nil, nil, fmt.Errorf("%w: %s is not there", ErrDrift, c.Destination)
+		}
+		return nil, nil, fmt.Errorf("%w: %s has %s, the source has %s", ErrDrift, c.Destination, there.Digest, root.manifest.Digest)
+	case r.opts.DryRun:
+		return nil, &Result{
+			Status: StatusPlanned, Digest: root.manifest.Digest, SourceDigest: sourceDigest,
+			Bytes: r.estimate(im, root),
+		}, nil
+	}
+	return root, nil, nil
+}
+
+func (c Copy) limited() bool { return len(c.Platforms) > 0 }
+
+// lookAtDestination gives what the destination has, nil where it is not there.
+func (r *run) lookAtDestination(ctx context.Context, im *image) (*v1.Descriptor, error) {
+	to := im.copy.Destination
+	identifier := to.Tag
+	if identifier == "" {
+		identifier = to.Digest.String()
+	}
+	if r.tags[to.Name()] >= tagsWorthAList && im.destination.repositoryMissing(ctx, to.Repository) {
+		return nil, nil
+	}
+	descriptor, err := im.destination.client.HeadManifest(ctx, to.Repository, identifier)
+	if errors.Is(err, registry.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &descriptor, nil
+}
+
+// sourceDigest costs no request where the source is pinned, else a HEAD.
+func (r *run) sourceDigest(ctx context.Context, im *image) (v1.Hash, error) {
+	from := im.copy.Source
+	if from.HasDigest() {
+		return from.Digest, nil
+	}
+	descriptor, err := r.sources.head(ctx, im.source, from.Repository, from.Identifier())
+	return descriptor.Digest, err
+}
+
+// trust settles an image whose destination has the wanted digest, unless it is to be looked into and
+// repaired: then both results are nil.
+func (r *run) trust(ctx context.Context, im *image, digest, sourceDigest v1.Hash) (*Result, error) {
+	unchanged := &Result{Status: StatusUnchanged, Digest: digest, SourceDigest: sourceDigest}
+	switch {
+	case r.opts.Verify:
+		err := r.verify(ctx, im, digest)
+		if err == nil {
+			return unchanged, nil
+		}
+		if errors.Is(err, ErrDrift) && r.opts.Force {
+			return nil, nil
+		}
+		return nil, err
+	case r.opts.Force:
+		return nil, nil
+	}
+	d := im.destination
+	d.mu.Lock()
+	d.unchanged = append(d.unchanged, unchangedImage{im.repository(), digest})
+	d.mu.Unlock()
+	return unchanged, nil
+}
+
+// tree reads the source's manifests, limited to the wanted platforms.
+func (r *run) tree(ctx context.Context, im *image) (root *node, sourceDigest v1.Hash, err error) {
+	from := im.copy.Source
+	m, err := r.sources.manifest(ctx, im.source, from.Repository, from.Identifier())
+	if err != nil {
+		return nil, v1.Hash{}, err
+	}
+	sourceDigest = m.Digest
+	parsed, err := parseManifest(m)
+	if err != nil {
+		return nil, sourceDigest, err
+	}
+	if im.copy.limited() && parsed.isIndex() {
+		if m, parsed, err = limitPlatforms(m, parsed, im.copy.Platforms); err != nil {
+			return nil, sourceDigest, err
+		}
+	}
+	root, err = r.subtree(ctx, im.source, from.Repository, m, parsed, 0)
+	return root, sourceDigest, err
+}
+
+func (r *run) subtree(ctx context.Context, client *registry.Client, repository string, m *registry.Manifest, c *content, depth int) (*node, error) {
+	n := &node{manifest: m}
+	if !c.isIndex() {
+		var err error
+		n.blobs, err = c.blobs()
+		return n, err
+	}
+	if depth >= maxIndexDepth {
+		return nil, fmt.Errorf("index %s is nested more than %d deep", m.Digest, maxIndexDepth)
+	}
+	n.index = true
+	n.children = make([]*node, len(c.Manifests))
+	group, ctx := errgroup.WithContext(ctx)
+	for i, entry := range c.Manifests {
+		group.Go(func() error {
+			child, err := r.child(ctx, client, repository, entry, depth+1)
+			n.children[i] = child
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+func (r *run) child(ctx context.Context, client *registry.Client, repository string, entry v1.Descriptor, depth int) (*node, error) {
+	m, err := r.sources.manifest(ctx, client, repository, entry.Digest.String())
+	if err != nil {
+		return nil, fmt.Errorf("manifest %s: %w", entry.Digest, err)
+	}
+	parsed, err := parseManifest(m)
+	if err != nil {
+		return nil, fmt.Errorf("manifest %s %w", entry.Digest, err)
+	}
+	return r.subtree(ctx, client, repository, m, parsed, depth)
+}
+
+// estimate tells a dry run's bytes: a blob goes up once a registry and is mounted elsewhere. What a
+// repository has already is not asked for.
+func (r *run) estimate(im *image, root *node) Bytes {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var bytes Bytes
+	root.walk(func(n *node) {
+		for _, d := range n.blobs {
+			b := r.blobFor(im, d, 0)
+			first := len(b.hosts) == 0
+			host := b.host(im.destination)
+			switch need := host.need(im.repository()); {
+			case need.state == needDone:
+			case len(host.needs) > 1:
+				bytes.Mounted += d.Size
+				need.state = needDone
+			default:
+				bytes.Up += d.Size
+				if first {
+					bytes.Down += d.Size
+				}
+				need.state = needDone
+			}
+		}
+	})
+	return bytes
+}
