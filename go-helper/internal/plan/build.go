@@ -308,14 +308,14 @@ func (b *builder) toRegistry(image spec.Image, w wanted, registry Registry) {
 	if prefix != "" {
 		repository = prefix + "/" + repository
 	}
-	if err := b.checkRepositoryOf(image, host, repository); err != nil {
+	if err := destinationError(reference.CheckRepository(host, strings.ReplaceAll(repository, policyTag(image), "x"))); err != nil {
 		b.fail(image, err)
 		return
 	}
 	for _, tagTemplate := range extend(w.imageTags, registry.ExtraTags...) {
 		tag, err := b.expand(image, tagTemplate)
 		if err == nil {
-			err = checkTag(strings.ReplaceAll(tag, policyTag(image), "x"))
+			err = destinationError(reference.CheckTag(strings.ReplaceAll(tag, policyTag(image), "x")))
 		}
 		if err != nil {
 			b.fail(image, err)
@@ -367,8 +367,11 @@ func policyTag(image spec.Image) string {
 	return "{tag}"
 }
 
-func (b *builder) checkRepositoryOf(image spec.Image, host, repository string) error {
-	return checkRepository(host, strings.ReplaceAll(repository, policyTag(image), "x"))
+func destinationError(err error) error {
+	if err != nil {
+		return fmt.Errorf("destination %w", err)
+	}
+	return nil
 }
 
 func (b *builder) expand(image spec.Image, text string) (string, error) {

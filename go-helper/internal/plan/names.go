@@ -1,57 +1,19 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"docker-mirror/go-helper/internal/reference"
 	"docker-mirror/go-helper/internal/spec"
 )
 
-// What a registry takes (OCI distribution spec, "Pulling manifests"): the grammars of <name> and of <reference> as a tag.
-var (
-	repositoryGrammar = regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
-	tagGrammar        = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
-)
-
-// maxNameLength is what many registries and clients allow for host and repository together (distribution spec, ibid.).
-const maxNameLength = 255
-
-const maxTagLength = 128
-
-// checkRepository tells why a registry would refuse a repository.
-func checkRepository(host, repository string) error {
-	switch {
-	case repository == "":
-		return fmt.Errorf("the destination's repository is empty")
-	case len(host)+1+len(repository) > maxNameLength:
-		return fmt.Errorf("destination %s/%s… is longer than %d characters, which registries refuse", host, repository[:min(40, len(repository))], maxNameLength)
-	case repositoryGrammar.MatchString(repository):
-		return nil
-	case strings.ToLower(repository) != repository:
-		return fmt.Errorf("destination repository %q has upper-case letters, which registries refuse", repository)
-	default:
-		return fmt.Errorf("destination repository %q would be refused by a registry: want components of lower-case letters and digits, "+
-			"with '.', '_', '__' or '-' between them, separated by '/'", repository)
-	}
-}
-
-// checkTag tells why a registry would refuse a tag.
-func checkTag(tag string) error {
-	switch {
-	case tag == "":
-		return fmt.Errorf("the destination's tag is empty")
-	case len(tag) > maxTagLength:
-		return fmt.Errorf("destination tag %q… is longer than %d characters, which registries refuse", tag[:40], maxTagLength)
-	case !tagGrammar.MatchString(tag):
-		return fmt.Errorf("destination tag %q would be refused by a registry: want letters, digits, '_', '.' and '-', the first not '.' or '-'", tag)
-	}
-	return nil
-}
-
 // splitAddress cuts a registry's address into its host and the prefix of all repositories there.
 func splitAddress(address string) (host, prefix string, err error) {
+	if strings.Contains(address, "@") {
+		return "", "", errors.New("a registry address has a user name or password in it: credentials come from the keychain")
+	}
 	if i := strings.Index(address, "://"); i >= 0 {
 		return "", "", fmt.Errorf("registry %q: leave the %s out", address, address[:i+3])
 	}

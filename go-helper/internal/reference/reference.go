@@ -1,5 +1,5 @@
-// Package reference parses image references the way `docker pull` reads them, and keeps what
-// go-containerregistry's parser drops: the tag of `name:tag@digest`.
+// Package reference parses image references the way `docker pull` reads them. go-containerregistry's parser won't do: it
+// drops the tag of `name:tag@digest`, takes no repository of one letter, and lets names through that no registry takes.
 package reference
 
 import (
@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
@@ -23,6 +22,9 @@ var dockerHubAliases = map[string]bool{
 	"registry-1.docker.io":    true,
 	"registry.hub.docker.com": true,
 }
+
+// ErrCredentials says that what should be a reference has credentials in it, without repeating them.
+var ErrCredentials = errors.New("image reference has a user name or password in it: credentials come from the keychain, never from a list")
 
 // Reference is one fully spelled image reference. At least one of Tag and Digest is set once it came
 // out of [Parse]; with both, the image is the digest's and the tag is only its label.
@@ -41,6 +43,9 @@ func Parse(s string) (Reference, error) {
 		return Reference{}, fmt.Errorf("image reference %q does not match expected format", s)
 	}
 	base, digest, hasDigest := strings.Cut(s, "@")
+	if strings.Contains(digest, "/") {
+		return Reference{}, ErrCredentials
+	}
 	var ref Reference
 	if hasDigest {
 		hash, err := v1.NewHash(digest)
@@ -53,21 +58,26 @@ func Parse(s string) (Reference, error) {
 	if tag == "" && strings.HasSuffix(base, ":") {
 		return Reference{}, fmt.Errorf("image reference %q has an empty tag", s)
 	}
-	repo, err := name.NewRepository(repository, name.WithDefaultRegistry(DockerHub))
-	if err != nil {
-		return Reference{}, fmt.Errorf("image reference %q does not match expected format: %w", s, unwrapBadName(err))
+	host, path := splitHost(repository)
+	if !hostGrammar.MatchString(host) {
+		return Reference{}, fmt.Errorf("image reference %q does not match expected format: %q is no host name", s, host)
 	}
-	ref.Registry = CanonicalHost(repo.RegistryStr())
-	ref.Repository = repo.RepositoryStr()
-	if ref.Registry == DockerHub && !strings.Contains(ref.Repository, "/") {
-		ref.Repository = "library/" + ref.Repository
+	ref.Registry, ref.Repository = CanonicalHost(host), path
+	if ref.Registry == DockerHub && !strings.Contains(path, "/") {
+		ref.Repository = "library/" + path
+	}
+	if !isRepository(path) {
+		return Reference{}, fmt.Errorf("image reference %q does not match expected format: %s", s, whyNotRepository(path))
+	}
+	if err := CheckRepository(ref.Registry, ref.Repository); err != nil {
+		return Reference{}, fmt.Errorf("image reference %q does not match expected format: %w", s, err)
 	}
 	if tag == "" && !hasDigest {
 		tag = DefaultTag
 	}
 	if tag != "" {
-		if _, err := name.NewTag(ref.Registry+"/"+ref.Repository+":"+tag, name.StrictValidation); err != nil {
-			return Reference{}, fmt.Errorf("image reference %q has an invalid tag: %w", s, unwrapBadName(err))
+		if err := CheckTag(tag); err != nil {
+			return Reference{}, fmt.Errorf("image reference %q has an invalid tag: %w", s, err)
 		}
 	}
 	ref.Tag = tag
@@ -83,16 +93,18 @@ func splitTag(s string) (repository, tag string) {
 	return s[:i], s[i+1:]
 }
 
-func unwrapBadName(err error) error {
-	var bad *name.ErrBadName
-	if errors.As(err, &bad) {
-		return errors.New(bad.Error())
+// splitHost cuts the registry off, where the first component is one.
+func splitHost(s string) (host, path string) {
+	host, path, found := strings.Cut(s, "/")
+	if !found || !strings.ContainsAny(host, ".:") && host != "localhost" {
+		return DockerHub, s
 	}
-	return err
+	return host, path
 }
 
 // CanonicalHost gives the one spelling under which a registry host is known here.
 func CanonicalHost(host string) string {
+	host = strings.ToLower(host)
 	if dockerHubAliases[host] {
 		return DockerHub
 	}

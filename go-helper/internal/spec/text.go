@@ -113,7 +113,10 @@ func parseLine(words []string) (image Image, problems []string) {
 
 // parseSource reads an image to be copied from; the problem is "" where there is none.
 func parseSource(s string) (reference.Reference, string) {
+	_, afterAt, _ := strings.Cut(s, "@")
 	switch {
+	case strings.Contains(afterAt, "/"):
+		return reference.Reference{}, reference.ErrCredentials.Error()
 	case strings.Contains(s, "$"):
 		return reference.Reference{}, fmt.Sprintf("image reference %q does not match expected format: variables are not expanded in lists", s)
 	case strings.Contains(s, "://"):
