@@ -1,0 +1,3 @@
+module docker-mirror/bench
+
+go 1.25.0
