@@ -44,9 +44,10 @@ type renderer interface {
 type lineKind string
 
 const (
-	lineError  lineKind = "error"
-	lineNotice lineKind = "notice"
-	lineLog    lineKind = "log"
+	lineError   lineKind = "error"
+	lineNotice  lineKind = "notice"
+	lineSummary lineKind = "summary"
+	lineLog     lineKind = "log"
 )
 
 // pauseNotice is the shortest pause that is told, and how long one registry's pauses are told only once.
@@ -139,6 +140,9 @@ func (c *Console) Error(text string) { c.put(lineError, text) }
 
 // Notice shows one line that a user should see.
 func (c *Console) Notice(text string) { c.put(lineNotice, text) }
+
+// Summary shows the line that sums a run up; no mode leaves it out.
+func (c *Console) Summary(text string) { c.put(lineSummary, text) }
 
 // Write takes whole lines of a log.
 func (c *Console) Write(p []byte) (int, error) {

@@ -123,7 +123,7 @@ func TestUnits(t *testing.T) {
 		}
 	}
 	for d, want := range map[time.Duration]string{
-		0: "0s", 123 * time.Millisecond: "120ms", 8_200 * time.Millisecond: "8.2s", 42 * time.Second: "42s",
+		0: "0s", 123 * time.Millisecond: "123ms", 8_200 * time.Millisecond: "8.2s", 42 * time.Second: "42s",
 		185 * time.Second: "3m05s", 130 * time.Minute: "2h10m",
 	} {
 		if got := durationText(d); got != want {

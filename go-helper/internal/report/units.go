@@ -15,11 +15,11 @@ func byteText(n int64) string {
 	return fmt.Sprintf("% .1f", decor.SizeB1000(n))
 }
 
-// durationText is short: "850ms", "42s", "3m05s", "2h10m".
+// durationText is short: "853ms", "42s", "3m05s", "2h10m".
 func durationText(d time.Duration) string {
 	switch {
 	case d < time.Second:
-		return d.Round(10 * time.Millisecond).String()
+		return d.Round(time.Millisecond).String()
 	case d < 10*time.Second:
 		return fmt.Sprintf("%.1fs", d.Seconds())
 	case d < time.Minute:

@@ -1,0 +1,30 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"docker-mirror/go-helper/internal/run"
+)
+
+func newCopy(code *run.Code, streams run.Streams) *cobra.Command {
+	settings := run.Settings{Streams: streams, Version: version, Command: "copy"}
+	var lists listFlags
+	c := &cobra.Command{
+		Use:   "copy [flags] [FILE...|-]",
+		Short: "Copy the images of lists",
+		Long: `Copy the images of lists, read from files or, without any, from standard input.
+
+A text list has an image a line, as after FROM in a Dockerfile; --registry says where they go. A JSON
+list has copy specs ({"src": …, "dst": …, "transform": {"limitPlatforms": […]}}), which say it themselves.`,
+		Example: `  docker-mirror copy --registry registry.example --repository 'mirror/{repository}' images.txt
+  docker-mirror copy specs.json
+  echo alpine:3.22 | docker-mirror copy --registry registry.example`,
+		RunE: func(c *cobra.Command, files []string) error {
+			*code = run.Copy(c.Context(), settings, run.Lists{Files: files, Format: lists.format}, lists.settings())
+			return nil
+		},
+	}
+	lists.add(c)
+	addRunFlags(c, &settings)
+	return c
+}

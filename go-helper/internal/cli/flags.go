@@ -1,0 +1,73 @@
+package cli
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"docker-mirror/go-helper/internal/plan"
+	"docker-mirror/go-helper/internal/report"
+	"docker-mirror/go-helper/internal/run"
+	"docker-mirror/go-helper/internal/spec"
+)
+
+// listFlags say what lists are and where their images go.
+type listFlags struct {
+	registries []string
+	repository string
+	imageTags  []string
+	platforms  []string
+	format     string
+	allowEmpty bool
+}
+
+// destinationFlags are those that a settings file takes the place of.
+var destinationFlags = []string{"registry", "repository", "image-tag", "platform", "allow-empty"}
+
+func (f *listFlags) add(c *cobra.Command) {
+	flags := c.Flags()
+	flags.StringArrayVar(&f.registries, "registry", nil, "destination registry, `HOST[:PORT][/PREFIX]`; repeatable")
+	flags.StringVar(&f.repository, "repository", "", "`template` of the destination repository (default \"{repository}\")")
+	flags.StringArrayVar(&f.imageTags, "image-tag", nil, "`template` of a destination tag; repeatable (default: the source's tag)")
+	flags.StringArrayVar(&f.platforms, "platform", nil, "copy only this platform, `OS/ARCH[/VARIANT]`, of images that name none; repeatable")
+	f.addFormat(c)
+	flags.BoolVar(&f.allowEmpty, "allow-empty", false, "a list without images is no error")
+}
+
+func (f *listFlags) addFormat(c *cobra.Command) {
+	formats := spec.Formats()
+	c.Flags().StringVar(&f.format, "format", "", "`format` of the lists: "+strings.Join(formats, ", ")+" (default: by the file's ending)")
+	complete(c, "format", formats)
+}
+
+func (f *listFlags) settings() plan.Settings {
+	s := plan.Settings{Repository: f.repository, ImageTags: f.imageTags, Platforms: f.platforms, AllowEmpty: f.allowEmpty}
+	for _, address := range f.registries {
+		s.Registries = append(s.Registries, plan.Registry{Address: address})
+	}
+	return s
+}
+
+// defaultConcurrency is magic-mirror's.
+const defaultConcurrency = 10
+
+// addRunFlags adds what all commands that copy have in common.
+func addRunFlags(c *cobra.Command, s *run.Settings) {
+	flags := c.Flags()
+	flags.IntVar(&s.Concurrency, "concurrency", defaultConcurrency, "most `blobs` in transfer at once")
+	flags.BoolVarP(&s.Verbose, "verbose", "v", false, "log what is done, and show a line for each copy")
+	flags.StringVar(&s.Report, "report", "", "write a report of the run to `FILE`, however it ends")
+	modes := make([]string, len(report.Modes))
+	for i, mode := range report.Modes {
+		modes[i] = string(mode)
+	}
+	flags.StringVar(&s.Progress, "progress", string(report.ModeAuto), "how progress is shown: "+strings.Join(modes, ", "))
+	complete(c, "progress", modes)
+	flags.BoolVar(&s.DryRun, "dry-run", false, "show what would be copied, and write nothing")
+	flags.BoolVar(&s.Force, "force", false, "don't trust a destination that has the digest: check its content and repair it")
+	flags.BoolVar(&s.Verify, "verify", false, "compare the destinations' content in depth, and write nothing unless with --force")
+}
+
+func complete(c *cobra.Command, flag string, values []string) {
+	must(c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)))
+}

@@ -1,0 +1,54 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"docker-mirror/go-helper/internal/run"
+)
+
+func newMirror(code *run.Code, streams run.Streams) *cobra.Command {
+	settings := run.Settings{Streams: streams, Version: version, Command: "mirror"}
+	var batch string
+	c := &cobra.Command{
+		Use:    "mirror [flags] --batch FILE",
+		Short:  "Copy the plans of a batch in one run, for pants mirror",
+		Hidden: true, // for the Pants rules
+		Args:   cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			*code = run.Mirror(c.Context(), settings, batch)
+			return nil
+		},
+	}
+	addRunFlags(c, &settings)
+	c.Flags().StringVar(&batch, "batch", "", "`FILE` with the targets and their plans")
+	must(c.MarkFlagRequired("batch"))
+	return c
+}
+
+func newPublish(code *run.Code, streams run.Streams) *cobra.Command {
+	settings := run.Settings{Streams: streams, Version: version, Command: "publish"}
+	var spool, id string
+	c := &cobra.Command{
+		Use:    "publish [flags] --spool DIR --id ID",
+		Short:  "Copy the plans of a spool in one run, for pants publish",
+		Hidden: true, // for the Pants rules
+		Args:   cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			*code = run.Publish(c.Context(), settings, spool, id)
+			return nil
+		},
+	}
+	addRunFlags(c, &settings)
+	c.Flags().StringVar(&spool, "spool", "", "`DIR` that all processes of the run share")
+	c.Flags().StringVar(&id, "id", "", "`ID` of the target whose result this process gives")
+	must(c.MarkFlagRequired("spool"))
+	must(c.MarkFlagRequired("id"))
+	return c
+}
+
+// must is for what only a defect of ours makes fail.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}

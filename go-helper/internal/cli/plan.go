@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"docker-mirror/go-helper/internal/run"
+)
+
+func newPlan(code *run.Code, streams run.Streams) *cobra.Command {
+	var lists listFlags
+	var settingsFile, output string
+	c := &cobra.Command{
+		Use:   "plan [flags] FILE...|-",
+		Short: "Plan the copies of lists without touching the network",
+		Long: `Plan the copies of lists without touching the network, check them as a set, and print the plan: a
+JSON array of copy specs that 'copy' takes. With any error there is no plan.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, files []string) error {
+			settings := lists.settings()
+			if settingsFile != "" {
+				var err error
+				if settings, err = run.ReadSettings(settingsFile); err != nil {
+					return err
+				}
+			}
+			*code = run.Plan(c.Context(), streams, run.Lists{Files: files, Format: lists.format}, settings, output)
+			return nil
+		},
+	}
+	lists.add(c)
+	c.Flags().StringVar(&settingsFile, "settings", "", "`FILE` that says where the images go, in place of the flags for it")
+	for _, flag := range destinationFlags {
+		c.MarkFlagsMutuallyExclusive("settings", flag)
+	}
+	c.Flags().StringVarP(&output, "output", "o", "", "write the plan to `FILE` (default: standard output)")
+	return c
+}
+
+func newNames(code *run.Code, streams run.Streams) *cobra.Command {
+	var lists listFlags
+	c := &cobra.Command{
+		Use:    "names [flags] FILE|-",
+		Short:  "Print as JSON what overrides can call the images of a list",
+		Hidden: true, // for the Pants rules
+		Args:   cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, files []string) error {
+			*code = run.Names(c.Context(), streams, run.Lists{Files: files, Format: lists.format})
+			return nil
+		},
+	}
+	lists.addFormat(c)
+	return c
+}

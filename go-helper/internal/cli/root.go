@@ -1,0 +1,84 @@
+// Package cli is the command line: flags in, exit code out. What the commands do stands in package run.
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"docker-mirror/go-helper/internal/report"
+	"docker-mirror/go-helper/internal/run"
+)
+
+// Main runs the program with args, which leave out its name, and returns its exit code.
+func Main(args []string, in io.Reader, out, errOut io.Writer) int {
+	ctx, stop := interruptible(context.Background())
+	defer stop()
+	code := run.CodeDone
+	root := newRoot(&code, in, out, errOut)
+	root.SetArgs(args)
+	command, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return code
+	}
+	for _, line := range report.Lines(err) {
+		fmt.Fprintln(errOut, "docker-mirror: "+line)
+	}
+	fmt.Fprintf(errOut, "Run '%s --help' for usage.\n", command.CommandPath())
+	if reportErr := run.WriteUsageReport(reportFlag(args), version, command.Name(), err); reportErr != nil {
+		fmt.Fprintln(errOut, "docker-mirror: "+report.Clean(reportErr.Error()))
+	}
+	return run.CodeBadInput
+}
+
+// newRoot makes the command tree; what a command ends with is put into code.
+func newRoot(code *run.Code, in io.Reader, out, errOut io.Writer) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "docker-mirror",
+		Short: "Mirror sets of container images between registries",
+		Long: `Mirror sets of container images between registries: every digest stays as it is, nothing is
+downloaded or uploaded twice, and no tag is visible before everything under it is there.
+
+Exit codes: 0 all done, 1 some copies failed (the others were done), 2 bad input or usage (nothing
+was sent), 130 interrupted. Results go to standard output, everything else to standard error.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return fmt.Errorf("name a command")
+		},
+	}
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	streams := run.Streams{In: in, Out: out, Err: errOut}
+	root.AddCommand(
+		newCopy(code, streams),
+		newPlan(code, streams),
+		newNames(code, streams),
+		newMirror(code, streams),
+		newPublish(code, streams),
+		newServe(code, streams),
+		newVersion(),
+	)
+	return root
+}
+
+// reportFlag finds --report where the flags could not be parsed as a whole.
+func reportFlag(args []string) string {
+	path := ""
+	for i, arg := range args {
+		switch {
+		case arg == "--":
+			return path
+		case arg == "--report" && i+1 < len(args):
+			path = args[i+1]
+		case strings.HasPrefix(arg, "--report="):
+			path = strings.TrimPrefix(arg, "--report=")
+		}
+	}
+	return path
+}

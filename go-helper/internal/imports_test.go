@@ -1,0 +1,111 @@
+// Package internal holds no code; its tests look at the packages below it.
+package internal
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "docker-mirror/go-helper"
+
+// imports is the graph that the packages keep to: whom each may import, besides leaves. What is not listed may import
+// nothing of ours.
+var imports = map[string][]string{
+	"":            {"cli"}, // main.go
+	"cli":         {"run", "plan", "spec", "report", "devregistry", "extract"},
+	"run":         {"plan", "spec", "tags", "engine", "registry", "auth", "report"},
+	"plan":        {"spec", "tags"},
+	"spec":        {"tags"},
+	"engine":      {"registry"},
+	"registry":    {"auth"},
+	"report":      {"engine"}, // its event types
+	"devregistry": {},
+	"extract":     {"spec"},
+}
+
+// leaves may be imported by all, and import no other package of ours than leaves.
+var leaves = []string{"reference", "platform", "strictjson", "suggest"}
+
+// offline packages never touch the network.
+var offline = []string{"spec", "plan", "tags", "extract", "reference", "platform", "strictjson", "suggest"}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+	Deps       []string
+}
+
+// short is the package's name in the graph.
+func short(path string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(path, module), "/internal"), "/")
+}
+
+func listPackages(t *testing.T) []goPackage {
+	t.Helper()
+	command := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", module, module+"/internal/...")
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
+	output, err := command.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, stderr.Bytes())
+	}
+	var packages []goPackage
+	for decoder := json.NewDecoder(bytes.NewReader(output)); ; {
+		var p goPackage
+		err := decoder.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return packages
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+}
+
+func TestImportsFormTheAgreedGraph(t *testing.T) {
+	t.Parallel()
+	packages := listPackages(t)
+	if len(packages) < 8 {
+		t.Fatalf("go list found only %d packages", len(packages))
+	}
+	for _, p := range packages {
+		name := short(p.ImportPath)
+		if strings.HasSuffix(name, "test") { // test doubles import what they test
+			continue
+		}
+		for _, imported := range p.Imports {
+			if !strings.HasPrefix(imported, module) {
+				continue
+			}
+			other := short(imported)
+			allowed := slices.Contains(leaves, other) || !slices.Contains(leaves, name) && slices.Contains(imports[name], other)
+			if !allowed {
+				t.Errorf("%q imports %q", name, other)
+			}
+		}
+	}
+}
+
+func TestOfflinePackagesDontTouchTheNetwork(t *testing.T) {
+	t.Parallel()
+	checked := 0
+	for _, p := range listPackages(t) {
+		if !slices.Contains(offline, short(p.ImportPath)) {
+			continue
+		}
+		checked++
+		if slices.Contains(p.Deps, "net/http") {
+			t.Errorf("%s depends on net/http", p.ImportPath)
+		}
+	}
+	if checked < 4 {
+		t.Errorf("only %d of the packages are there", checked)
+	}
+}

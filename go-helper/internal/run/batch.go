@@ -1,0 +1,119 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"docker-mirror/go-helper/internal/plan"
+	"docker-mirror/go-helper/internal/report"
+)
+
+// batch is what `pants mirror` hands over: the plans of all its targets.
+type batch struct {
+	Report string `json:"report"` // absolute path, or empty
+	Plans  []struct {
+		Target string `json:"target"` // address
+		Path   string `json:"path"`   // of plan.json, from the working directory
+	} `json:"plans"`
+}
+
+// Mirror copies what the plans of a batch say in one engine run: the set rules hold over all of them together. A line a
+// target goes to standard output, in the batch's order.
+func Mirror(ctx context.Context, s Settings, batchFile string) Code {
+	b, err := readBatch(batchFile)
+	if s.Report == "" {
+		s.Report = b.Report
+	}
+	session, settingsErr := s.open()
+	if err := errors.Join(err, settingsErr); err != nil {
+		return session.badInput(err)
+	}
+	targets := make([]*target, len(b.Plans))
+	for i, p := range b.Plans {
+		targets[i] = &target{address: p.Target}
+		data, err := os.ReadFile(p.Path)
+		if err == nil {
+			targets[i].plan, err = plan.Read(p.Path, data)
+		}
+		if err != nil {
+			targets[i].errs = report.Lines(fmt.Errorf("%s: %w", p.Target, err))
+		}
+	}
+	session.copyTargets(ctx, targets, func(*target) {})
+	for _, t := range targets {
+		session.report.Targets = append(session.report.Targets, t.report())
+	}
+	code := batchCode(targets)
+	if ctx.Err() != nil {
+		code = CodeInterrupted
+	}
+	return session.close(code, func() {
+		if s.DryRun || s.Verbose {
+			session.printCopies(session.report.Copies)
+		}
+		for _, t := range targets {
+			session.printTarget(t.report())
+			session.printFailures(t)
+		}
+	})
+}
+
+// batchCode: as long as something was sent, a target's bad plan is one of the things that failed.
+func batchCode(targets []*target) Code {
+	bad, failed := 0, 0
+	for _, t := range targets {
+		switch t.code() {
+		case CodeDone:
+		case CodeBadInput:
+			bad++
+		default:
+			failed++
+		}
+	}
+	switch {
+	case bad > 0 && bad == len(targets):
+		return CodeBadInput
+	case bad+failed > 0:
+		return CodeFailed
+	}
+	return CodeDone
+}
+
+func (s *session) printTarget(t report.Target) {
+	fmt.Fprintln(s.Out, t.Line())
+}
+
+func readBatch(file string) (batch, error) {
+	var b batch
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return b, fmt.Errorf("can't read the batch: %w", err)
+	}
+	if err := decodeStrictly(data, &b); err != nil {
+		return b, fmt.Errorf("%s: %w", file, err)
+	}
+	for i, p := range b.Plans {
+		if p.Target == "" || p.Path == "" {
+			err = errors.Join(err, fmt.Errorf("%s: plan %d needs a target and a path", file, i+1))
+		}
+	}
+	return b, err
+}
+
+// decodeStrictly reads one JSON value that a program wrote for us: unknown keys and trailing bytes are errors.
+func decodeStrictly(data []byte, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the JSON value")
+	}
+	return nil
+}

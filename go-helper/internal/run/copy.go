@@ -1,0 +1,34 @@
+package run
+
+import (
+	"context"
+	"errors"
+
+	"docker-mirror/go-helper/internal/plan"
+)
+
+// Copy plans the lists and copies what they say.
+func Copy(ctx context.Context, s Settings, lists Lists, settings plan.Settings) Code {
+	session, err := s.open()
+	if err != nil {
+		return session.badInput(err)
+	}
+	files, err := lists.read(ctx, s.In, session.console.Notice)
+	if ctx.Err() != nil {
+		return session.close(CodeInterrupted)
+	}
+	copies, planErr := plan.Make(files, settings)
+	if err := errors.Join(err, planErr); err != nil {
+		return session.badInput(err)
+	}
+	t := &target{plan: copies}
+	session.copyTargets(ctx, []*target{t}, func(*target) {})
+	code := t.code()
+	if ctx.Err() != nil {
+		code = CodeInterrupted
+	}
+	return session.close(code, func() {
+		session.printCopies(session.report.Copies)
+		session.printFailures(t)
+	})
+}

@@ -1,0 +1,195 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"docker-mirror/go-helper/internal/engine"
+	"docker-mirror/go-helper/internal/reference"
+	"docker-mirror/go-helper/internal/registry"
+	"docker-mirror/go-helper/internal/report"
+)
+
+// patienceAfterInterrupt is how long the engine may take to return after a cancellation. Whoever started us may kill us
+// soon (Pants does after 3 s), and the report must be written before.
+const patienceAfterInterrupt = 1200 * time.Millisecond
+
+// copyTargets copies what the targets want in one engine run, and calls ended for each target as its last copy ends; the
+// calls don't overlap. It leaves the copies in the report.
+func (s *session) copyTargets(ctx context.Context, targets []*target, ended func(*target)) {
+	entries := checkSet(targets)
+	for _, t := range targets {
+		s.report.Copies = append(s.report.Copies, t.copies...) // those that break a rule
+	}
+	pool, err := registry.NewPool(s.poolOptions())
+	if err != nil { // our own options: a defect
+		s.failed(err)
+		for _, t := range targets {
+			t.errs = append(t.errs, err.Error())
+		}
+		return
+	}
+	defer pool.Close()
+	s.console.Follow()
+
+	entries = s.expand(ctx, pool, entries)
+	entries = merge(entries)
+
+	// What is settled is told now, the rest as it ends.
+	waiting := map[*target]int{}
+	var jobs []*entry
+	var copies []engine.Copy
+	for _, e := range entries {
+		if e.Skip != nil {
+			e.copy.Destination = e.Skip.Destination
+			e.settle(engine.StatusSkipped, e.Skip.Reason)
+		}
+		if e.settled() {
+			continue
+		}
+		c, err := e.engineCopy()
+		if err != nil {
+			e.settle(engine.StatusFailed, err.Error())
+			continue
+		}
+		e.copy.Source, e.copy.Destination = c.Source.String(), c.Destination.String()
+		jobs, copies = append(jobs, e), append(copies, c)
+		for _, a := range e.askers {
+			waiting[a.target]++
+		}
+	}
+	for _, e := range entries {
+		if e.settled() {
+			for _, a := range e.askers {
+				a.target.copies = append(a.target.copies, e.copy)
+			}
+		}
+	}
+	for _, t := range targets {
+		if waiting[t] == 0 {
+			ended(t)
+		}
+	}
+
+	finish := func(index int, result engine.Result) {
+		e := jobs[index]
+		if e.settled() {
+			return
+		}
+		e.copy.SetResult(result)
+		if result.Err != nil {
+			e.copy.Hint = hint(copies[index], result.Err)
+		}
+		unfinished := result.Status == engine.StatusSkipped || errors.Is(result.Err, engine.ErrInterrupted)
+		for _, a := range e.askers {
+			a.target.copies = append(a.target.copies, e.copy)
+			a.target.interrupted = a.target.interrupted || unfinished
+			if waiting[a.target]--; waiting[a.target] == 0 {
+				ended(a.target)
+			}
+		}
+	}
+	s.runEngine(ctx, pool, copies, finish)
+	for _, e := range entries {
+		s.report.Copies = append(s.report.Copies, e.copy)
+	}
+	s.accountFor(pool)
+}
+
+// runEngine runs the engine and calls finish once a copy, in this goroutine.
+func (s *session) runEngine(ctx context.Context, pool *registry.Pool, copies []engine.Copy, finish func(int, engine.Result)) {
+	type end struct {
+		index  int
+		result engine.Result
+	}
+	ends := make(chan end, len(copies)) // so that the engine never waits for us
+	results := make(chan []engine.Result, 1)
+	opts := engine.Options{
+		Pool:        pool,
+		Concurrency: s.Concurrency,
+		Logger:      s.log,
+		DryRun:      s.DryRun, Force: s.Force, Verify: s.Verify,
+		CachePath: cachePath(),
+		Observe: func(event engine.Event) {
+			s.console.Observe(event)
+			if e, ok := event.(engine.CopyEnded); ok {
+				select {
+				case ends <- end{e.Index, e.Result}:
+				default: // told twice: the results have it as well
+				}
+			}
+		},
+	}
+	go func() { results <- engine.Run(ctx, copies, opts) }()
+
+	interrupt := ctx.Done()
+	var giveUp <-chan time.Time
+	for {
+		select {
+		case e := <-ends:
+			finish(e.index, e.result)
+		case all := <-results:
+			for i, result := range all {
+				finish(i, result) // does nothing for those that ended before
+			}
+			return
+		case <-interrupt:
+			interrupt = nil
+			s.console.Notice("interrupted: ending what is under way (once more to stop at once)")
+			timer := time.NewTimer(patienceAfterInterrupt)
+			defer timer.Stop()
+			giveUp = timer.C
+		case <-giveUp:
+			s.log.Warn("the copies under way did not end in time")
+			known := s.console.Tally().Results()
+			for i := range copies {
+				result, ok := known[i]
+				if !ok {
+					result = engine.Result{Status: engine.StatusFailed, Err: fmt.Errorf("%w before it was done", engine.ErrInterrupted)}
+				}
+				finish(i, result)
+			}
+			return
+		}
+	}
+}
+
+func (s *session) poolOptions() registry.Options {
+	return registry.Options{
+		Logger:    s.log,
+		UserAgent: "docker-mirror/" + s.Version,
+		OnPause: func(host string, d time.Duration, reason string) {
+			s.console.Observe(engine.RegistryPaused{Registry: host, For: d, Reason: reason})
+		},
+		OnRetry: func(host, what string, err error, wait time.Duration) {
+			s.console.Observe(engine.Retried{Registry: host, What: what, Err: err, Wait: wait})
+		},
+	}
+}
+
+// accountFor puts what was asked of the registries into the report.
+func (s *session) accountFor(pool *registry.Pool) {
+	s.report.Registries = map[string]report.Registry{}
+	for host, stats := range pool.Stats() {
+		r := report.Registry{
+			Requests: stats.Requests,
+			Retries:  stats.Retries, Throttled: stats.Throttled,
+			BytesDown: stats.BytesDown, BytesUp: stats.BytesUp,
+		}
+		if limit := stats.RateLimit; limit != nil {
+			r.RateLimit = &report.RateLimit{
+				Limit: int64(limit.Limit), Remaining: int64(limit.Remaining), WindowSeconds: int64(limit.Window / time.Second),
+			}
+		}
+		s.report.Registries[host] = r
+		if host == reference.DockerHub {
+			hub := &report.DockerHub{PullsSpent: stats.Requests["manifest GET"]}
+			if r.RateLimit != nil {
+				hub.PullsLeft, hub.Limit = &r.RateLimit.Remaining, &r.RateLimit.Limit
+			}
+			s.report.DockerHub = hub
+		}
+	}
+}

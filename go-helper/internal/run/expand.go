@@ -1,0 +1,120 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"docker-mirror/go-helper/internal/engine"
+	"docker-mirror/go-helper/internal/plan"
+	"docker-mirror/go-helper/internal/reference"
+	"docker-mirror/go-helper/internal/registry"
+)
+
+// expand puts copies in the place of entries with a tag policy, by listing the tags that there are now, and applies the
+// set rules again: what conflicts only now fails the entries that take part, and nothing of theirs is written.
+func (s *session) expand(ctx context.Context, pool *registry.Pool, entries []*entry) []*entry {
+	type listed struct {
+		copies []plan.Copy
+		err    error
+	}
+	lister := &tagLister{pool: pool, lists: map[string]*tagList{}}
+	found := make([]listed, len(entries))
+	var wait sync.WaitGroup
+	for i, e := range entries {
+		if e.Select == nil || e.Skip != nil {
+			continue
+		}
+		wait.Add(1)
+		go func() { // the registry's own window bounds what that means there
+			defer wait.Done()
+			found[i].copies, found[i].err = lister.expand(ctx, e.Copy)
+		}()
+	}
+	wait.Wait()
+
+	var all []*entry
+	grown := false
+	for i, e := range entries {
+		if e.Select == nil || e.Skip != nil {
+			all = append(all, e)
+			continue
+		}
+		grown = true
+		if err := found[i].err; err != nil {
+			e.settle(engine.StatusFailed, err.Error())
+			if ctx.Err() != nil {
+				e.settle(engine.StatusSkipped, "the run was interrupted before its tags were listed")
+				e.askers[0].target.interrupted = true
+			}
+			all = append(all, e)
+			continue
+		}
+		for _, c := range found[i].copies {
+			all = append(all, newEntry(e.askers[0].target, c))
+		}
+	}
+	if !grown {
+		return all
+	}
+	for index, messages := range conflicts(all) {
+		if e := all[index]; !e.settled() {
+			e.settle(engine.StatusFailed, strings.Join(messages, "; "))
+		}
+	}
+	return all
+}
+
+// tagLister lists each repository once.
+type tagLister struct {
+	pool *registry.Pool
+
+	mu    sync.Mutex
+	lists map[string]*tagList
+}
+
+type tagList struct {
+	once sync.Once
+	tags []string
+	err  error
+}
+
+func (l *tagLister) expand(ctx context.Context, c plan.Copy) ([]plan.Copy, error) {
+	source, err := c.Source()
+	if err != nil {
+		return nil, err
+	}
+	sourceTags, err := l.list(ctx, source)
+	if err != nil {
+		return nil, fmt.Errorf("listing the tags of %s: %w", source.Name(), err)
+	}
+	var destinationTags []string
+	if plan.NeedsDestinationTags(c) {
+		// Dst ends in a template for the tag.
+		destination, err := reference.Parse(c.Dst[:strings.LastIndex(c.Dst, ":")])
+		if err != nil {
+			return nil, err
+		}
+		destinationTags, err = l.list(ctx, destination)
+		if err != nil && !errors.Is(err, registry.ErrNotFound) { // only "not there" means that there are none
+			return nil, fmt.Errorf("listing the tags of %s: %w", destination.Name(), err)
+		}
+	}
+	return plan.Expand(c, sourceTags, destinationTags)
+}
+
+func (l *tagLister) list(ctx context.Context, repository reference.Reference) ([]string, error) {
+	l.mu.Lock()
+	list := l.lists[repository.Name()]
+	if list == nil {
+		list = &tagList{}
+		l.lists[repository.Name()] = list
+	}
+	l.mu.Unlock()
+	list.once.Do(func() {
+		list.tags, list.err = l.pool.Client(repository.Registry).ListTags(ctx, repository.Repository)
+	})
+	return list.tags, list.err
+}

@@ -1,0 +1,37 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+
+	"docker-mirror/go-helper/internal/engine"
+	"docker-mirror/go-helper/internal/registry"
+)
+
+// hint says what a user can do about a failure; empty where nobody knows.
+func hint(c engine.Copy, err error) string {
+	var refused *registry.Error
+	var mismatch *registry.DigestMismatchError
+	switch {
+	case errors.Is(err, engine.ErrInterrupted):
+		return "the next run goes on from here"
+	case errors.Is(err, engine.ErrDrift):
+		return "run with --force to repair the destination"
+	case registry.IsDenied(err) && errors.As(err, &refused):
+		what := "write to " + c.Destination.Name()
+		if refused.Host == c.Source.Registry && refused.Repository == c.Source.Repository {
+			what = "read " + c.Source.Name()
+		}
+		return fmt.Sprintf("log in to %s with an account that may %s; --verbose shows which credentials are used", refused.Host, what)
+	case errors.Is(err, registry.ErrNotFound) && errors.As(err, &refused):
+		if refused.Host == c.Source.Registry && refused.Repository == c.Source.Repository {
+			return "check the name and the tag of the image"
+		}
+		return fmt.Sprintf("%s may have to be created first", c.Destination.Name())
+	case errors.As(err, &mismatch):
+		return "the content is not what its digest says: the registry, or something on the way to it, is damaged"
+	case registry.Temporary(err):
+		return "run again later: what is done is kept"
+	}
+	return ""
+}

@@ -1,0 +1,84 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"docker-mirror/go-helper/internal/spec"
+)
+
+// stdinPatience is how long standard input may be silent before a person is told what we wait for.
+const stdinPatience = 2 * time.Second
+
+// Lists are image lists to be read. No file is standard input, as is "-".
+type Lists struct {
+	Files  []string
+	Format string // of all files; empty: by each file's ending
+}
+
+// read reads all lists; the error joins one for each file that can't be read.
+func (l Lists) read(ctx context.Context, in io.Reader, notice func(string)) ([]spec.File, error) {
+	format, err := spec.ParseFormat(l.Format)
+	errs := []error{err}
+	names := l.Files
+	if len(names) == 0 {
+		names = []string{spec.StandardInput}
+	}
+	var files []spec.File
+	stdinRead := false
+	for _, name := range names {
+		file := spec.File{Name: name, Format: format}
+		var err error
+		switch {
+		case name != spec.StandardInput:
+			file.Data, err = os.ReadFile(name)
+		case stdinRead:
+			err = errors.New("standard input can be read only once")
+		default:
+			stdinRead = true
+			file.Data, err = readPatiently(ctx, in, notice)
+		}
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			errs = append(errs, fmt.Errorf("can't read the image list: %w", err))
+			continue
+		}
+		files = append(files, file)
+	}
+	return files, errors.Join(errs...)
+}
+
+// readPatiently reads standard input to its end and says so when that takes long. Where ctx ends first, the reading
+// goroutine is left behind: a read of a terminal can't be broken off, and the program is about to end.
+func readPatiently(ctx context.Context, in io.Reader, notice func(string)) ([]byte, error) {
+	type content struct {
+		data []byte
+		err  error
+	}
+	done := make(chan content, 1)
+	go func() {
+		data, err := io.ReadAll(in)
+		done <- content{data, err}
+	}()
+	timer := time.NewTimer(stdinPatience)
+	defer timer.Stop()
+	for {
+		select {
+		case c := <-done:
+			if c.err != nil {
+				return nil, fmt.Errorf("standard input: %w", c.err)
+			}
+			return c.data, nil
+		case <-timer.C:
+			notice("still waiting to read copy specs from standard input")
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}

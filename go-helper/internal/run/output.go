@@ -1,0 +1,67 @@
+package run
+
+import (
+	"fmt"
+
+	"docker-mirror/go-helper/internal/engine"
+	"docker-mirror/go-helper/internal/reference"
+	"docker-mirror/go-helper/internal/report"
+)
+
+// printCopies puts a line a copy on standard output: what was copied or would be, and with --verbose the others too.
+func (s *session) printCopies(copies []report.Copy) {
+	for i := range copies {
+		c := &copies[i]
+		verb := string(c.Status)
+		switch c.Status {
+		case engine.StatusCopied:
+		case engine.StatusPlanned:
+			verb = "would copy"
+		case engine.StatusFailed:
+			continue // they are told with their reasons
+		default:
+			if !s.Verbose {
+				continue
+			}
+		}
+		destination := c.Destination
+		if c.Digest != "" {
+			destination = withDigest(destination, c.Digest)
+		}
+		line := fmt.Sprintf("%s %s from %s", verb, destination, c.Source)
+		if c.Status == engine.StatusSkipped {
+			line += ": " + c.Reason
+		}
+		fmt.Fprintln(s.Out, report.Clean(line))
+	}
+}
+
+// printFailures tells every failure of a target, with its own place.
+func (s *session) printFailures(t *target) {
+	for _, line := range t.errs {
+		s.console.Error(line)
+	}
+	for i := range t.copies {
+		c := &t.copies[i]
+		if !failing(c.Status) || len(t.errs) > 0 {
+			continue
+		}
+		for _, a := range c.Askers() {
+			if a.Target != t.address {
+				continue
+			}
+			for _, line := range c.Failure(a) {
+				s.console.Error(line)
+			}
+			break
+		}
+	}
+}
+
+// withDigest spells a destination so that it can be pulled by what it is.
+func withDigest(destination, digest string) string {
+	if ref, err := reference.Parse(destination); err == nil && ref.HasDigest() {
+		return destination
+	}
+	return destination + "@" + digest
+}

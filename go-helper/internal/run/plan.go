@@ -1,0 +1,91 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"docker-mirror/go-helper/internal/plan"
+	"docker-mirror/go-helper/internal/report"
+	"docker-mirror/go-helper/internal/spec"
+)
+
+// Plan plans the lists without touching the network. The plan goes to output, or to s.Out where that is empty; there is
+// no part of a plan: with any error nothing is written.
+func Plan(ctx context.Context, s Streams, lists Lists, settings plan.Settings, output string) Code {
+	console := report.NewConsole(report.ModePlain, s.Err, false)
+	defer console.Close()
+	files, err := lists.read(ctx, s.In, console.Notice)
+	if ctx.Err() != nil {
+		return CodeInterrupted
+	}
+	copies, planErr := plan.Make(files, settings)
+	if err := errors.Join(err, planErr); err != nil {
+		return say(console, err)
+	}
+	var data bytes.Buffer
+	if err := plan.Write(&data, copies); err != nil {
+		return say(console, err)
+	}
+	if output == "" {
+		_, err = s.Out.Write(data.Bytes())
+	} else {
+		err = report.WriteFileAtomic(output, data.Bytes())
+	}
+	if err != nil {
+		return say(console, fmt.Errorf("writing the plan: %w", err))
+	}
+	return CodeDone
+}
+
+// ReadSettings reads the settings file of `plan --settings`.
+func ReadSettings(file string) (plan.Settings, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return plan.Settings{}, fmt.Errorf("can't read the settings: %w", err)
+	}
+	return plan.ReadSettings(file, data)
+}
+
+// Names prints as JSON how overrides can call the images of a list.
+func Names(ctx context.Context, s Streams, lists Lists) Code {
+	console := report.NewConsole(report.ModePlain, s.Err, false)
+	defer console.Close()
+	files, err := lists.read(ctx, s.In, console.Notice)
+	if ctx.Err() != nil {
+		return CodeInterrupted
+	}
+	images, parseErr := spec.ParseAll(files, true)
+	if err := errors.Join(err, parseErr); err != nil {
+		return say(console, err)
+	}
+	names := struct {
+		File  string   `json:"file"`
+		Names []string `json:"names"`
+	}{lists.Files[0], []string{}}
+	seen := map[string]bool{}
+	for _, image := range images {
+		for _, key := range plan.Keys(image) {
+			if !seen[key] {
+				seen[key] = true
+				names.Names = append(names.Names, key)
+			}
+		}
+	}
+	encoder := json.NewEncoder(s.Out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(names); err != nil {
+		return say(console, err)
+	}
+	return CodeDone
+}
+
+func say(console *report.Console, err error) Code {
+	for _, line := range report.Lines(err) {
+		console.Error(line)
+	}
+	return CodeBadInput
+}

@@ -1,0 +1,169 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"docker-mirror/go-helper/internal/engine"
+	"docker-mirror/go-helper/internal/report"
+)
+
+// Code is an exit code of the program. They are a contract with scripts and with the Pants rules.
+type Code = int
+
+// The exit codes.
+const (
+	CodeDone        Code = 0   // all copies done, or already there
+	CodeFailed      Code = 1   // some copies failed; the others were done
+	CodeBadInput    Code = 2   // bad input or usage; nothing was sent
+	CodeInterrupted Code = 130 // by SIGINT or SIGTERM, as a shell has it
+)
+
+// Streams are the program's. Results go to Out, everything else to Err.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// Settings are what all commands that copy have in common.
+type Settings struct {
+	Streams
+	Version string // of the program, for the report and the user agent
+	Command string // which command it is, for the report
+
+	Concurrency int    // blobs in transfer at once, at least 1
+	Verbose     bool   // debug log on Err, and a line for each copy
+	Report      string // file that report.json goes to; empty: none
+	Progress    string // a [report.Mode]
+
+	DryRun bool // look, send nothing that writes
+	Force  bool // don't trust a destination that has the digest
+	Verify bool // compare, write nothing
+}
+
+// errConcurrency has the wording of the flag.
+var errConcurrency = errors.New("--concurrency must be at least 1")
+
+// session is one run of a command: its console and the report that it fills.
+type session struct {
+	Settings
+	console *report.Console
+	log     *slog.Logger
+	report  report.Report
+	quiet   bool // there is nothing to sum up
+}
+
+// open checks the settings. A session is returned also with an error, so that it can be said and reported.
+func (s Settings) open() (*session, error) {
+	mode, err := report.ParseMode(s.Progress)
+	if err != nil {
+		mode = report.ModePlain
+	}
+	if s.Concurrency < 1 {
+		err = errors.Join(err, errConcurrency)
+	}
+	if s.Verify && s.DryRun {
+		err = errors.Join(err, errors.New("--verify and --dry-run exclude each other: --verify writes nothing by itself"))
+	}
+	if reportErr := checkReportPath(s.Report); reportErr != nil {
+		err = errors.Join(err, reportErr)
+		s.Report = ""
+	}
+	level := slog.LevelWarn
+	if s.Verbose {
+		level = slog.LevelDebug
+	}
+	console := report.NewConsole(mode, s.Err, s.Verbose)
+	return &session{
+		Settings: s,
+		console:  console,
+		log:      slog.New(slog.NewTextHandler(console, &slog.HandlerOptions{Level: level})),
+		report:   report.Report{Version: s.Version, Command: s.Command, Started: now(), DryRun: s.DryRun},
+	}, err
+}
+
+// checkReportPath finds out before anything is sent whether the report can be written at the end.
+func checkReportPath(path string) error {
+	if path == "" {
+		return nil
+	}
+	info, err := os.Stat(filepath.Dir(path))
+	switch {
+	case err != nil:
+		return fmt.Errorf("--report %s: %w", path, err)
+	case !info.IsDir():
+		return fmt.Errorf("--report %s: %s is no folder", path, filepath.Dir(path))
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("--report %s: is a folder", path)
+	}
+	return nil
+}
+
+// failed notes errors of the run itself.
+func (s *session) failed(err error) {
+	for _, line := range report.Lines(err) {
+		s.report.Errors = append(s.report.Errors, line)
+		s.console.Error(line)
+	}
+}
+
+// badInput ends a session before anything was sent.
+func (s *session) badInput(err error) Code {
+	s.failed(err)
+	s.quiet = true
+	return s.close(CodeBadInput)
+}
+
+// close writes the report first, as after an interrupt there is little time, then has the results printed and sums up.
+func (s *session) close(code Code, print ...func()) Code {
+	s.report.Interrupted = code == CodeInterrupted
+	s.report.Finish(now(), code)
+	if s.Report != "" {
+		if err := s.report.WriteFile(s.Report); err != nil {
+			s.console.Error(err.Error())
+			if code == CodeDone {
+				code = CodeFailed
+			}
+		}
+	}
+	s.console.Rest()
+	for _, p := range print {
+		p()
+	}
+	if !s.quiet {
+		s.console.Summary(s.report.Summary())
+	}
+	s.console.Close()
+	return code
+}
+
+// cachePath is where the engine remembers which repository has which blob; empty where there is no place for it.
+func cachePath() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	dir = filepath.Join(dir, "docker-mirror")
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "blob-origins")
+}
+
+// WriteUsageReport writes the report of a run that ended before it began, with what the command line was told.
+func WriteUsageReport(path, version, command string, err error) error {
+	if path == "" || checkReportPath(path) != nil {
+		return nil
+	}
+	r := report.Report{Version: version, Command: command, Started: now(), Errors: report.Lines(err)}
+	r.Finish(now(), CodeBadInput)
+	return r.WriteFile(path)
+}
+
+// failing tells whether a copy that ended so makes the run fail.
+func failing(status engine.Status) bool { return status == engine.StatusFailed }
