@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 )
 
 // Keychain resolves the credentials for a repository of a registry.
@@ -18,6 +19,12 @@ type Keychain interface {
 	Resolve(ctx context.Context, host, repository string) (Credentials, error)
 }
 
+// Forgetter is a [Keychain] that remembers, and can be told that what it gave for a host was refused.
+type Forgetter interface{ Forget(host string) }
+
+// Describer is a [Keychain] that can say where it looks, for the error that tells of missing credentials.
+type Describer interface{ Describe() string }
+
 // Credentials authenticate against one registry. The zero value is anonymous.
 type Credentials struct {
 	Username, Password string
@@ -25,6 +32,8 @@ type Credentials struct {
 	IdentityToken string
 	// RegistryToken is a bearer token for the registry itself, used as it is.
 	RegistryToken string
+	// Expires is when they have to be resolved anew; zero where that isn't known.
+	Expires time.Time
 	// Source says where they were found, for people ("docker config /…/config.json, entry ghcr.io").
 	Source string
 }

@@ -45,7 +45,7 @@ func (c *Client) OpenBlob(ctx context.Context, repository string, digest v1.Hash
 		r.header = http.Header{"Range": {"bytes=" + strconv.FormatInt(offset, 10) + "-"}}
 		r.accept = []int{http.StatusOK, http.StatusPartialContent}
 	}
-	return retrying(ctx, c, r, func() (*BlobReader, error) { return c.openBlob(ctx, r, offset) })
+	return retrying(ctx, c, r, func(bool) (*BlobReader, error) { return c.openBlob(ctx, r, offset) })
 }
 
 func (c *Client) openBlob(ctx context.Context, r *request, offset int64) (*BlobReader, error) {

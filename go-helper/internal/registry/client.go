@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"docker-mirror/go-helper/internal/auth"
@@ -27,18 +29,26 @@ type Client struct {
 	opts *Options
 
 	small, bulk *http.Transport
+	auth        *auth.Authorizer
 	throttle    *throttle
 	stats       stats
-	pinged      pinged
+	pinging     pinging
+	// usedUp remembers that the rate limit's remainder was 0 when last told.
+	usedUp atomic.Bool
+	// bodyRefused is when a blob's body was last answered with 429 or 5xx, in Unix nanoseconds.
+	bodyRefused atomic.Int64
+	// chunk is the size of one PATCH where this registry limits bodies; 0 for one PUT.
+	chunk atomic.Int64
 }
 
 func newClient(host string, opts *Options) *Client {
 	c := &Client{
-		host:  host,
-		base:  url.URL{Scheme: "https", Host: host},
-		opts:  opts,
-		small: newSmallTransport(opts),
-		bulk:  newBulkTransport(opts),
+		host:     host,
+		base:     url.URL{Scheme: "https", Host: host},
+		opts:     opts,
+		small:    newSmallTransport(opts),
+		bulk:     newBulkTransport(opts),
+		throttle: newThrottle(opts.MaxWindow),
 	}
 	if opts.PlainHTTP(host) {
 		c.base.Scheme = "http"
@@ -46,7 +56,8 @@ func newClient(host string, opts *Options) *Client {
 	if host == reference.DockerHub {
 		c.base.Host = dockerHubAPI
 	}
-	c.throttle = newThrottle(opts.MaxWindow)
+	api := c.base
+	c.auth = auth.NewAuthorizer(host, &api, opts.Keychain, opts.UserAgent, opts.Logger, c.sendToken)
 	return c
 }
 
@@ -95,39 +106,35 @@ func (c *Client) do(ctx context.Context, r *request) (*reply, error) {
 	if err := c.ping(ctx); err != nil {
 		return nil, err
 	}
-	return retrying(ctx, c, r, func() (*reply, error) { return c.try(ctx, r) })
+	return retrying(ctx, c, r, func(again bool) (*reply, error) { return c.try(ctx, r, again) })
 }
 
 // retrying calls try until it succeeds, fails for good, or the policy allows no further try.
-func retrying[T any](ctx context.Context, c *Client, r *request, try func() (T, error)) (T, error) {
-	var since time.Time
-	for attempt := 0; ; attempt++ {
-		out, err := try()
-		if err == nil || !Temporary(err) {
+func retrying[T any](ctx context.Context, c *Client, r *request, try func(again bool) (T, error)) (T, error) {
+	var attempts attempts
+	for {
+		out, err := try(attempts.made > 0)
+		if err == nil {
+			return out, nil
+		}
+		wait, ok := attempts.next(c, err)
+		if !ok {
 			return out, err
 		}
-		if throttled(err) && since.IsZero() {
-			since = time.Now()
-		}
-		if !c.mayRetry(attempt, since, err) {
-			return out, err
-		}
-		wait := c.opts.Retry.wait(attempt, err)
 		c.stats.retries.Add(1)
 		c.opts.OnRetry(c.host, r.op+" "+r.where(c), err, wait)
 		if sleepErr := sleep(ctx, wait); sleepErr != nil {
-			return out, fmt.Errorf("%s %s: %w (after %w)", r.op, r.where(c), sleepErr, err)
+			return out, fmt.Errorf("%w, after: %w", sleepErr, err)
 		}
 	}
 }
 
 // try sends a small request once.
-func (c *Client) try(ctx context.Context, r *request) (*reply, error) {
-	release, err := c.throttle.acquire(ctx)
-	if err != nil {
+func (c *Client) try(ctx context.Context, r *request, again bool) (*reply, error) {
+	if err := c.throttle.acquire(ctx, again); err != nil {
 		return nil, wrapTransport(ctx, r.op, r.where(c), err)
 	}
-	defer release()
+	defer c.throttle.release()
 	resp, err := c.send(ctx, c.small, r)
 	if err != nil {
 		return nil, err
@@ -171,28 +178,14 @@ func (c *Client) readAll(ctx context.Context, r *request, resp *http.Response) (
 func (c *Client) send(ctx context.Context, t *http.Transport, r *request) (*http.Response, error) {
 	target := r.url
 	for range maxRedirects + 1 {
-		req := &http.Request{
-			Method: r.method, URL: target, Host: target.Host,
-			Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-			Header: http.Header{},
-		}
-		for key, values := range r.header {
-			req.Header[key] = values
-		}
-		req.Header.Set("User-Agent", c.opts.UserAgent)
-		if r.body != nil {
-			req.Body = io.NopCloser(bytes.NewReader(r.body))
-			req.ContentLength = int64(len(r.body))
-		}
-		c.stats.request(r.kind)
-		resp, err := t.RoundTrip(req.WithContext(ctx))
+		resp, err := c.sendAuthorized(ctx, t, r, target)
 		if err != nil {
-			return nil, wrapTransport(ctx, r.op, r.where(c), err)
+			return nil, err
 		}
 		if slices.Contains(r.accept, resp.StatusCode) {
 			return resp, nil
 		}
-		next, err := redirect(resp)
+		next, err := c.redirect(r, resp)
 		if err != nil {
 			return nil, wrapTransport(ctx, r.op, r.where(c), err)
 		}
@@ -204,25 +197,138 @@ func (c *Client) send(ctx context.Context, t *http.Transport, r *request) (*http
 	return nil, wrapTransport(ctx, r.op, r.where(c), permanentf("more than %d redirects", maxRedirects))
 }
 
+// sendAuthorized sends the request to one address. A 401 of the registry's is answered with other credentials as
+// long as there are any: once where a token was refused, twice where the challenge changed as well.
+func (c *Client) sendAuthorized(ctx context.Context, t *http.Transport, r *request, target *url.URL) (*http.Response, error) {
+	for refused := 0; ; refused++ {
+		header, err := c.authorize(ctx, r, target)
+		if err != nil {
+			return nil, err
+		}
+		req := (&http.Request{
+			Method: r.method, URL: target, Host: target.Host,
+			Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+			Header: make(http.Header, len(r.header)+2),
+		}).WithContext(ctx)
+		for key, values := range r.header {
+			req.Header[key] = values
+		}
+		if header != "" {
+			req.Header["Authorization"] = []string{header}
+		}
+		if len(r.body) > 0 {
+			req.Body = io.NopCloser(bytes.NewReader(r.body))
+			req.ContentLength = int64(len(r.body))
+		}
+		resp, err := c.roundTrip(t, req, r.kind)
+		if err != nil {
+			return nil, wrapTransport(ctx, r.op, r.where(c), err)
+		}
+		if resp.StatusCode != http.StatusUnauthorized || !c.isAPI(target) {
+			return resp, nil
+		}
+		denial := c.refusal(r, resp)
+		if refused == 2 || !c.auth.Refused(ctx, r.scopes, header, resp.Header) {
+			return nil, denial
+		}
+	}
+}
+
+// authorize returns the Authorization header for a request to target; none for any host but the registry's own.
+func (c *Client) authorize(ctx context.Context, r *request, target *url.URL) (string, error) {
+	if !c.isAPI(target) {
+		return "", nil
+	}
+	header, err := c.auth.Authorize(ctx, r.scopes)
+	var denied *auth.DeniedError
+	switch {
+	case err == nil:
+		return header, nil
+	case errors.As(err, &denied):
+		return "", &Error{
+			Op: r.op, Host: c.host, Repository: r.repository, Reference: r.reference,
+			Status: denied.Status, Detail: denied.Reason,
+		}
+	case ctx.Err() != nil:
+		return "", wrapTransport(ctx, r.op, r.where(c), err)
+	}
+	return "", fmt.Errorf("%s %s: %w", r.op, r.where(c), err)
+}
+
+// roundTrip sends one request, once the registry isn't paused, and takes in what the answer says of our speed.
+func (c *Client) roundTrip(t *http.Transport, req *http.Request, kind string) (*http.Response, error) {
+	req.Header["User-Agent"] = []string{c.opts.UserAgent}
+	api := c.isAPI(req.URL)
+	if api {
+		if err := c.throttle.gate(req.Context()); err != nil {
+			return nil, err
+		}
+	}
+	c.stats.request(kind)
+	sent := time.Now()
+	resp, err := t.RoundTrip(req)
+	if err == nil && api {
+		c.observe(resp, sent)
+	}
+	return resp, err
+}
+
+// isAPI tells whether u is at the registry's own host, which alone gets credentials.
+func (c *Client) isAPI(u *url.URL) bool {
+	return u.Scheme == c.base.Scheme && canonicalPort(u) == canonicalPort(&c.base)
+}
+
+// canonicalPort spells host:port in full.
+func canonicalPort(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return net.JoinHostPort(strings.ToLower(u.Hostname()), port)
+}
+
+// resolve reads a Location, relative to the answer's address. A registry behind a proxy that ends TLS may think
+// that it speaks HTTP: its own host stays on TLS.
+func (c *Client) resolve(answered *url.URL, location string) (*url.URL, error) {
+	next, err := answered.Parse(location)
+	if err != nil || next.Host == "" || (next.Scheme != "https" && next.Scheme != "http") {
+		return nil, permanentf("the answer has an unusable Location")
+	}
+	next.User, next.Fragment = nil, ""
+	if next.Scheme == "http" && c.base.Scheme == "https" && next.Hostname() == c.base.Hostname() {
+		next.Scheme = "https"
+		if next.Port() == "80" {
+			next.Host = c.base.Host
+		}
+	}
+	return next, nil
+}
+
 // maxRedirects is how many redirects one request follows.
 const maxRedirects = 5
 
-// redirect returns where an answer points, nil where it is no redirect; it is read then.
-func redirect(resp *http.Response) (*url.URL, error) {
+// redirect returns where an answer points, nil where it is no redirect or mustn't be followed; it is read then.
+func (c *Client) redirect(r *request, resp *http.Response) (*url.URL, error) {
 	switch resp.StatusCode {
-	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
-		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther:
+		if r.method != http.MethodGet && r.method != http.MethodHead {
+			return nil, nil // the method would change (RFC 9110, 15.4)
+		}
+	case http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 	default:
 		return nil, nil
 	}
-	discard(resp)
 	location := resp.Header.Get("Location")
 	if location == "" {
-		return nil, permanentf("answer %d without a Location", resp.StatusCode)
+		return nil, nil
 	}
-	next, err := resp.Request.URL.Parse(location)
+	discard(resp)
+	next, err := c.resolve(resp.Request.URL, location)
 	if err != nil {
-		return nil, permanentf("answer %d with an unreadable Location", resp.StatusCode)
+		return nil, err
+	}
+	if next.Scheme == "http" && resp.Request.URL.Scheme == "https" {
+		return nil, permanentf("redirected from TLS to http://%s: refused", next.Host)
 	}
 	return next, nil
 }
@@ -232,38 +338,22 @@ func redirect(resp *http.Response) (*url.URL, error) {
 func (c *Client) refusal(r *request, resp *http.Response) error {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	discard(resp)
-	return &Error{
+	refused := &Error{
 		Op: r.op, Host: c.host, Repository: r.repository, Reference: r.reference,
 		Status: resp.StatusCode, Codes: parseCodes(body), RetryAfter: retryAfter(resp.Header, time.Now()),
 	}
+	switch {
+	case !c.isAPI(resp.Request.URL):
+		refused.Detail = "from " + resp.Request.URL.Host
+		refused.elsewhere = true
+	case IsDenied(refused):
+		refused.Detail = c.auth.Hint(r.repository)
+	}
+	return refused
 }
 
 // discard ends an answer: a short rest is read, so that the connection can be used again.
 func discard(resp *http.Response) {
 	_, _ = io.CopyN(io.Discard, resp.Body, maxErrorBody)
 	resp.Body.Close()
-}
-
-// retryAfter reads Retry-After (RFC 9110, 10.2.3): seconds or an HTTP date; 0 where there is none.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	value := h.Get("Retry-After")
-	if value == "" {
-		return 0
-	}
-	if seconds, err := strconv.ParseInt(value, 10, 32); err == nil {
-		return max(0, time.Duration(seconds)*time.Second)
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return max(0, at.Sub(now))
-	}
-	return 0
-}
-
-// statusOf gives an error's HTTP status, 0 where it has none.
-func statusOf(err error) int {
-	var refused *Error
-	if errors.As(err, &refused) {
-		return refused.Status
-	}
-	return 0
 }

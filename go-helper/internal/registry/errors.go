@@ -40,6 +40,12 @@ type Error struct {
 	Codes      []Code // as far as the registry named any
 	// RetryAfter is how long the registry asked to be left alone; 0 where it said nothing.
 	RetryAfter time.Duration
+	// Detail is what we know beyond the answer: which credentials were used, or that there were none; which
+	// other host it was.
+	Detail string
+
+	elsewhere bool // another host than the registry's API refused
+	again     bool // temporary whatever the status: what it was about has been mended
 }
 
 // Error says what was being done, to what, and what the registry answered.
@@ -61,6 +67,9 @@ func (e *Error) Error() string {
 		}
 		b.WriteString(c.Message)
 	}
+	if e.Detail != "" {
+		b.WriteString(" (" + e.Detail + ")")
+	}
 	return b.String()
 }
 
@@ -70,7 +79,7 @@ func (e *Error) Is(target error) bool {
 }
 
 // Temporary tells whether the same request may succeed later.
-func (e *Error) Temporary() bool { return temporaryStatus(e.Status) }
+func (e *Error) Temporary() bool { return e.again || temporaryStatus(e.Status) }
 
 // HasCode tells whether the registry named this error code.
 func (e *Error) HasCode(code string) bool {
@@ -113,6 +122,12 @@ func (e *transportError) Error() string   { return e.op + " " + e.where + ": " +
 func (e *transportError) Unwrap() error   { return e.err }
 func (e *transportError) Temporary() bool { return e.temporary }
 
+// finalError is a failure that was retried as often as is sensible, somewhere below.
+type finalError struct{ err error }
+
+func (e *finalError) Error() string { return e.err.Error() }
+func (e *finalError) Unwrap() error { return e.err }
+
 // timeoutError is a limit of ours that ran out. It is no context error: those mean that the caller gave up.
 type timeoutError struct {
 	what  string
@@ -125,9 +140,9 @@ func (e *timeoutError) Temporary() bool { return true }
 
 // wrapTransport names what failed below HTTP and classifies it, with ctx being the caller's.
 func wrapTransport(ctx context.Context, op, where string, err error) error {
-	if ctxErr := ctx.Err(); ctxErr != nil {
+	if ctx.Err() != nil {
 		// Also where the transport reports it as a broken connection.
-		return fmt.Errorf("%s %s: %w", op, where, ctxErr)
+		return fmt.Errorf("%s %s: %w", op, where, ctx.Err())
 	}
 	var mine *timeoutError
 	var netErr net.Error
@@ -187,6 +202,10 @@ func permanentf(format string, args ...any) error {
 // resets, unexpected ends, timeouts, stalls. Never where a context ended, on 401, 403, 404, or on a mismatch.
 func Temporary(err error) bool {
 	if err == nil {
+		return false
+	}
+	var final *finalError
+	if errors.As(err, &final) {
 		return false
 	}
 	var refused *Error

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -81,31 +82,65 @@ func (p RetryPolicy) wait(attempt int, err error) time.Duration {
 // throttled tells whether the registry said "not so fast" rather than failing.
 func throttled(err error) bool {
 	var refused *Error
-	return errors.As(err, &refused) && refused.Status == http.StatusTooManyRequests
+	return errors.As(err, &refused) && (refused.Status == http.StatusTooManyRequests ||
+		refused.Status == http.StatusServiceUnavailable && refused.RetryAfter > 0)
+}
+
+// attempts counts the tries of one request against the policy.
+type attempts struct {
+	made   int
+	failed int       // other than by throttling
+	since  time.Time // when it was first throttled
+}
+
+// next says how long to wait before another try after err, or that there is none.
+func (a *attempts) next(c *Client, err error) (time.Duration, bool) {
+	if !Temporary(err) {
+		return 0, false
+	}
+	a.made++
+	policy := &c.opts.Retry
+	var refused *Error
+	if !throttled(err) || !errors.As(err, &refused) {
+		a.failed++
+		return policy.wait(a.failed-1, err), a.failed < policy.Attempts
+	}
+	if a.since.IsZero() {
+		a.since = time.Now()
+	}
+	if time.Since(a.since) >= policy.Budget {
+		return 0, false
+	}
+	if refused.elsewhere {
+		return max(policy.wait(a.made-1, err), min(refused.RetryAfter, policy.MaxPause)), true
+	}
+	// The registry is paused for all, and the gate will hold us; sleeping here keeps the window free.
+	return c.throttle.remaining() + rand.N(resumeJitter), true
 }
 
 // Backoff waits before another try of what failed with err for the attempt-th time in a row (from 0): jittered
 // and exponential, and at least until the registry's pause ends. It returns err at once where the policy allows
 // no further try, and ctx's error where that ends first.
 func (c *Client) Backoff(ctx context.Context, attempt int, err error) error {
-	if !Temporary(err) || !c.mayRetry(attempt, time.Time{}, err) {
+	if !Temporary(err) {
 		return err
 	}
-	wait := c.opts.Retry.wait(attempt, err)
+	policy := &c.opts.Retry
+	most, wait := policy.Attempts, policy.wait(attempt, err)
+	if throttled(err) {
+		// Being told to wait is no failure; how long it may go on is only known here as a number of times.
+		most = max(most, int(policy.Budget/max(policy.ThrottleBackoff, time.Second)))
+		wait = c.throttle.remaining() + rand.N(resumeJitter)
+	}
+	if attempt+1 >= most {
+		return err
+	}
 	c.stats.retries.Add(1)
 	c.opts.OnRetry(c.host, "transfer", err, wait)
-	return sleep(ctx, wait)
-}
-
-// mayRetry applies the policy's limits; since is when this request was first throttled, zero if unknown.
-func (c *Client) mayRetry(attempt int, since time.Time, err error) bool {
-	if !throttled(err) {
-		return attempt+1 < c.opts.Retry.Attempts
+	if err := sleep(ctx, wait); err != nil {
+		return err
 	}
-	if !since.IsZero() {
-		return time.Since(since) < c.opts.Retry.Budget
-	}
-	return attempt+1 < 4*c.opts.Retry.Attempts
+	return c.throttle.gate(ctx)
 }
 
 // sleep waits for d or until ctx ends.

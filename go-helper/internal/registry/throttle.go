@@ -1,16 +1,177 @@
 package registry
 
-import "context"
+import (
+	"container/list"
+	"context"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+)
 
-type throttle struct{ slots chan struct{} }
+const (
+	startWindow = 16
+	minWindow   = 3
+	// A 429 says that we are too fast, a 503 often only that one server of many is ill.
+	throttledCut, unavailableCut = 0.5, 0.75
+	// resumeJitter spreads what waited for a pause to end.
+	resumeJitter = 30 * time.Millisecond
+)
 
-func newThrottle(most int) *throttle { return &throttle{slots: make(chan struct{}, most)} }
+// throttle holds back requests to one registry: small ones by a window that adapts (additive increase,
+// multiplicative decrease), all of them while the registry wants to be left alone.
+type throttle struct {
+	max int
 
-func (t *throttle) acquire(ctx context.Context) (func(), error) {
-	select {
-	case t.slots <- struct{}{}:
-		return func() { <-t.slots }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	mu       sync.Mutex
+	window   float64
+	growing  bool // nothing was refused yet: grow by one an answer
+	inFlight int
+	waiting  list.List // of chan struct{}, closed when its turn has come
+	lastCut  time.Time
+
+	pausedAt, pausedUntil time.Time
+	strikes               int // pauses in a row without an accepted answer between them
+}
+
+func newThrottle(most int) *throttle {
+	return &throttle{max: most, window: float64(min(startWindow, most)), growing: true}
+}
+
+// acquire takes a place in the window; again puts a request that was refused before to the front.
+func (t *throttle) acquire(ctx context.Context, again bool) error {
+	t.mu.Lock()
+	if t.inFlight < int(t.window) && t.waiting.Len() == 0 {
+		t.inFlight++
+		t.mu.Unlock()
+		return nil
 	}
+	turn := make(chan struct{})
+	var place *list.Element
+	if again {
+		place = t.waiting.PushFront(turn)
+	} else {
+		place = t.waiting.PushBack(turn)
+	}
+	t.mu.Unlock()
+	select {
+	case <-turn:
+		return nil
+	case <-ctx.Done():
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		select {
+		case <-turn: // in the same moment: pass it on
+			t.inFlight--
+			t.admit()
+		default:
+			t.waiting.Remove(place)
+		}
+		return ctx.Err()
+	}
+}
+
+// release gives the place back.
+func (t *throttle) release() {
+	t.mu.Lock()
+	t.inFlight--
+	t.admit()
+	t.mu.Unlock()
+}
+
+// admit lets those in whose turn it is; it needs the lock.
+func (t *throttle) admit() {
+	for t.inFlight < int(t.window) && t.waiting.Len() > 0 {
+		close(t.waiting.Remove(t.waiting.Front()).(chan struct{}))
+		t.inFlight++
+	}
+}
+
+// gate waits until the registry isn't paused. Every request passes it right before it is sent.
+func (t *throttle) gate(ctx context.Context) error {
+	waited := false
+	for {
+		t.mu.Lock()
+		left := time.Until(t.pausedUntil)
+		t.mu.Unlock()
+		if left <= 0 {
+			if waited {
+				return nil
+			}
+			return ctx.Err()
+		}
+		waited = true
+		if err := sleep(ctx, left+rand.N(resumeJitter)); err != nil {
+			return err
+		}
+	}
+}
+
+// remaining is how long the pause still lasts.
+func (t *throttle) remaining() time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return max(0, time.Until(t.pausedUntil))
+}
+
+// answered takes in an answer's status to a request sent at a given time. It widens the window, or cuts it once
+// for all the requests that were under way together.
+func (t *throttle) answered(status int, sent time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	cut := 1.0
+	switch {
+	case status == http.StatusTooManyRequests:
+		cut = throttledCut
+	case status == http.StatusServiceUnavailable:
+		cut = unavailableCut
+	case status >= 500:
+		return
+	default:
+		if sent.After(t.pausedAt) {
+			t.strikes = 0
+		}
+		if t.waiting.Len() == 0 {
+			return // the window isn't what limits us: nothing is known of a wider one
+		}
+		if t.growing {
+			t.window++
+		} else {
+			t.window += 1 / t.window
+		}
+		t.window = min(t.window, float64(t.max))
+		t.admit()
+		return
+	}
+	if sent.After(t.lastCut) {
+		t.window = max(t.window*cut, min(minWindow, float64(t.max)))
+		t.lastCut, t.growing = time.Now(), false
+	}
+}
+
+// pause holds back all requests for d from now on, where that is later than before. It tells whether this is a
+// new pause, rather than the same one as told to several requests at once.
+func (t *throttle) pause(d time.Duration, sent time.Time) (fresh bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	fresh = !sent.Before(t.pausedUntil)
+	if fresh {
+		t.pausedAt = now
+		t.strikes++
+	}
+	if until := now.Add(d); until.After(t.pausedUntil) {
+		t.pausedUntil = until
+	}
+	return fresh
+}
+
+// strike is how many pauses in a row came before one that begins now.
+func (t *throttle) strike(sent time.Time) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if sent.Before(t.pausedUntil) {
+		return max(0, t.strikes-1) // it belongs to the pause that has begun
+	}
+	return t.strikes
 }

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,66 +18,107 @@ import (
 	"docker-mirror/go-helper/internal/auth"
 )
 
-// cancelTimeout bounds the courtesy of cancelling an upload.
-const cancelTimeout = 10 * time.Second
+const (
+	// cancelTimeout bounds the courtesy of cancelling an upload; a run that was interrupted has less time.
+	cancelTimeout, interruptedCancelTimeout = 10 * time.Second, time.Second
+	// defaultChunk is one PATCH where a registry limits bodies: below Azure's 20 MB, a multiple of what
+	// object stores want.
+	defaultChunk = 16 << 20
+	// expectFor is how long after a refused body the next ones ask first.
+	expectFor = time.Minute
+)
 
 // Upload is an open upload session of one repository. Its methods are not for concurrent use.
 type Upload struct {
 	c          *Client
 	repository string
 	digest     v1.Hash // what it was started for, for errors
+	refreshed  bool    // a token was refused in the middle, and another one was to be had
 
 	mu       sync.Mutex
-	location *url.URL // newest; every answer may move it (distribution spec, "Pushing a blob in chunks")
+	location *url.URL // newest: every answer may move it (distribution spec, "Pushing a blob in chunks")
 }
 
 // StartUpload asks the registry to mount the blob from another repository of it (mountFrom may be empty, or the
 // repository itself), else to open an upload. No Upload and no error: it is mounted.
 func (c *Client) StartUpload(ctx context.Context, repository string, digest v1.Hash, mountFrom string) (*Upload, error) {
-	r := &request{
-		kind: "upload POST", op: "start upload of", method: http.MethodPost,
-		repository: repository, reference: digest.String(),
-		scopes: []auth.Scope{auth.Push(repository)},
-		accept: []int{http.StatusAccepted},
-		header: http.Header{},
-		body:   []byte{},
-	}
-	var query url.Values
+	u := &Upload{c: c, repository: repository, digest: digest}
 	if mountFrom != "" {
-		r.kind, r.op = "upload POST mount", "mount"
-		query = url.Values{"mount": {digest.String()}, "from": {mountFrom}}
-		if mountFrom != repository {
-			r.scopes = append(r.scopes, auth.Pull(mountFrom))
+		mounted, err := u.mount(ctx, mountFrom)
+		switch {
+		case mounted:
+			return nil, nil
+		case err == nil:
+			return u, nil
 		}
-		r.accept = []int{http.StatusAccepted, http.StatusCreated}
+		var refused *Error
+		if !errors.As(err, &refused) || Temporary(err) {
+			return nil, err
+		}
+		// A mount is a favour: without access to the origin, or without the origin, there is still the upload.
+		// What else is wrong (the repository itself, say) it will tell.
+		c.opts.Logger.Debug("mount refused", "registry", c.host, "repository", repository, "from", mountFrom, "error", err)
 	}
-	r.url = c.endpoint(repository, "blobs/uploads/", query)
+	r := u.startRequest("upload POST", "start upload of")
+	r.url = c.endpoint(repository, "blobs/uploads/", nil)
 	answer, err := c.do(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	if answer.status == http.StatusCreated {
-		return nil, nil
-	}
-	u := &Upload{c: c, repository: repository, digest: digest}
-	if err := u.adopt(answer.header, answer.url); err != nil {
-		return nil, wrapTransport(ctx, r.op, r.where(c), err)
-	}
-	if u.location == nil {
-		return nil, wrapTransport(ctx, r.op, r.where(c), permanentf("the answer has no Location"))
-	}
-	return u, nil
+	return u, u.begin(ctx, r, answer)
 }
 
-// adopt takes over the newest Location, relative to what answered.
-func (u *Upload) adopt(h http.Header, answered *url.URL) error {
-	value := h.Get("Location")
-	if value == "" {
-		return nil
+func (u *Upload) startRequest(kind, op string) *request {
+	return &request{
+		kind: kind, op: op, method: http.MethodPost,
+		repository: u.repository, reference: u.digest.String(),
+		scopes: []auth.Scope{auth.Push(u.repository)},
+		accept: []int{http.StatusAccepted},
 	}
-	next, err := answered.Parse(value)
+}
+
+// mount asks for a mount (distribution spec, "Mounting a blob from another repository"): 201, or 202 with an
+// upload.
+func (u *Upload) mount(ctx context.Context, from string) (bool, error) {
+	r := u.startRequest("upload POST mount", "mount")
+	r.url = u.c.endpoint(u.repository, "blobs/uploads/", url.Values{"mount": {u.digest.String()}, "from": {from}})
+	if from != u.repository {
+		r.scopes = append(r.scopes, auth.Pull(from))
+	}
+	r.accept = []int{http.StatusCreated, http.StatusAccepted}
+	answer, err := u.c.do(ctx, r)
 	if err != nil {
-		return permanentf("the upload's Location is unreadable")
+		return false, err
+	}
+	if answer.status == http.StatusCreated {
+		return true, nil
+	}
+	return false, u.begin(ctx, r, answer)
+}
+
+func (u *Upload) begin(ctx context.Context, r *request, answer *reply) error {
+	if err := u.adopt(answer.header, answer.url); err != nil {
+		return wrapTransport(ctx, r.op, r.where(u.c), err)
+	}
+	if u.location == nil {
+		return wrapTransport(ctx, r.op, r.where(u.c), permanentf("the answer has no Location"))
+	}
+	return nil
+}
+
+// adopt takes over the newest Location.
+func (u *Upload) adopt(h http.Header, answered *url.URL) error {
+	location := h.Get("Location")
+	if location == "" {
+		id := h.Get("Docker-Upload-UUID")
+		if id == "" || u.location != nil {
+			return nil
+		}
+		location = "/v2/" + u.repository + "/blobs/uploads/" + url.PathEscape(id)
+	}
+	next, err := u.c.resolve(answered, location)
+	if err != nil {
+		return err
 	}
 	u.mu.Lock()
 	u.location = next
@@ -84,84 +126,202 @@ func (u *Upload) adopt(h http.Header, answered *url.URL) error {
 	return nil
 }
 
-func (u *Upload) newest() *url.URL {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	location := *u.location
-	return &location
-}
-
+// request addresses the newest Location.
 func (u *Upload) request(kind, op, method string) *request {
+	u.mu.Lock()
+	location := *u.location
+	u.mu.Unlock()
 	return &request{
-		kind: kind, op: op, method: method, url: u.newest(),
+		kind: kind, op: op, method: method, url: &location,
 		repository: u.repository, reference: u.digest.String(),
 		scopes: []auth.Scope{auth.Push(u.repository)},
 	}
 }
 
-// Put sends the blob, of which body is the part from offset on, and commits it under its digest. It tries once:
-// after an error the caller asks [Temporary], then [Upload.Status] or [Upload.Cancel].
+// Put sends the blob, of which body is the part from offset on, and commits it under its digest: in one PUT with
+// Content-Length, or in PATCHes and a PUT where this registry limits bodies. It tries once: after an error the
+// caller asks [Temporary], then [Upload.Status], [Upload.Cancel] or another [Client.StartUpload].
+//
+// Once Put has returned no Read of body begins; one that is under way after an error may still end.
 func (u *Upload) Put(ctx context.Context, digest v1.Hash, size int64, body io.Reader, offset int64) error {
+	chunk := u.c.chunk.Load()
+	if chunk > 0 {
+		for offset < size {
+			n := min(chunk, size-offset)
+			if err := u.patch(ctx, io.LimitReader(body, n), offset, n, size); err != nil {
+				return err
+			}
+			offset += n
+		}
+	}
 	r := u.request("upload PUT", "upload", http.MethodPut)
 	query := r.url.Query()
 	query.Set("digest", digest.String())
 	r.url.RawQuery = query.Encode()
-
-	putCtx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	sent := &sentBody{body: body, up: &u.c.stats.up, stall: u.c.opts.Retry.StallTimeout}
-	sent.timer = time.AfterFunc(sent.stall, func() { cancel(&timeoutError{what: "no byte went out", limit: sent.stall}) })
-	sent.timer.Stop()
-	defer sent.timer.Stop()
-
-	req, err := http.NewRequestWithContext(putCtx, http.MethodPut, r.url.String(), io.NopCloser(sent))
+	resp, err := u.send(ctx, r, body, offset, size-offset, size)
 	if err != nil {
-		return wrapTransport(ctx, r.op, r.where(u.c), permanentf("the upload's Location is unusable"))
+		return err
 	}
-	req.ContentLength = size - offset
-	if req.ContentLength == 0 {
-		req.Body = http.NoBody
+	got, err := v1.NewHash(resp.Header.Get("Docker-Content-Digest"))
+	if err == nil && got.Algorithm == digest.Algorithm && got != digest {
+		return &DigestMismatchError{Reference: r.where(u.c), Want: digest, Got: got}
 	}
-	req.Header.Set("Content-Type", "application/octet-stream")
-	req.Header.Set("User-Agent", u.c.opts.UserAgent)
-	if offset > 0 {
-		req.Header.Set("Content-Range", fmt.Sprintf("%d-%d", offset, size-1))
-	}
-	u.c.stats.request(r.kind)
-	resp, err := u.c.bulk.RoundTrip(req)
-	if err != nil {
-		if cause := context.Cause(putCtx); cause != nil {
-			err = cause
-		}
-		return wrapTransport(ctx, r.op, r.where(u.c), err)
-	}
-	if err := u.adopt(resp.Header, resp.Request.URL); err != nil {
-		discard(resp)
-		return wrapTransport(ctx, r.op, r.where(u.c), err)
-	}
-	if resp.StatusCode != http.StatusCreated && resp.StatusCode != http.StatusNoContent && resp.StatusCode != http.StatusOK {
-		return u.c.refusal(r, resp)
-	}
-	discard(resp)
 	return nil
 }
 
-// sentBody counts what the transport takes, and times how long it takes to ask for more.
+// patch sends one chunk.
+func (u *Upload) patch(ctx context.Context, body io.Reader, offset, n, size int64) error {
+	r := u.request("upload PATCH", "upload", http.MethodPatch)
+	resp, err := u.send(ctx, r, body, offset, n, size)
+	if err != nil {
+		return err
+	}
+	if got := received(resp.Header.Get("Range")); got != 0 && got != offset+n {
+		return &Error{
+			Op: r.op, Host: u.c.host, Repository: u.repository, Reference: r.reference, Status: resp.StatusCode,
+			Detail: fmt.Sprintf("the registry has %d bytes after a chunk up to %d", got, offset+n), again: true,
+		}
+	}
+	return nil
+}
+
+// send sends n bytes of the body that stand at offset, once.
+func (u *Upload) send(ctx context.Context, r *request, body io.Reader, offset, n, size int64) (*http.Response, error) {
+	c := u.c
+	header, err := c.authorize(ctx, r, r.url)
+	if err != nil {
+		return nil, err
+	}
+	sendCtx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	req := (&http.Request{
+		Method: r.method, URL: r.url, Host: r.url.Host,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header:        http.Header{"Content-Type": {"application/octet-stream"}},
+		ContentLength: n,
+	}).WithContext(sendCtx)
+	if header != "" {
+		req.Header.Set("Authorization", header)
+	}
+	if n > 0 {
+		sent := newSentBody(body, &c.stats.up, c.opts.Retry.StallTimeout, cancel)
+		defer sent.end()
+		// Without GetBody net/http can't send it a second time, which would need what is no longer there.
+		req.Body = sent
+		if c.expects() {
+			req.Header.Set("Expect", "100-continue")
+		}
+		if offset > 0 || n < size {
+			req.Header.Set("Content-Range", fmt.Sprintf("%d-%d", offset, offset+n-1))
+		}
+	}
+	resp, err := c.roundTrip(c.bulk, req, r.kind)
+	if err != nil {
+		if cause := context.Cause(sendCtx); cause != nil && ctx.Err() == nil {
+			err = cause
+		}
+		return nil, wrapTransport(ctx, r.op, r.where(c), err)
+	}
+	err = u.adopt(resp.Header, resp.Request.URL)
+	switch resp.StatusCode {
+	case http.StatusCreated, http.StatusAccepted, http.StatusNoContent, http.StatusOK:
+		discard(resp)
+		if err != nil && r.method == http.MethodPatch {
+			return nil, wrapTransport(ctx, r.op, r.where(c), err)
+		}
+		return resp, nil
+	}
+	refused := c.refusal(r, resp)
+	u.learn(ctx, r, header, resp, refused, offset, n)
+	return nil, refused
+}
+
+// learn takes in a refused body, so that another try does better.
+func (u *Upload) learn(ctx context.Context, r *request, header string, resp *http.Response, refusal error, offset, n int64) {
+	c := u.c
+	var refused *Error
+	if !errors.As(refusal, &refused) {
+		return
+	}
+	if n > 0 && temporaryStatus(refused.Status) {
+		c.bodyRefused.Store(time.Now().UnixNano())
+	}
+	switch refused.Status {
+	case http.StatusUnauthorized:
+		// A token that ended while the session was open. The body can't be sent again from here.
+		if c.isAPI(r.url) && !u.refreshed && c.auth.Refused(ctx, r.scopes, header, resp.Header) {
+			u.refreshed, refused.again = true, true
+		}
+	case http.StatusRequestEntityTooLarge:
+		chunk := c.chunk.Load()
+		next := int64(defaultChunk)
+		if chunk > 0 {
+			next = min(chunk, n) / 2
+		}
+		if c.mayChunk() && next >= minChunk && n > next && c.chunk.CompareAndSwap(chunk, next) {
+			refused.again = true
+		} else if now := c.chunk.Load(); now > 0 && now < n {
+			refused.again = true // another upload has found it out
+		}
+	case http.StatusRequestedRangeNotSatisfiable:
+		// We and the registry differ on what it has: its status will tell.
+		refused.again = offset > 0
+	}
+}
+
+// minChunk: a registry that refuses less than this has another problem.
+const minChunk = 1 << 20
+
+// mayChunk tells whether the registry puts several PATCHes together rightly. GitHub's keeps only the last one.
+func (c *Client) mayChunk() bool { return c.host != "ghcr.io" }
+
+// expects tells whether to ask before sending a body ("Expect: 100-continue"), so that a refusal costs none of it.
+func (c *Client) expects() bool {
+	last := c.bodyRefused.Load()
+	return last != 0 && time.Since(time.Unix(0, last)) < expectFor
+}
+
+// sentBody is a body on its way out. It counts what the transport takes, and cancels the request where the
+// transport doesn't come back for more.
 type sentBody struct {
 	body  io.Reader
 	up    *atomic.Int64
 	stall time.Duration
 	timer *time.Timer
+	over  atomic.Bool
 }
 
+func newSentBody(body io.Reader, up *atomic.Int64, stall time.Duration, cancel context.CancelCauseFunc) *sentBody {
+	s := &sentBody{body: body, up: up, stall: stall}
+	s.timer = time.AfterFunc(stall, func() { cancel(&timeoutError{what: "no byte went out", limit: stall}) })
+	s.timer.Stop() // connecting has a timeout of its own
+	return s
+}
+
+var errBodyOver = errors.New("the upload has ended")
+
 func (s *sentBody) Read(p []byte) (int, error) {
+	if s.over.Load() {
+		return 0, errBodyOver
+	}
 	s.timer.Stop()
 	n, err := s.body.Read(p)
 	s.up.Add(int64(n))
-	if err == nil {
+	if err == nil && !s.over.Load() {
 		s.timer.Reset(s.stall)
 	}
 	return n, err
+}
+
+// Close is called by the transport when it is done with the body.
+func (s *sentBody) Close() error {
+	s.timer.Stop()
+	return nil
+}
+
+func (s *sentBody) end() {
+	s.over.Store(true)
+	s.timer.Stop()
 }
 
 // Status asks how many bytes the registry has; 0 where it doesn't know. [ErrNotFound]: the session is gone.
@@ -178,27 +338,32 @@ func (u *Upload) Status(ctx context.Context) (int64, error) {
 	return received(answer.header.Get("Range")), nil
 }
 
-// received reads "0-99" (also "bytes=0-99") as 100. "0-0" is 0: distribution says it of an empty upload.
+// received reads "0-99" (also "bytes=0-99") as 100. "0-0" is 0: distribution says it of an empty upload, which
+// can't be told from one with a single byte.
 func received(value string) int64 {
-	value = strings.TrimPrefix(value, "bytes=")
+	value = strings.TrimPrefix(strings.TrimPrefix(value, "bytes="), "bytes ")
 	first, last, ok := strings.Cut(value, "-")
-	if !ok || first != "0" {
+	if !ok || strings.TrimSpace(first) != "0" {
 		return 0
 	}
-	n, err := strconv.ParseInt(last, 10, 64)
+	n, err := strconv.ParseInt(strings.TrimSpace(last), 10, 62)
 	if err != nil || n <= 0 {
 		return 0
 	}
 	return n + 1
 }
 
-// Cancel ends the session at the registry, so that it needn't keep the bytes; it is tried once, briefly, and also
+// Cancel ends the session at the registry, so that it needn't keep the bytes. It is tried once, briefly, and also
 // where ctx has ended.
 func (u *Upload) Cancel(ctx context.Context) error {
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
+	limit := cancelTimeout
+	if ctx.Err() != nil {
+		limit = interruptedCancelTimeout
+	}
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer stop()
 	r := u.request("upload DELETE", "cancel upload of", http.MethodDelete)
 	r.accept = []int{http.StatusNoContent, http.StatusOK, http.StatusAccepted, http.StatusNotFound}
-	_, err := u.c.try(ctx, r)
+	_, err := u.c.try(ctx, r, true)
 	return err
 }

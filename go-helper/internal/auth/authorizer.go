@@ -1,0 +1,250 @@
+package auth
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Sender sends a request to a token service and reads the answer, whatever its status; passing failures (a
+// broken connection, 429, 5xx) it has retried before it returns an error.
+type Sender func(ctx context.Context, req TokenRequest) (TokenAnswer, error)
+
+// TokenRequest is a GET, or a POST of Form.
+type TokenRequest struct {
+	URL    *url.URL
+	Header http.Header
+	Form   url.Values // nil: GET
+}
+
+// TokenAnswer is a token service's answer, with at most 64 KiB of body.
+type TokenAnswer struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// DeniedError tells that a registry or its token service wants other credentials, or none will do.
+type DeniedError struct {
+	Status int    // 401 or 403, or what else a token service refused with
+	Reason string // never holds a secret
+}
+
+func (e *DeniedError) Error() string { return e.Reason }
+
+// Authorizer gives requests to one registry their Authorization header, and learns from its challenges.
+// It is safe for concurrent use.
+type Authorizer struct {
+	host     string
+	api      *url.URL // scheme and host of the registry's API
+	keychain Keychain
+	clientID string
+	logger   *slog.Logger
+	send     Sender
+	now      func() time.Time
+
+	mu        sync.Mutex
+	challenge Challenge
+	resolved  map[string]resolution // by repository
+	tokens    map[string]*token     // by first scope
+	oauth     map[string]string     // refresh tokens that the service gave, by user name
+}
+
+type resolution struct {
+	creds Credentials
+	err   error
+}
+
+// NewAuthorizer is for the registry known as host whose API is at api; a nil keychain has no credentials.
+func NewAuthorizer(host string, api *url.URL, keychain Keychain, clientID string, logger *slog.Logger, send Sender) *Authorizer {
+	return &Authorizer{
+		host: host, api: api, keychain: keychain, clientID: clientID, logger: logger, send: send, now: time.Now,
+		resolved: map[string]resolution{}, tokens: map[string]*token{}, oauth: map[string]string{},
+	}
+}
+
+// Challenged tells what a ping was answered with; the zero Challenge where it passed.
+func (a *Authorizer) Challenged(c Challenge) {
+	a.mu.Lock()
+	a.challenge = c
+	a.mu.Unlock()
+}
+
+// Authorize returns the Authorization header for a request that needs the scopes, the first one most; empty
+// where there is nothing to say. It fetches a token where none is at hand that covers them.
+func (a *Authorizer) Authorize(ctx context.Context, scopes []Scope) (string, error) {
+	a.mu.Lock()
+	challenge := a.challenge
+	a.mu.Unlock()
+	switch challenge.Scheme {
+	case "bearer":
+		return a.bearer(ctx, challenge, scopes)
+	case "basic":
+		creds, _ := a.credentials(ctx, scopes)
+		return basicHeader(creds), ctx.Err()
+	}
+	return "", nil
+}
+
+// Refused takes in a 401's answer to a request that had the given Authorization header. It tells whether another
+// try has a better one.
+func (a *Authorizer) Refused(ctx context.Context, scopes []Scope, header string, answer http.Header) bool {
+	challenge := ParseChallenge(answer)
+	a.mu.Lock()
+	changed := challenge.Scheme != "" && (challenge.Scheme != a.challenge.Scheme ||
+		challenge.Realm != a.challenge.Realm || challenge.Service != a.challenge.Service)
+	if changed {
+		a.challenge = challenge
+		clear(a.tokens)
+	}
+	current := a.challenge
+	again := changed
+	if current.Scheme == "bearer" && len(scopes) > 0 {
+		entry := a.tokenEntry(scopes[0])
+		if !demandCovered(challenge.Scope, merge(scopes, entry.scopes)) && entry.demand != challenge.Scope {
+			entry.demand = challenge.Scope
+			again = true
+		}
+		for _, t := range a.tokens {
+			if t.value != "" && bearerHeader(t.value) == header {
+				t.value = "" // expired before its time, or taken back
+				again = true
+			}
+		}
+		again = again || a.lookup(scopes) != "" // another caller has been here
+	}
+	a.mu.Unlock()
+	if current.Scheme == "bearer" {
+		creds, _ := a.credentials(ctx, scopes)
+		return again && (creds.RegistryToken == "" || changed)
+	}
+	if current.Scheme != "basic" {
+		return false
+	}
+	if header != "" {
+		a.forget()
+	}
+	creds, _ := a.credentials(ctx, scopes)
+	fresh := basicHeader(creds)
+	return fresh != "" && fresh != header
+}
+
+// forget drops credentials that were refused, so that they are looked up anew.
+func (a *Authorizer) forget() {
+	if f, ok := a.keychain.(Forgetter); ok {
+		f.Forget(a.host)
+	}
+	a.mu.Lock()
+	clear(a.resolved)
+	a.mu.Unlock()
+}
+
+// Hint explains the registry's refusal of a request by what is known of the repository's credentials.
+func (a *Authorizer) Hint(repository string) string {
+	a.mu.Lock()
+	found := a.resolved[repository]
+	a.mu.Unlock()
+	return a.hint(found.creds, found.err)
+}
+
+// hint says of credentials that they are missing, not to be had, or simply not enough.
+func (a *Authorizer) hint(creds Credentials, err error) string {
+	switch {
+	case err != nil:
+		return fmt.Sprintf("credentials for %s can't be had: %v", a.host, err)
+	case !creds.Anonymous():
+		return "asked with " + creds.String()
+	}
+	hint := "no credentials for " + a.host + " were found"
+	if d, ok := a.keychain.(Describer); ok {
+		hint += " (searched: " + d.Describe() + ")"
+	}
+	return hint
+}
+
+// credentials resolves, and remembers, the credentials for the first scope's repository. Where they can't be had
+// the request goes out without: what it is about may be public. The error then explains the refusal.
+func (a *Authorizer) credentials(ctx context.Context, scopes []Scope) (Credentials, error) {
+	if a.keychain == nil {
+		return Credentials{}, nil
+	}
+	repository := ""
+	if len(scopes) > 0 {
+		repository = scopes[0].Repository
+	}
+	a.mu.Lock()
+	known, ok := a.resolved[repository]
+	a.mu.Unlock()
+	if ok && (known.creds.Expires.IsZero() || a.now().Before(known.creds.Expires)) {
+		return known.creds, known.err
+	}
+	creds, err := a.keychain.Resolve(ctx, a.host, repository)
+	if ctx.Err() != nil {
+		return Credentials{}, ctx.Err()
+	}
+	if err != nil {
+		creds = Credentials{}
+		if !ok || known.err == nil {
+			a.logger.Warn("going on without credentials", "registry", a.host, "reason", err)
+		}
+	}
+	a.mu.Lock()
+	a.resolved[repository] = resolution{creds, err}
+	a.mu.Unlock()
+	return creds, err
+}
+
+func basicHeader(c Credentials) string {
+	if c.Username == "" && c.Password == "" {
+		return ""
+	}
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(c.Username+":"+c.Password))
+}
+
+func bearerHeader(token string) string { return "Bearer " + token }
+
+func (a *Authorizer) bearer(ctx context.Context, challenge Challenge, scopes []Scope) (string, error) {
+	a.mu.Lock()
+	value := a.lookup(scopes)
+	a.mu.Unlock()
+	if value != "" {
+		return bearerHeader(value), nil
+	}
+	creds, err := a.credentials(ctx, scopes)
+	if ctxErr := ctx.Err(); ctxErr != nil {
+		return "", ctxErr
+	}
+	if creds.RegistryToken != "" {
+		return bearerHeader(creds.RegistryToken), nil
+	}
+	value, tokenErr := a.token(ctx, challenge, creds, scopes)
+	var denied *DeniedError
+	if errors.As(tokenErr, &denied) {
+		return "", &DeniedError{Status: denied.Status, Reason: denied.Reason + "; " + a.hint(creds, err)}
+	}
+	if tokenErr != nil {
+		return "", tokenErr
+	}
+	return bearerHeader(value), nil
+}
+
+// printable keeps a foreign text on one line and short.
+func printable(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, s)
+	if len(s) > 200 {
+		s = strings.ToValidUTF8(s[:200], "") + "…"
+	}
+	return s
+}

@@ -1,0 +1,333 @@
+package auth
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/docker/cli/cli/config"
+	"github.com/docker/cli/cli/config/configfile"
+	"github.com/docker/docker-credential-helpers/client"
+	"github.com/docker/docker-credential-helpers/credentials"
+
+	"docker-mirror/go-helper/internal/reference"
+)
+
+// dockerHubServer is Docker Hub's name towards credential stores, for historical reasons.
+const dockerHubServer = "https://index.docker.io/v1/"
+
+// helperTimeout is for helpers that ask a person for a passphrase, or a cloud for a token.
+const helperTimeout = 2 * time.Minute
+
+// helperMemory is how long a credential helper's answer is kept: long enough not to run it for every
+// repository, short enough for a helper whose passwords expire (ECR's live 12 hours).
+const helperMemory = 10 * time.Minute
+
+// ConfigKeychain finds credentials where `docker login` and `podman login` leave them:
+//
+//   - DOCKER_AUTH_CONFIG (a config file's content),
+//   - config.json in DOCKER_CONFIG, else in ~/.docker, with its credHelpers and credsStore,
+//   - REGISTRY_AUTH_FILE,
+//   - containers/auth.json in XDG_RUNTIME_DIR, then in XDG_CONFIG_HOME (else ~/.config).
+//
+// Entries may be for a namespace ("ghcr.io/team"): the longest one that is a prefix of the repository wins
+// over all files, as in containers-auth.json(5); among equally long ones the first file. A credential helper
+// speaks for a whole host.
+type ConfigKeychain struct {
+	logger *slog.Logger
+	getenv func(string) string
+
+	load  sync.Once
+	files []configSource
+	err   error
+
+	mu      sync.Mutex
+	helpers map[helperKey]*helperAnswer
+}
+
+type configSource struct {
+	name    string
+	content *configfile.ConfigFile
+	entries map[string]string // normalised key -> key in the file
+}
+
+type helperKey struct{ helper, server string }
+
+type helperAnswer struct {
+	done    chan struct{}
+	creds   Credentials
+	err     error
+	expires time.Time
+}
+
+// NewConfigKeychain reads the process's environment at first use. A nil logger discards.
+func NewConfigKeychain(logger *slog.Logger) *ConfigKeychain {
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	return &ConfigKeychain{logger: logger, getenv: os.Getenv, helpers: map[helperKey]*helperAnswer{}}
+}
+
+var (
+	_ Keychain  = (*ConfigKeychain)(nil)
+	_ Forgetter = (*ConfigKeychain)(nil)
+)
+
+// Resolve implements [Keychain].
+func (k *ConfigKeychain) Resolve(ctx context.Context, host, repository string) (Credentials, error) {
+	k.load.Do(k.loadFiles)
+	if k.err != nil {
+		return Credentials{}, k.err
+	}
+	path := host
+	if repository != "" {
+		path += "/" + repository
+	}
+	for key := path; key != ""; key = parent(key) {
+		for _, source := range k.files {
+			if key == host {
+				creds, err := k.fromHelper(ctx, source, host)
+				if err != nil || !creds.Anonymous() {
+					return creds, err
+				}
+			}
+			entry, ok := source.entries[key]
+			if !ok {
+				continue
+			}
+			a := source.content.AuthConfigs[entry]
+			creds := Credentials{
+				Username: a.Username, Password: a.Password,
+				IdentityToken: a.IdentityToken, RegistryToken: a.RegistryToken,
+				Source: fmt.Sprintf("%s, entry %q", source.name, entry),
+			}
+			if creds.Anonymous() {
+				continue // `docker login` leaves an empty entry where a store has the secret
+			}
+			k.logger.Debug("credentials found", "registry", host, "repository", repository, "credentials", creds)
+			return creds, nil
+		}
+	}
+	k.logger.Debug("no credentials", "registry", host, "repository", repository, "searched", k.searched())
+	return Credentials{}, nil
+}
+
+// parent drops the last path component, and ends with the host.
+func parent(key string) string {
+	i := strings.LastIndexByte(key, '/')
+	if i < 0 {
+		return ""
+	}
+	return key[:i]
+}
+
+// Describe says where credentials were looked for.
+func (k *ConfigKeychain) Describe() string {
+	k.load.Do(k.loadFiles)
+	return k.searched()
+}
+
+func (k *ConfigKeychain) searched() string {
+	if len(k.files) == 0 {
+		return "no Docker or Podman configuration found"
+	}
+	names := make([]string, len(k.files))
+	for i, f := range k.files {
+		names[i] = f.name
+	}
+	return strings.Join(names, ", ")
+}
+
+// Forget drops what helpers said of a host: the registry refused it.
+func (k *ConfigKeychain) Forget(host string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for key := range k.helpers {
+		if key.server == serverName(host) {
+			delete(k.helpers, key)
+		}
+	}
+}
+
+func (k *ConfigKeychain) loadFiles() {
+	if text := k.getenv("DOCKER_AUTH_CONFIG"); text != "" {
+		k.add("DOCKER_AUTH_CONFIG", strings.NewReader(text))
+	}
+	home := k.getenv("HOME")
+	if home == "" {
+		home, _ = os.UserHomeDir()
+	}
+	dockerDir := k.getenv("DOCKER_CONFIG")
+	if dockerDir == "" && home != "" {
+		dockerDir = filepath.Join(home, ".docker")
+	}
+	var paths []string
+	if dockerDir != "" {
+		paths = append(paths, filepath.Join(dockerDir, "config.json"))
+	}
+	if file := k.getenv("REGISTRY_AUTH_FILE"); file != "" {
+		paths = append(paths, file)
+	}
+	if dir := k.getenv("XDG_RUNTIME_DIR"); dir != "" {
+		paths = append(paths, filepath.Join(dir, "containers", "auth.json"))
+	}
+	configHome := k.getenv("XDG_CONFIG_HOME")
+	if configHome == "" && home != "" {
+		configHome = filepath.Join(home, ".config")
+	}
+	if configHome != "" {
+		paths = append(paths, filepath.Join(configHome, "containers", "auth.json"))
+	}
+	for _, path := range paths {
+		content, err := os.ReadFile(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			k.err = errors.Join(k.err, fmt.Errorf("read registry credentials: %w", err))
+		default:
+			k.add(path, bytes.NewReader(content))
+		}
+	}
+}
+
+func (k *ConfigKeychain) add(name string, r io.Reader) {
+	content, err := config.LoadFromReader(r)
+	if err != nil {
+		k.err = errors.Join(k.err, fmt.Errorf("read registry credentials in %s: %w", name, err))
+		return
+	}
+	source := configSource{name: name, content: content, entries: map[string]string{}}
+	for key := range content.AuthConfigs {
+		source.entries[normaliseKey(key)] = key
+	}
+	k.files = append(k.files, source)
+}
+
+// normaliseKey brings the spellings of an `auths` key to host[/path]: with a scheme only the host counts (the
+// old form, "https://ghcr.io/v1/"), and Docker Hub has many names.
+func normaliseKey(key string) string {
+	stripped, isURL := strings.CutPrefix(key, "https://")
+	if !isURL {
+		stripped, isURL = strings.CutPrefix(key, "http://")
+	}
+	host, path, _ := strings.Cut(strings.TrimRight(stripped, "/"), "/")
+	host = reference.CanonicalHost(host)
+	if isURL || path == "" || path == "v1" || path == "v2" {
+		return host
+	}
+	return host + "/" + path
+}
+
+func serverName(host string) string {
+	if host == reference.DockerHub {
+		return dockerHubServer
+	}
+	return host
+}
+
+// fromHelper asks the credential helper that a config file names for the host, if it does.
+func (k *ConfigKeychain) fromHelper(ctx context.Context, source configSource, host string) (Credentials, error) {
+	server := serverName(host)
+	helper := source.content.CredentialHelpers[host]
+	if helper == "" {
+		helper = source.content.CredentialHelpers[server]
+	}
+	if helper == "" {
+		helper = source.content.CredentialsStore
+	}
+	if helper == "" {
+		return Credentials{}, nil
+	}
+	key := helperKey{helper: helper, server: server}
+	for {
+		k.mu.Lock()
+		answer := k.helpers[key]
+		if answer == nil || (isDone(answer.done) && time.Now().After(answer.expires)) {
+			answer = &helperAnswer{done: make(chan struct{})}
+			k.helpers[key] = answer
+			k.mu.Unlock()
+			answer.creds, answer.err = askHelper(ctx, helper, server)
+			if !answer.creds.Anonymous() {
+				answer.creds.Source = fmt.Sprintf("credential helper %s, by %s", helper, source.name)
+				k.logger.Debug("credentials found", "registry", host, "credentials", answer.creds)
+			}
+			answer.expires = time.Now().Add(helperMemory)
+			if ctx.Err() != nil {
+				k.mu.Lock()
+				if k.helpers[key] == answer {
+					delete(k.helpers, key) // interrupted: that was no answer
+				}
+				k.mu.Unlock()
+			}
+			close(answer.done)
+			return answer.creds, answer.err
+		}
+		k.mu.Unlock()
+		select {
+		case <-answer.done:
+			if errors.Is(answer.err, context.Canceled) || errors.Is(answer.err, context.DeadlineExceeded) {
+				continue // that was the other caller's
+			}
+			return answer.creds, answer.err
+		case <-ctx.Done():
+			return Credentials{}, ctx.Err()
+		}
+	}
+}
+
+func isDone(done chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
+}
+
+// askHelper runs docker-credential-<helper>. What it prints is never repeated: it may be the secret.
+func askHelper(ctx context.Context, helper, server string) (Credentials, error) {
+	ctx, stop := context.WithTimeout(ctx, helperTimeout)
+	defer stop()
+	program := "docker-credential-" + helper
+	found, err := client.Get(func(args ...string) client.Program {
+		cmd := exec.CommandContext(ctx, program, args...)
+		cmd.WaitDelay = time.Second // a helper's own children may hold its pipes
+		return &helperProgram{cmd}
+	}, server)
+	switch {
+	case err == nil:
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return Credentials{}, fmt.Errorf("credential helper %s for %s didn't answer in %s", program, server, helperTimeout)
+	case ctx.Err() != nil:
+		return Credentials{}, ctx.Err()
+	case credentials.IsErrCredentialsNotFound(err), credentials.IsCredentialsMissingServerURL(err):
+		return Credentials{}, nil
+	default:
+		if _, lookErr := exec.LookPath(program); lookErr != nil {
+			return Credentials{}, fmt.Errorf("credential helper %s for %s is not on PATH", program, server)
+		}
+		return Credentials{}, fmt.Errorf("credential helper failed; run `echo %s | %s get` to see why", server, program)
+	}
+	if found.Username == "<token>" { // the helpers' protocol
+		return Credentials{IdentityToken: found.Secret}, nil
+	}
+	return Credentials{Username: found.Username, Password: found.Secret}, nil
+}
+
+// helperProgram is a credential helper that ends with its context.
+type helperProgram struct{ cmd *exec.Cmd }
+
+func (p *helperProgram) Output() ([]byte, error) { return p.cmd.Output() }
+func (p *helperProgram) Input(in io.Reader)      { p.cmd.Stdin = in }
+
+var _ client.Program = (*helperProgram)(nil)

@@ -1,0 +1,308 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// defaultTokenLife is what a token without expires_in has (distribution token specification).
+	defaultTokenLife = 60 * time.Second
+	// maxTokenMargin is how long before its end a token is no longer given out; shorter lives have less.
+	maxTokenMargin = 15 * time.Second
+	// maxSharedToken ends the gathering of repositories in one token: servers limit their headers, often to 8 KB.
+	maxSharedToken = 4 << 10
+)
+
+// token is what is held, or under way, for one (repository, actions).
+type token struct {
+	value   string
+	scopes  []Scope // that it was asked for; scopes[0] is the one that it is kept under
+	expires time.Time
+	demand  string // what the registry wanted beyond our scopes, verbatim
+
+	refused map[Scope]bool // what it can't be had together with
+	flight  *tokenFlight   // nil: none is being fetched
+}
+
+// tokenFlight is a fetch that others wait for.
+type tokenFlight struct {
+	scopes []Scope
+	done   chan struct{}
+	value  string
+	err    error
+}
+
+// tokenEntry needs the lock.
+func (a *Authorizer) tokenEntry(first Scope) *token {
+	key := first.String()
+	t := a.tokens[key]
+	if t == nil {
+		t = &token{refused: map[Scope]bool{}}
+		a.tokens[key] = t
+	}
+	return t
+}
+
+// lookup finds a token at hand that covers the scopes and isn't about to expire; it needs the lock.
+func (a *Authorizer) lookup(scopes []Scope) string {
+	if len(scopes) == 0 {
+		scopes = []Scope{{}}
+	}
+	candidates := []Scope{scopes[0]}
+	if !scopes[0].Write {
+		candidates = append(candidates, Push(scopes[0].Repository))
+	}
+	for _, first := range candidates {
+		t := a.tokens[first.String()]
+		if t != nil && t.value != "" && a.now().Before(t.expires) && coversAll(t.scopes, scopes) {
+			return t.value
+		}
+	}
+	return ""
+}
+
+// token fetches a token for the scopes; callers that want the same one wait for one fetch.
+func (a *Authorizer) token(ctx context.Context, challenge Challenge, creds Credentials, scopes []Scope) (string, error) {
+	if len(scopes) == 0 {
+		scopes = []Scope{{}}
+	}
+	for {
+		a.mu.Lock()
+		if value := a.lookup(scopes); value != "" {
+			a.mu.Unlock()
+			return value, nil
+		}
+		entry := a.tokenEntry(scopes[0])
+		for _, s := range scopes[1:] {
+			if entry.refused[s] {
+				a.mu.Unlock()
+				return "", &DeniedError{Status: http.StatusForbidden, Reason: fmt.Sprintf(
+					"the token service of %s gives no token for %s together with %s", a.host, scopes[0].Repository, s.Repository)}
+			}
+		}
+		flight := entry.flight
+		if flight == nil {
+			want := scopes
+			if len(entry.value) <= maxSharedToken {
+				want = merge(scopes, entry.scopes) // the origins of earlier mounts, so that they don't take turns
+			}
+			flight = &tokenFlight{scopes: want, done: make(chan struct{})}
+			entry.flight = flight
+			demand := entry.demand
+			a.mu.Unlock()
+			a.fly(ctx, entry, flight, challenge, creds, demand, scopes)
+			return flight.value, flight.err
+		}
+		a.mu.Unlock()
+		select {
+		case <-flight.done:
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+		if flight.err == nil && coversAll(flight.scopes, scopes) {
+			return flight.value, nil
+		}
+		if flight.err != nil && coversAll(flight.scopes, scopes) && len(flight.scopes) == len(scopes) &&
+			!errors.Is(flight.err, context.Canceled) && !errors.Is(flight.err, context.DeadlineExceeded) {
+			return "", flight.err
+		}
+	}
+}
+
+// fly fetches for a flight, first with all that is wanted, then with what is needed.
+func (a *Authorizer) fly(ctx context.Context, entry *token, flight *tokenFlight, challenge Challenge, creds Credentials, demand string, need []Scope) {
+	granted, err := a.fetch(ctx, challenge, creds, flight.scopes, demand)
+	var denied *DeniedError
+	if errors.As(err, &denied) && len(flight.scopes) > len(need) {
+		flight.scopes = need
+		granted, err = a.fetch(ctx, challenge, creds, need, demand)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err == nil {
+		entry.value, entry.expires, entry.scopes = granted.value, granted.expires, flight.scopes
+	} else if errors.As(err, &denied) && len(need) > 1 {
+		for _, s := range need[1:] {
+			entry.refused[s] = true
+		}
+	}
+	flight.value, flight.err = granted.value, err
+	entry.flight = nil
+	close(flight.done)
+}
+
+type grantedToken struct {
+	value   string
+	expires time.Time
+}
+
+// fetch asks the token service: by GET ("Token Authentication Specification"), or by POST ("OAuth2 Token
+// Authentication") where there is a refresh token or the service knows no GET.
+func (a *Authorizer) fetch(ctx context.Context, challenge Challenge, creds Credentials, scopes []Scope, demand string) (grantedToken, error) {
+	realm, err := checkRealm(challenge.Realm, a.api, !creds.Anonymous())
+	if err != nil {
+		return grantedToken{}, &DeniedError{Status: http.StatusUnauthorized, Reason: err.Error()}
+	}
+	var wanted []string
+	if demand != "" {
+		wanted = append(wanted, demand)
+	}
+	for _, s := range scopes {
+		if s.Repository != "" && !slices.Contains(wanted, s.String()) {
+			wanted = append(wanted, s.String())
+		}
+	}
+	a.mu.Lock()
+	refresh := a.oauth[creds.Username]
+	a.mu.Unlock()
+	if creds.IdentityToken != "" {
+		refresh = creds.IdentityToken
+	}
+	hasPassword := creds.Username != "" && creds.Password != ""
+
+	asked := a.now()
+	var answer TokenAnswer
+	switch {
+	case refresh != "":
+		answer, err = a.send(ctx, a.postRequest(realm, challenge, wanted, url.Values{
+			"grant_type": {"refresh_token"}, "refresh_token": {refresh},
+		}))
+		if err == nil && answer.Status >= 400 && hasPassword {
+			a.mu.Lock()
+			delete(a.oauth, creds.Username)
+			a.mu.Unlock()
+			answer, err = a.send(ctx, a.getRequest(realm, challenge, wanted, creds))
+		}
+	default:
+		answer, err = a.send(ctx, a.getRequest(realm, challenge, wanted, creds))
+		if err == nil && hasPassword && (answer.Status == http.StatusNotFound || answer.Status == http.StatusMethodNotAllowed) {
+			answer, err = a.send(ctx, a.postRequest(realm, challenge, wanted, url.Values{
+				"grant_type": {"password"}, "username": {creds.Username}, "password": {creds.Password},
+				"access_type": {"offline"},
+			}))
+		}
+	}
+	if err != nil {
+		return grantedToken{}, fmt.Errorf("get a token for %s from %s: %w", a.host, realm.Host, err)
+	}
+	return a.read(answer, realm, creds, wanted, asked)
+}
+
+func (a *Authorizer) getRequest(realm *url.URL, challenge Challenge, wanted []string, creds Credentials) TokenRequest {
+	u := *realm
+	query := u.Query()
+	if challenge.Service != "" {
+		query.Set("service", challenge.Service)
+	}
+	for _, scope := range wanted {
+		query.Add("scope", scope)
+	}
+	u.RawQuery = query.Encode()
+	header := http.Header{}
+	if basic := basicHeader(creds); basic != "" {
+		header.Set("Authorization", basic)
+	}
+	return TokenRequest{URL: &u, Header: header}
+}
+
+func (a *Authorizer) postRequest(realm *url.URL, challenge Challenge, wanted []string, form url.Values) TokenRequest {
+	form.Set("client_id", a.clientID)
+	if challenge.Service != "" {
+		form.Set("service", challenge.Service)
+	}
+	if len(wanted) > 0 {
+		form.Set("scope", strings.Join(wanted, " "))
+	}
+	return TokenRequest{URL: realm, Header: http.Header{}, Form: form}
+}
+
+// read takes the token out of an answer; nothing of the body may get into an error but a refusal's own words.
+func (a *Authorizer) read(answer TokenAnswer, realm *url.URL, creds Credentials, wanted []string, asked time.Time) (grantedToken, error) {
+	if answer.Status != http.StatusOK {
+		reason := fmt.Sprintf("token service %s of %s answered %d %s", realm.Host, a.host, answer.Status, http.StatusText(answer.Status))
+		if detail := refusalDetail(answer.Body); detail != "" {
+			reason += ": " + detail
+		}
+		return grantedToken{}, &DeniedError{Status: answer.Status, Reason: a.redact(reason, creds)}
+	}
+	var body struct {
+		Token        string    `json:"token"`
+		AccessToken  string    `json:"access_token"`
+		RefreshToken string    `json:"refresh_token"`
+		ExpiresIn    float64   `json:"expires_in"`
+		IssuedAt     time.Time `json:"issued_at"`
+	}
+	// issued_at is sometimes not a time: the rest still counts.
+	if err := json.Unmarshal(answer.Body, &body); err != nil && body.Token == "" && body.AccessToken == "" {
+		return grantedToken{}, fmt.Errorf("token service %s of %s answered with something else than a token", realm.Host, a.host)
+	}
+	value := body.Token
+	if value == "" {
+		value = body.AccessToken
+	}
+	if value == "" {
+		return grantedToken{}, fmt.Errorf("token service %s of %s answered without a token", realm.Host, a.host)
+	}
+	life := defaultTokenLife
+	if body.ExpiresIn > 0 {
+		life = time.Duration(min(body.ExpiresIn, 1e9) * float64(time.Second))
+	}
+	// A service may hand out a token made earlier. Its own clock, in Date, tells how much earlier.
+	if served, err := http.ParseTime(answer.Header.Get("Date")); err == nil && !body.IssuedAt.IsZero() {
+		if age := served.Sub(body.IssuedAt); age > time.Second && age < life {
+			life -= age
+		}
+	}
+	expires := asked.Add(life - min(life/4, maxTokenMargin))
+	a.mu.Lock()
+	if body.RefreshToken != "" && creds.Username != "" {
+		a.oauth[creds.Username] = body.RefreshToken
+	}
+	a.mu.Unlock()
+	a.logger.Debug("token received", "registry", a.host, "service", realm.Host, "scopes", wanted, "life", life, "bytes", len(value))
+	return grantedToken{value: value, expires: expires}, nil
+}
+
+// refusalDetail reads what a token service says in a refusal, in either specification's form.
+func refusalDetail(body []byte) string {
+	var parsed struct {
+		Errors []struct {
+			Code    string `json:"code"`
+			Message string `json:"message"`
+		} `json:"errors"`
+		Details          string `json:"details"`
+		Error            string `json:"error"`
+		ErrorDescription string `json:"error_description"`
+	}
+	if json.Unmarshal(body, &parsed) != nil {
+		return ""
+	}
+	var parts []string
+	for _, e := range parsed.Errors {
+		parts = append(parts, strings.Trim(e.Code+" "+e.Message, " "))
+	}
+	for _, s := range []string{parsed.Error, parsed.ErrorDescription, parsed.Details} {
+		if s != "" {
+			parts = append(parts, s)
+		}
+	}
+	return printable(strings.Join(parts, ": "))
+}
+
+// redact takes out secrets that a service repeats.
+func (a *Authorizer) redact(s string, creds Credentials) string {
+	for _, secret := range []string{creds.Password, creds.IdentityToken, creds.RegistryToken, strings.TrimPrefix(basicHeader(creds), "Basic ")} {
+		if len(secret) >= 4 {
+			s = strings.ReplaceAll(s, secret, "[redacted]")
+		}
+	}
+	return s
+}
