@@ -1,0 +1,7 @@
+"""The base of the errors that users meet."""
+
+from __future__ import annotations
+
+
+class DockerMirrorError(Exception):
+    """Says what is wrong, where, and what to do about it; needs no stack trace to be understood."""

@@ -1,0 +1,208 @@
+"""`pants mirror`: all selected image lists in one run of the engine."""
+
+from __future__ import annotations
+
+import json
+import os
+from abc import ABCMeta
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from pants.backend.docker.subsystems.docker_options import DockerOptions
+from pants.base.build_environment import get_buildroot
+from pants.engine.console import Console
+from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
+from pants.engine.environment import ChosenLocalEnvironmentName, EnvironmentName
+from pants.engine.fs import CreateDigest, Digest, FileContent
+from pants.engine.goal import Goal, GoalSubsystem
+from pants.engine.process import InteractiveProcess, InteractiveProcessResult
+from pants.engine.rules import collect_rules, goal_rule, rule
+from pants.engine.target import (
+    FieldSet,
+    NoApplicableTargetsBehavior,
+    TargetRootsToFieldSets,
+    TargetRootsToFieldSetsRequest,
+)
+from pants.engine.unions import UnionRule, union
+from pants.option.option_types import ArgsListOption, BoolOption, StrOption
+
+from docker_mirror import environment, settings
+from docker_mirror.field_sets import ImageListFieldSet
+from docker_mirror.helper import HELPER_EXE, MirrorHelper
+from docker_mirror.pants_compat import (
+    concurrently,
+    create_digest,
+    environment_vars_subset,
+    field_sets_for_target_roots,
+    rule_call,
+    run_interactive,
+)
+from docker_mirror.plan import Plan, PlanRequest, plan_for
+from docker_mirror.subsystem import DockerMirrorSubsystem
+
+EXIT_BAD_INPUT = 2
+"""Of the helper and of this goal: something is wrong with what was asked for, and nothing was sent."""
+
+_BATCH_FILE = "batch.json"
+
+
+@union(in_scope_types=[EnvironmentName])
+@dataclass(frozen=True)
+class MirrorFieldSet(FieldSet, metaclass=ABCMeta):
+    """What the `mirror` goal works on. Pants finds field sets for target roots only through a union."""
+
+
+@dataclass(frozen=True)
+class MirrorImageListFieldSet(MirrorFieldSet, ImageListFieldSet):
+    required_fields = ImageListFieldSet.required_fields
+
+
+class MirrorGoalSubsystem(GoalSubsystem):
+    name = "mirror"
+    help = "Mirror container images between registries."
+
+    dry_run = BoolOption(default=False, help="Show what would be copied; write to no registry.")
+    verify = BoolOption(
+        default=False,
+        help="Compare the destinations with their sources and write to no registry; a difference is a failure.",
+    )
+    force = BoolOption(
+        default=False, help="Don't trust a destination that has the right digest: look at all below it, and repair it."
+    )
+    output = StrOption(
+        default=None,
+        help="Write a JSON report of the run, with the targets' addresses, to this file, relative to the build root.",
+    )
+    args = ArgsListOption(
+        example="--progress=plain",
+        tool_name="`docker-mirror`",
+        passthrough=True,
+    )
+
+
+class Mirror(Goal):
+    subsystem_cls = MirrorGoalSubsystem
+    # The process needs the user's credentials and network.
+    environment_behavior = Goal.EnvironmentBehavior.LOCAL_ONLY
+
+
+def plan_path(fields: ImageListFieldSet) -> str:
+    """Where the batch has a target's plan; unlike the artifact's path no two targets can share it."""
+    return f"plans/{fields.address.path_safe_spec}/plan.json"
+
+
+def batch_json(fields: Iterable[ImageListFieldSet], report: str) -> bytes:
+    """The file that `docker-mirror mirror --batch` reads."""
+    plans = [{"target": field_set.address.spec, "path": plan_path(field_set)} for field_set in fields]
+    return json.dumps({"report": report, "plans": plans}, indent=2).encode()
+
+
+def report_path(goal_output: str | None, report: str | None) -> str:
+    """Absolute, since the process runs in a sandbox; empty for none."""
+    path = goal_output or report
+    return os.path.join(get_buildroot(), path) if path else ""
+
+
+def mirror_argv(goal: MirrorGoalSubsystem, subsystem: DockerMirrorSubsystem) -> tuple[str, ...]:
+    flags = {"--dry-run": goal.dry_run, "--verify": goal.verify, "--force": goal.force}
+    return (
+        HELPER_EXE,
+        "mirror",
+        f"--batch={_BATCH_FILE}",
+        f"--concurrency={subsystem.concurrency}",
+        *(flag for flag, wanted in flags.items() if wanted),
+        *subsystem.args,
+        *goal.args,
+    )
+
+
+def all_errors(plans: Iterable[Plan]) -> Iterator[str]:
+    """Each once: what is wrong with a generator's `overrides` is found for all that it generates."""
+    yield from dict.fromkeys(error for plan in plans for error in plan.errors)
+
+
+@dataclass(frozen=True)
+class BatchRequest:
+    fields: tuple[ImageListFieldSet, ...]
+
+
+@dataclass(frozen=True)
+class Batch:
+    helper: MirrorHelper
+    plans: tuple[Plan, ...]
+
+
+@rule
+async def plan_batch(request: BatchRequest, helper: MirrorHelper) -> Batch:
+    # A rule of its own, so that the helper is built only where there is something to mirror.
+    plans = await concurrently(plan_for(PlanRequest(field_set)) for field_set in request.fields)
+    return Batch(helper, tuple(plans))
+
+
+batch_for = rule_call(plan_batch, BatchRequest, Batch)
+
+
+@goal_rule
+async def mirror(
+    console: Console,
+    goal: MirrorGoalSubsystem,
+    subsystem: DockerMirrorSubsystem,
+    env_aware: DockerMirrorSubsystem.EnvironmentAware,
+    docker: DockerOptions,
+    docker_env_aware: DockerOptions.EnvironmentAware,
+    local_environment: ChosenLocalEnvironmentName,
+) -> Mirror:
+    roots: TargetRootsToFieldSets[MirrorFieldSet] = await field_sets_for_target_roots(
+        TargetRootsToFieldSetsRequest(
+            MirrorFieldSet,
+            goal_description="the `mirror` goal",
+            no_applicable_targets_behavior=NoApplicableTargetsBehavior.warn,
+        )
+    )
+    fields: list[ImageListFieldSet] = []
+    for field_set in sorted(roots.field_sets, key=lambda fs: fs.address):
+        assert isinstance(field_set, ImageListFieldSet)
+        reason = settings.skip_reason(field_set, docker.registries(), subsystem.skip)
+        if reason:
+            console.print_stderr(f"{console.sigil_skipped()} {field_set.address} skipped {reason}.")
+        else:
+            fields.append(field_set)
+    if not fields:
+        return Mirror(exit_code=0)
+
+    batch: Batch = await batch_for(BatchRequest(tuple(fields)))
+    errors = list(all_errors(batch.plans))
+    if errors:
+        for error in errors:
+            console.print_stderr(f"{console.sigil_failed()} {error}")
+        console.print_stderr("Nothing was mirrored.")
+        return Mirror(exit_code=EXIT_BAD_INPUT)
+
+    report = report_path(goal.output, subsystem.report)
+    if report:
+        os.makedirs(os.path.dirname(report), exist_ok=True)
+    input_digest: Digest = await create_digest(
+        CreateDigest(
+            [
+                FileContent(_BATCH_FILE, batch_json(fields, report)),
+                *(FileContent(plan_path(field_set), plan.content) for field_set, plan in zip(fields, batch.plans)),
+            ]
+        )
+    )
+    env: EnvironmentVars = await environment_vars_subset(
+        EnvironmentVarsRequest(environment.variable_names(docker_env_aware.env_vars, env_aware.env_vars))
+    )
+    result: InteractiveProcessResult = await run_interactive(
+        InteractiveProcess(
+            mirror_argv(goal, subsystem),
+            env=environment.redacted(env),
+            input_digest=input_digest,
+            immutable_input_digests=batch.helper.immutable_input_digests,
+        ),
+        local_environment.val,
+    )
+    return Mirror(exit_code=result.exit_code)
+
+
+def rules() -> Iterable[object]:
+    return (*collect_rules(), UnionRule(MirrorFieldSet, MirrorImageListFieldSet))

@@ -1,0 +1,108 @@
+"""Engine calls as `Get`s, for Pants 2.17 to 2.26.
+
+Each is a plain function annotated with a bare `Get`: the visitor that finds out what a rule depends on follows such a
+call, but collects nothing from `-> Get[X]`, whose annotation is no type at run time.
+"""
+
+# A bare `Get` is needed, see above.
+# mypy: disable-error-code="type-arg"
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from pants.core.util_rules.environments import EnvironmentTarget
+from pants.core.util_rules.system_binaries import BinaryPathRequest, BinaryPaths
+from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
+from pants.engine.environment import EnvironmentName
+from pants.engine.fs import CreateDigest, Digest, DigestContents, MergeDigests
+from pants.engine.internals.selectors import Effect, Get
+from pants.engine.internals.selectors import MultiGet as concurrently
+from pants.engine.process import (
+    FallibleProcessResult,
+    InteractiveProcess,
+    InteractiveProcessResult,
+    Process,
+    ProcessResult,
+)
+from pants.engine.target import (
+    HydratedSources,
+    HydrateSourcesRequest,
+    TargetRootsToFieldSets,
+    TargetRootsToFieldSetsRequest,
+    WrappedTarget,
+    WrappedTargetRequest,
+)
+
+__all__ = [
+    "EnvironmentTarget",
+    "concurrently",
+    "create_digest",
+    "digest_contents",
+    "environment_vars_subset",
+    "execute_process",
+    "execute_process_or_raise",
+    "field_sets_for_target_roots",
+    "find_binary",
+    "hydrate_sources",
+    "merge_digests",
+    "resolve_target",
+    "rule_call",
+    "run_interactive",
+]
+
+
+def create_digest(request: CreateDigest) -> Get:
+    return Get(Digest, CreateDigest, request)
+
+
+def digest_contents(digest: Digest) -> Get:
+    return Get(DigestContents, Digest, digest)
+
+
+def merge_digests(request: MergeDigests) -> Get:
+    return Get(Digest, MergeDigests, request)
+
+
+def execute_process(process: Process) -> Get:
+    return Get(FallibleProcessResult, Process, process)
+
+
+def execute_process_or_raise(process: Process) -> Get:
+    return Get(ProcessResult, Process, process)
+
+
+def environment_vars_subset(request: EnvironmentVarsRequest) -> Get:
+    return Get(EnvironmentVars, EnvironmentVarsRequest, request)
+
+
+def field_sets_for_target_roots(request: TargetRootsToFieldSetsRequest) -> Get:
+    return Get(TargetRootsToFieldSets, TargetRootsToFieldSetsRequest, request)
+
+
+def find_binary(request: BinaryPathRequest) -> Get:
+    return Get(BinaryPaths, BinaryPathRequest, request)
+
+
+def hydrate_sources(request: HydrateSourcesRequest) -> Get:
+    return Get(HydratedSources, HydrateSourcesRequest, request)
+
+
+def resolve_target(request: WrappedTargetRequest) -> Get:
+    return Get(WrappedTarget, WrappedTargetRequest, request)
+
+
+def run_interactive(process: InteractiveProcess, environment: EnvironmentName) -> Effect:
+    return Effect(InteractiveProcessResult, {process: InteractiveProcess, environment: EnvironmentName})
+
+
+def rule_call(rule: Callable[..., Any], request_type: type, result_type: type) -> Callable[[Any], Any]:
+    """A function that asks the engine for `rule`'s memoized answer to a request.
+
+    The visitor reads the inner function's source and finds the two types among its closure's variables.
+    """
+
+    def call(request: Any) -> Get:
+        return Get(result_type, request_type, request)
+
+    return call

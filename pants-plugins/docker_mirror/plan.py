@@ -1,0 +1,197 @@
+"""From a spec file and its target's fields to a validated plan: what `package` writes and the other goals carry out."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pants.backend.docker.subsystems.docker_options import DockerOptions
+from pants.core.goals.package import BuiltPackage, BuiltPackageArtifact, PackageFieldSet
+from pants.engine.addresses import Address
+from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
+from pants.engine.fs import CreateDigest, Digest, FileContent, MergeDigests
+from pants.engine.process import FallibleProcessResult, Process
+from pants.engine.rules import collect_rules, rule
+from pants.engine.target import HydratedSources, HydrateSourcesRequest
+from pants.engine.unions import UnionRule
+from pants.util.logging import LogLevel
+
+from docker_mirror import build_args, settings
+from docker_mirror.errors import DockerMirrorError
+from docker_mirror.field_sets import ImageListFieldSet
+from docker_mirror.helper import HELPER_EXE, MirrorHelper
+from docker_mirror.overrides import OverrideKeys, OverrideKeysRequest, override_keys
+from docker_mirror.pants_compat import (
+    create_digest,
+    environment_vars_subset,
+    execute_process,
+    hydrate_sources,
+    merge_digests,
+    rule_call,
+)
+from docker_mirror.subsystem import DockerMirrorSubsystem
+
+logger = logging.getLogger(__name__)
+
+_SETTINGS_FILE = "__docker_mirror_settings.json"
+
+
+class PlanError(DockerMirrorError):
+    """What is wrong with a target's spec file or fields, with all places."""
+
+
+class OutputPathError(DockerMirrorError):
+    """An `output_path` with an unknown placeholder."""
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    fields: ImageListFieldSet
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The plan of one image list or, where there is an error, what is wrong with it."""
+
+    address: Address
+    content: bytes
+    """plan.json: an array of copies."""
+    errors: tuple[str, ...] = ()
+
+    @cached_property
+    def _entries(self) -> list[dict[str, Any]]:
+        entries: list[dict[str, Any]] = json.loads(self.content)
+        return entries
+
+    @property
+    def destinations(self) -> tuple[str, ...]:
+        """Where images go; the tag is a template where a tag policy selects what is copied."""
+        return tuple(entry["dst"] for entry in self._entries if "skip" not in entry)
+
+    @property
+    def registries(self) -> tuple[str, ...]:
+        """Those of the destinations, each once, in the plan's order."""
+        return tuple(dict.fromkeys(destination.split("/", 1)[0] for destination in self.destinations))
+
+    @property
+    def skip_reason(self) -> str:
+        """Why there is no destination."""
+        reasons = dict.fromkeys(entry["skip"]["reason"] for entry in self._entries if "skip" in entry)
+        return ", ".join(reasons) or "it lists no image"
+
+    @property
+    def summary(self) -> str:
+        """`3 copies to registry.example`"""
+        if not self.destinations:
+            return f"nothing to copy: {self.skip_reason}"
+        noun = "copy" if len(self.destinations) == 1 else "copies"
+        return f"{len(self.destinations)} {noun} to {', '.join(self.registries)}"
+
+
+def output_path(fields: ImageListFieldSet) -> str:
+    """Where `package` puts the plan, below the dist directory.
+
+    :raises OutputPathError: on an unknown placeholder.
+    """
+    template = fields.output_path.value
+    if not template:
+        return f"{fields.address.path_safe_spec}.plan.json"
+    values = {
+        "directory": fields.address.spec_path,
+        "target_name": fields.address.target_name,
+        "spec_file": fields.source.value,
+    }
+    try:
+        return template.format(**values)
+    except (KeyError, IndexError, ValueError, AttributeError) as e:
+        known = ", ".join(f"`{{{name}}}`" for name in values)
+        raise OutputPathError(
+            f"The `{fields.output_path.alias}` field in target {fields.address} is {template!r}; it can have the "
+            f"placeholders {known}."
+        ) from e
+
+
+@rule(desc="Plan a mirror", level=LogLevel.DEBUG)
+async def plan_image_list(
+    request: PlanRequest, helper: MirrorHelper, docker: DockerOptions, subsystem: DockerMirrorSubsystem
+) -> Plan:
+    fields = request.fields
+    registries = docker.registries()
+    try:
+        all_registries = [
+            *settings.target_registries(fields, registries),
+            *(r for added in settings.override_registries(fields, registries).values() for r in added),
+        ]
+        entries = build_args.requested(
+            named=build_args.names_in(settings.templates(fields, all_registries)),
+            allowed=subsystem.build_args_allowed,
+            configured=docker.build_args,
+        )
+    except DockerMirrorError as e:
+        return Plan(fields.address, b"", (f"{fields.address}: {e}",))
+    values: EnvironmentVars = await environment_vars_subset(EnvironmentVarsRequest(entries))
+    unset = build_args.unset(entries, values)
+    if unset:
+        message = f"{fields.address}: build args {', '.join(unset)} are not set in the environment."
+        return Plan(fields.address, b"", (message,))
+
+    sources: HydratedSources = await hydrate_sources(HydrateSourcesRequest(fields.source))
+    settings_digest: Digest = await create_digest(
+        CreateDigest([FileContent(_SETTINGS_FILE, settings.settings_json(fields, registries, values))])
+    )
+    input_digest: Digest = await merge_digests(MergeDigests((sources.snapshot.digest, settings_digest)))
+    result: FallibleProcessResult = await execute_process(
+        Process(
+            (HELPER_EXE, "plan", "--settings", _SETTINGS_FILE, *sources.snapshot.files),
+            input_digest=input_digest,
+            immutable_input_digests=helper.immutable_input_digests,
+            description=f"Plan the mirror of {fields.address}",
+            level=LogLevel.DEBUG,
+        )
+    )
+    stderr = result.stderr.decode().strip()
+    keys: OverrideKeys = await override_keys(OverrideKeysRequest(fields.address.maybe_convert_to_target_generator()))
+    errors = []
+    if result.exit_code != 0:
+        errors.append(f"{fields.address}: {stderr or f'the plan failed with exit code {result.exit_code}'}")
+    elif stderr:
+        logger.warning(f"{fields.address}: {stderr}")
+    if keys.error:
+        errors.append(keys.error)
+    return Plan(fields.address, result.stdout, tuple(errors))
+
+
+plan_for = rule_call(plan_image_list, PlanRequest, Plan)
+
+
+@dataclass(frozen=True)
+class PackageImageListFieldSet(PackageFieldSet, ImageListFieldSet):
+    """What `package` needs of a `docker_mirror_image_list`."""
+
+    required_fields = ImageListFieldSet.required_fields
+
+
+@dataclass(frozen=True)
+class PlanArtifact(BuiltPackageArtifact):
+    """The plan, so that `publish` need not read it back."""
+
+    content: bytes = b"[]"
+
+
+@rule(desc="Package a mirror's plan", level=LogLevel.DEBUG)
+async def package_plan(field_set: PackageImageListFieldSet) -> BuiltPackage:
+    path = output_path(field_set)
+    plan: Plan = await plan_for(PlanRequest(field_set))
+    if plan.errors:
+        raise PlanError("\n".join(plan.errors))
+    digest: Digest = await create_digest(CreateDigest([FileContent(path, plan.content)]))
+    artifact = PlanArtifact(path, extra_log_lines=(f"  {plan.summary}",), content=plan.content)
+    return BuiltPackage(digest, (artifact,))
+
+
+def rules() -> Iterable[object]:
+    return (*collect_rules(), UnionRule(PackageFieldSet, PackageImageListFieldSet))

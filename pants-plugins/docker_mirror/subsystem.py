@@ -1,0 +1,177 @@
+"""The options of `[docker-mirror]`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from pants.option.option_types import (
+    ArgsListOption,
+    IntOption,
+    ShellStrListOption,
+    SkipOption,
+    StrListOption,
+    StrOption,
+)
+from pants.option.subsystem import Subsystem
+from pants.util.strutil import softwrap
+
+_PROXY_VARIABLES = (
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "all_proxy",
+)
+_CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+
+DEFAULT_ENV_VARS = (
+    # Where credentials and credential helpers are found: docker's and podman's files, the helpers on PATH.
+    "HOME",
+    "PATH",
+    "USER",
+    "DOCKER_CONFIG",
+    "REGISTRY_AUTH_FILE",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_RUNTIME_DIR",
+    *_PROXY_VARIABLES,
+    *_CERTIFICATE_VARIABLES,
+    # What docker-credential-ecr-login, -gcr, -gcloud and -acr read.
+    "AWS_ACCESS_KEY_ID",
+    "AWS_CONFIG_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_DEFAULT_REGION",
+    "AWS_ECR_IGNORE_CREDS_STORAGE",
+    "AWS_PROFILE",
+    "AWS_REGION",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AZURE_CLIENT_ID",
+    "AZURE_CLIENT_SECRET",
+    "AZURE_CONFIG_DIR",
+    "AZURE_FEDERATED_TOKEN_FILE",
+    "AZURE_TENANT_ID",
+    "CLOUDSDK_CONFIG",
+    "CLOUDSDK_CORE_ACCOUNT",
+    "CLOUDSDK_CORE_PROJECT",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    # How the progress looks.
+    "COLORTERM",
+    "NO_COLOR",
+    "TERM",
+)
+
+DEFAULT_GO_ENV_VARS = (
+    "GOPROXY",
+    "GOPRIVATE",
+    "GONOPROXY",
+    "GONOSUMDB",
+    "GOSUMDB",
+    "GOINSECURE",
+    "NETRC",
+    *_PROXY_VARIABLES,
+    *_CERTIFICATE_VARIABLES,
+)
+
+
+class DockerMirrorSubsystem(Subsystem):
+    options_scope = "docker-mirror"
+    name = "docker-mirror"
+    help = "Mirrors sets of container images between registries."
+
+    skip = SkipOption("mirror", "publish")
+    args = ArgsListOption(example="--verbose --progress=plain")
+    concurrency = IntOption(
+        default=10,
+        help="How many blobs are in transfer at once, over all targets.",
+    )
+    report = StrOption(
+        default=None,
+        help=softwrap(
+            """
+            Write a JSON report of each `mirror` run to this file, relative to the build root: what was copied,
+            mounted, unchanged and failed, and why. `--mirror-output` overrides it. A `publish` run's report is in the
+            run's spool; `--publish-output` gives its path for each target.
+            """
+        ),
+    )
+    helper = StrOption(
+        default=None,
+        help=softwrap(
+            """
+            A `docker-mirror` executable, absolute or relative to the build root, to be used instead of one that is
+            built from the Go sources that come with this backend. It should be of the backend's version.
+            """
+        ),
+        advanced=True,
+    )
+    helper_sha256 = StrOption(
+        default=None,
+        help="The SHA-256 digest, in hexadecimal, that the executable named by `helper` must have.",
+        advanced=True,
+    )
+    build_args_allowed = StrListOption(
+        default=[],
+        help=softwrap(
+            """
+            Names of `[docker].build_args` that spec files may use as `{build_args.NAME}`. Those that a target's own
+            fields name need no listing. Others never become part of a plan, nor of its cache key.
+            """
+        ),
+        advanced=True,
+    )
+
+    class EnvironmentAware(Subsystem.EnvironmentAware):
+        env_vars_used_by_options = ("PATH",)
+
+        _go_search_paths = StrListOption(
+            default=["<PATH>", "/usr/local/go/bin"],
+            help=softwrap(
+                """
+                Directories to look for the Go toolchain in. `<PATH>` stands for those in the environment variable PATH.
+                The first `go` that is new enough builds the helper.
+                """
+            ),
+        )
+        env_vars = ShellStrListOption(
+            default=list(DEFAULT_ENV_VARS),
+            help=softwrap(
+                """
+                Environment variables for the process that mirrors, `NAME` to copy the value from Pants's own
+                environment, or `NAME=value`. It sees no others, so that credentials are found only through what is
+                named here. `[docker].env_vars` are passed, too.
+                """
+            ),
+            advanced=True,
+        )
+        go_env_vars = ShellStrListOption(
+            default=list(DEFAULT_GO_ENV_VARS),
+            help=softwrap(
+                """
+                Environment variables for `go build`, `NAME` to copy the value from Pants's own environment, or
+                `NAME=value`. They are part of the build's cache key, so that a URL with a user name or password is
+                refused: put the credentials into a netrc file.
+                """
+            ),
+            advanced=True,
+        )
+
+        @property
+        def go_search_paths(self) -> tuple[str, ...]:
+            def expanded() -> Iterator[str]:
+                for entry in self._go_search_paths:
+                    if entry == "<PATH>":
+                        yield from self._options_env.get("PATH", "").split(os.pathsep)
+                    else:
+                        yield entry
+
+            return tuple(dict.fromkeys(path for path in expanded() if path))

@@ -1,0 +1,146 @@
+"""Repositories that the real Pants runs on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+PANTS_TOML = """\
+[GLOBAL]
+backend_packages = ["docker_mirror"]
+
+[anonymous-telemetry]
+enabled = false
+"""
+
+
+@dataclass(frozen=True)
+class Pants:
+    """An executable, which Pants it runs, and where that keeps its caches."""
+
+    executable: str
+    version: str
+    caches: Path
+    plugins: Path
+
+    @classmethod
+    def probe(cls, executable: str, directory: Path, plugins: Path) -> Pants:
+        """Asks for the version in an empty repository: another's pants.toml would pin one."""
+        repository = directory / "empty"
+        repository.mkdir()
+        (repository / "pants.toml").touch()
+        answer = subprocess.run(
+            [executable, "--no-pantsd", "--version"], cwd=repository, capture_output=True, text=True, check=True
+        )
+        return cls(executable, answer.stdout.split()[-1], directory / "caches", plugins)
+
+    @property
+    def release(self) -> tuple[int, int]:
+        major, minor = self.version.split(".")[:2]
+        return int(major), int(minor)
+
+    def environment(self) -> dict[str, str]:
+        return {
+            # The launcher takes the version from here rather than from pants.toml, and so does Pants' own check.
+            "PANTS_VERSION": self.version,
+            "PANTS_PYTHONPATH": json.dumps([str(self.plugins)]),
+            "PANTS_LOCAL_STORE_DIR": str(self.caches / "lmdb_store"),
+            "PANTS_NAMED_CACHES_DIR": str(self.caches / "named_caches"),
+            "PANTS_PANTSD": "false",
+            "PANTS_DYNAMIC_UI": "false",
+            "PANTS_COLORS": "false",
+            "NO_SCIE_WARNING": "1",
+        }
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a run of Pants ended."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    def succeeded(self) -> Run:
+        assert self.exit_code == 0, self
+        return self
+
+    def failed(self, exit_code: int = 1) -> Run:
+        assert self.exit_code == exit_code, self
+        return self
+
+    def __str__(self) -> str:
+        return f"exit code {self.exit_code}\n--- stdout\n{self.stdout}\n--- stderr\n{self.stderr}"
+
+
+class PantsProject:
+    """A repository in a directory, and the environment that Pants runs in there."""
+
+    def __init__(self, pants: Pants, directory: Path, env: Mapping[str, str]) -> None:
+        self.pants = pants
+        self.directory = directory
+        self.env = {**os.environ, **pants.environment(), **env}
+
+    def init(self) -> None:
+        """Makes it a git repository with what is in the directory, and a pants.toml where there is none."""
+        self.directory.mkdir(exist_ok=True)
+        if not (self.directory / "pants.toml").exists():
+            self.write({"pants.toml": PANTS_TOML})
+        self.write({".gitignore": "/dist/\n.pants.d\n.pids\n.pants.workdir.file_lock*\n"})
+        self.git("init", "-q", "-b", "main")
+        self.commit()
+
+    def write(self, files: Mapping[str, str]) -> None:
+        for path, content in files.items():
+            file = self.directory / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(content)
+
+    def replace(self, path: str, old: str, new: str) -> None:
+        content = (self.directory / path).read_text()
+        assert old in content, f"{path} has no {old!r}"
+        self.write({path: content.replace(old, new)})
+
+    def git(self, *args: str) -> None:
+        identity = ("-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false")
+        subprocess.run(["git", *identity, *args], cwd=self.directory, check=True, capture_output=True)
+
+    def commit(self) -> None:
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", "test")
+
+    def run(self, *args: str, env: Mapping[str, str] | None = None, timeout: float = 600) -> Run:
+        result = subprocess.run(
+            [self.pants.executable, *args],
+            cwd=self.directory,
+            env={**self.env, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+        return Run(result.returncode, result.stdout, result.stderr)
+
+    def batches(self) -> list[Path]:
+        """The publish batches of this session, oldest first."""
+        spool = self.pants.caches / "named_caches" / "docker_mirror" / "spool"
+        return sorted(spool.iterdir(), key=lambda batch: batch.stat().st_mtime) if spool.exists() else []
+
+    def stop_pantsd(self) -> None:
+        """Ends this repository's pantsd, which Pants keeps the process id of."""
+        for pid_file in (self.directory / ".pids").glob("*/pantsd/pid"):
+            try:
+                pid = int(pid_file.read_text())
+                os.kill(pid, signal.SIGTERM)
+                for _ in range(100):
+                    os.kill(pid, 0)
+                    time.sleep(0.1)
+                os.kill(pid, signal.SIGKILL)
+            except (FileNotFoundError, ProcessLookupError, ValueError):
+                continue

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from pants.backend.docker.registries import DockerRegistries
+from pants.engine.addresses import Address
+
+from docker_mirror import build_args, settings
+from docker_mirror.plan import OutputPathError, PackageImageListFieldSet, Plan, output_path
+from docker_mirror.registries import Registry, UnknownRegistryError, destination_registries, known_aliases
+from docker_mirror.target_types import DockerMirrorImageListTarget
+
+CONFIGURED = DockerRegistries.from_dict(
+    {
+        "prod": {"address": "prod.example", "default": True, "repository": "m/{target_repository}"},
+        "test": {"address": "test.example:5000", "extra_image_tags": ["latest"]},
+        "off": {"address": "off.example", "skip_push": True},
+    }
+)
+ADDRESS = Address("3rdparty/cilium", target_name="images", relative_file_path="sub/images.txt")
+
+
+def fields(**values: Any) -> PackageImageListFieldSet:
+    values.setdefault("source", "sub/images.txt")
+    return PackageImageListFieldSet.create(DockerMirrorImageListTarget(values, ADDRESS))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (None, ["prod.example"]),
+        (["@test", "@prod", "@test"], ["test.example:5000", "prod.example"]),
+        (["other.example/prefix"], ["other.example/prefix"]),
+        ([], []),
+    ],
+)
+def test_destination_registries(wanted: list[str] | None, expected: list[str]) -> None:
+    assert [r.address for r in destination_registries(wanted, CONFIGURED)] == expected
+
+
+def test_an_address_finds_its_configuration() -> None:
+    (registry,) = destination_registries(["test.example:5000"], CONFIGURED)
+    assert registry == Registry("test.example:5000", alias="@test", extra_image_tags=("latest",))
+
+
+def test_nothing_is_a_default_unless_it_is_said() -> None:
+    assert destination_registries(None, DockerRegistries.from_dict({"a": {"address": "a.example"}})) == ()
+    assert destination_registries(None, DockerRegistries.from_dict({"default": {"address": "a.example"}})) != ()
+
+
+def test_all_unknown_aliases_are_named() -> None:
+    with pytest.raises(UnknownRegistryError, match=r"no @a, @b\. It has @off, @prod, @test\."):
+        destination_registries(["@a", "@prod", "@b"], CONFIGURED)
+    with pytest.raises(UnknownRegistryError, match="It is empty"):
+        destination_registries(["@a"], DockerRegistries.from_dict({}))
+
+
+def test_settings() -> None:
+    field_set = fields(
+        registries=["@test"],
+        repository="mirror/{repository}",
+        image_tags=["{tag}"],
+        platforms=["linux/amd64"],
+        overrides={"cilium": {"registries": ["@prod"], "repository": "x", "tags": ["net"]}},
+    )
+    got = json.loads(settings.settings_json(field_set, CONFIGURED, {"BASE": "b"}))
+    test = {
+        "address": "test.example:5000",
+        "alias": "@test",
+        "repository": "",
+        "extra_image_tags": ["latest"],
+        "skip_push": False,
+    }
+    prod = {
+        "address": "prod.example",
+        "alias": "@prod",
+        "repository": "m/{target_repository}",
+        "extra_image_tags": [],
+        "skip_push": False,
+    }
+    known = got.pop("known_registries")
+    assert [registry["alias"] for registry in known] == list(known_aliases(CONFIGURED))
+    assert got == {
+        "target": "3rdparty/cilium/sub/images.txt:../images",
+        "directory": "3rdparty/cilium",
+        "target_name": "images",
+        "registries": [test],
+        "repository": "mirror/{repository}",
+        "image_tags": ["{tag}"],
+        "platforms": ["linux/amd64"],
+        "overrides": {"cilium": {"registries": [prod], "repository": "x", "tags": ["net"]}},
+        "build_args": {"BASE": "b"},
+        "allow_empty": False,
+        "known_aliases": ["@off", "@prod", "@test"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "skip_all", "reason"),
+    [
+        ({}, False, ""),
+        ({}, True, "(by `[docker-mirror].skip`)"),
+        ({"skip_publish": True}, False, "(by the `skip_publish` field)"),
+        ({"registries": ["@off"]}, False, "(by `skip_push` on @off)"),
+        ({"registries": ["@off", "@prod"]}, False, ""),
+        ({"registries": ["@off"], "overrides": {"x": {"registries": ["@prod"]}}}, False, ""),
+        ({"registries": []}, False, ""),
+    ],
+)
+def test_skip_reason(values: dict[str, Any], skip_all: bool, reason: str) -> None:
+    assert settings.skip_reason(fields(**values), CONFIGURED, skip_all) == reason
+
+
+def test_build_args_are_found_in_all_templates() -> None:
+    field_set = fields(
+        repository="{build_args.A}/{name}",
+        image_tags=["{build_args.B}-{tag}"],
+        overrides={"x": {"repository": "{build_args.C}", "image_tags": ["{build_args.D}"]}},
+    )
+    registry = Registry("r.example", repository="{build_args.E}", extra_image_tags=("{build_args.F}",))
+    assert build_args.names_in(settings.templates(field_set, [registry])) == tuple("ABCDEF")
+
+
+def test_only_named_and_allowed_build_args_are_requested() -> None:
+    configured = ("A=1", "B", "SECRET=s")
+    assert build_args.requested(["A"], [], configured) == ("A=1",)
+    assert build_args.requested([], ["B", "C"], configured) == ("B",)
+    with pytest.raises(build_args.MissingBuildArgError, match=r"`\{build_args\.X\}`, `\{build_args\.Y\}`: not in"):
+        build_args.requested(["Y", "A", "X"], [], configured)
+    assert build_args.unset(("A=1", "B"), {"A": "1"}) == ("B",)
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        (None, "3rdparty.cilium.sub.images.txt.@images.plan.json"),
+        ("plans/{directory}/{target_name}/{spec_file}.json", "plans/3rdparty/cilium/images/sub/images.txt.json"),
+    ],
+)
+def test_output_path(template: str | None, expected: str) -> None:
+    field_set = fields(output_path=template)
+    assert output_path(field_set) == (expected if template else f"{ADDRESS.path_safe_spec}.plan.json")
+
+
+def test_bad_output_path() -> None:
+    with pytest.raises(OutputPathError, match=r"3rdparty/cilium/.*`\{directory\}`"):
+        output_path(fields(output_path="{file}"))
+
+
+def test_plan_tells_what_it_does() -> None:
+    plan = Plan(
+        ADDRESS,
+        json.dumps(
+            [
+                {"src": "a.example/x:1", "dst": "b.example/x:1"},
+                {"src": "a.example/x:1", "dst": "c.example:5000/x:1"},
+                {"src": "a.example/x:1", "skip": {"dst": "d.example/x:1", "reason": "skip_push is set"}},
+            ]
+        ).encode(),
+    )
+    assert plan.destinations == ("b.example/x:1", "c.example:5000/x:1")
+    assert plan.registries == ("b.example", "c.example:5000")
+    assert plan.summary == "2 copies to b.example, c.example:5000"
+    assert Plan(ADDRESS, b"[]").summary == "nothing to copy: it lists no image"

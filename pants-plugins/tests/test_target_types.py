@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import pytest
+from pants.engine.addresses import Address
+from pants.engine.target import InvalidFieldException
+from pants.testutil.rule_runner import RuleRunner
+from pants.util.frozendict import FrozenDict
+
+from docker_mirror.target_types import (
+    DockerMirrorImageListTarget,
+    DockerMirrorImagesTarget,
+    DockerMirrorOverridesField,
+    DockerMirrorRepositoryField,
+    DockerMirrorSpecSourceField,
+)
+
+ADDRESS = Address("3rdparty", target_name="images")
+
+
+def test_overrides_are_flattened() -> None:
+    field = DockerMirrorOverridesField(
+        {
+            "cilium": {"repository": "infra/cilium", "image_tags": ["1.16", "stable"]},
+            ("quay.io/cilium/operator", "hubble"): {"platforms": ["linux/amd64"]},
+        },
+        ADDRESS,
+    )
+    assert field.value == FrozenDict(
+        {
+            "cilium": FrozenDict({"repository": "infra/cilium", "image_tags": ("1.16", "stable")}),
+            "quay.io/cilium/operator": FrozenDict({"platforms": ("linux/amd64",)}),
+            "hubble": FrozenDict({"platforms": ("linux/amd64",)}),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (["cilium"], "'overrides' field in target 3rdparty:images"),
+        ({1: {}}, "'overrides' field in target 3rdparty:images"),
+        ({(): {}}, "'overrides' field in target 3rdparty:images"),
+        ({"cilium": ["1.16"]}, "'overrides' field in target 3rdparty:images"),
+        ({"cilium": {"image_tags": "1.16"}}, r"overrides\['cilium'\]\['image_tags'\].* a list of strings"),
+        ({"cilium": {"platforms": [1]}}, r"overrides\['cilium'\]\['platforms'\].* a list of strings"),
+        ({"cilium": {"repository": ["x"]}}, r"overrides\['cilium'\]\['repository'\].* a string"),
+        ({"cilium": {"registry": "x"}}, "Unknown field 'registry' for the key 'cilium'.*`registries`"),
+        ({"cilium": {}, ("x", "cilium"): {}}, "'cilium' is given twice"),
+    ],
+)
+def test_bad_overrides(raw: object, message: str) -> None:
+    with pytest.raises(InvalidFieldException, match=message):
+        DockerMirrorOverridesField(raw, ADDRESS)
+
+
+def test_a_target_is_generated_for_each_spec_file() -> None:
+    runner = RuleRunner(target_types=[DockerMirrorImagesTarget, DockerMirrorImageListTarget])
+    runner.write_files(
+        {
+            "3rdparty/BUILD": """docker_mirror_images(
+                name="images",
+                sources=["*.txt"],
+                repository="mirror/{name}",
+                overrides={"cilium": {"image_tags": ["1.16"]}},
+            )""",
+            "3rdparty/one.txt": "",
+            "3rdparty/two.txt": "",
+        }
+    )
+    for file in ("one.txt", "two.txt"):
+        target = runner.get_target(Address("3rdparty", target_name="images", relative_file_path=file))
+        assert isinstance(target, DockerMirrorImageListTarget)
+        assert target[DockerMirrorRepositoryField].value == "mirror/{name}"
+        assert target[DockerMirrorOverridesField].value == FrozenDict({"cilium": FrozenDict({"image_tags": ("1.16",)})})
+
+
+def test_a_spec_file_has_a_known_ending() -> None:
+    field = DockerMirrorSpecSourceField("images.csv", ADDRESS)
+    with pytest.raises(InvalidFieldException, match=r"'\.json'.*'\.txt'"):
+        field.validate_resolved_files(["3rdparty/images.csv"])
