@@ -70,6 +70,9 @@ type Dialect struct {
 	// NoReferrers has no referrers API: 404, so that clients fall back to the tag schema, as with distribution.
 	NoReferrers bool
 
+	// RefuseForeignLayers answers 500 with several errors to a manifest whose layers have urls, as distribution does where
+	// its validation.manifests.urls.allow isn't configured.
+	RefuseForeignLayers bool
 	// ImmutableTags refuses to move a tag: Amazon ECR's immutable tags answer 400. The same digest again is fine.
 	ImmutableTags bool
 	// RepositoriesMustExist answers NAME_UNKNOWN to a push into a repository that CreateRepository hasn't made, as Amazon
@@ -82,7 +85,8 @@ type Dialect struct {
 
 // The services whose behaviour is documented or reported; see the fields for what each means.
 var (
-	// Distribution is the zero value but for what our own registry has beyond it.
+	// Distribution is the zero value but for what our own registry has beyond it. Its RefuseForeignLayers is a matter of
+	// configuration.
 	Distribution = Dialect{NoMonolithicPost: true, NoReferrers: true}
 	// ECR is Amazon's.
 	ECR = Dialect{MountNeedsManifest: true, MinChunk: 5 << 20, ImmutableTags: true, NoReferrers: true, TagsPageSize: 1000}

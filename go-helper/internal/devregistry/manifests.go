@@ -24,6 +24,7 @@ type manifest struct {
 	mediaType    string
 	body         []byte
 	blobs        []v1.Hash // config and layers; without foreign layers
+	foreign      []v1.Hash // layers whose content stays where their urls point
 	children     []v1.Hash // of an index
 	subject      v1.Hash
 	artifactType string
@@ -70,8 +71,8 @@ func parseManifest(h v1.Hash, mediaType string, body []byte) (*manifest, error) 
 		}
 		m.blobs = append(m.blobs, doc.Config.Digest)
 		for _, layer := range doc.Layers {
-			// The content of a foreign layer stays where its urls point.
 			if !layer.MediaType.IsDistributable() && len(layer.URLs) > 0 {
+				m.foreign = append(m.foreign, layer.Digest)
 				continue
 			}
 			m.blobs = append(m.blobs, layer.Digest)
@@ -122,6 +123,12 @@ func (c *call) putManifest() error {
 		return err
 	}
 	var lacking []error
+	if c.dialect.RefuseForeignLayers && len(m.foreign) > 0 {
+		lacking = append(lacking, fail(http.StatusInternalServerError, CodeUnknown, "unknown error").with("invalid URL on layer"))
+		for _, h := range m.foreign {
+			lacking = append(lacking, fail(http.StatusBadRequest, CodeManifestBlobUnknown, "blob unknown to registry").with(h))
+		}
+	}
 	for _, h := range repo.missing(m) {
 		lacking = append(lacking, fail(http.StatusBadRequest, CodeManifestBlobUnknown, "manifest refers to something unknown to the repository").with(h))
 	}
@@ -183,11 +190,11 @@ func (c *call) getManifest() error {
 	return ignoreWriteError(err)
 }
 
-// negotiate looks at Accept as distribution does: OCI types only where they are named (`*/*` is not enough), and for
-// a Docker manifest list that isn't asked for, its linux/amd64 image.
+// negotiate looks at Accept as distribution does: an OCI manifest only where it is named (`*/*` is not enough), an OCI
+// index always, and for a Docker manifest list that isn't asked for, its linux/amd64 image.
 func (c *call) negotiate(repo *repository, m *manifest) (*manifest, error) {
-	switch t := types.MediaType(m.mediaType); t {
-	case types.OCIManifestSchema1, types.OCIImageIndex:
+	switch types.MediaType(m.mediaType) {
+	case types.OCIManifestSchema1:
 		if !accepts(c.r, m.mediaType) {
 			return nil, fail(http.StatusNotFound, CodeManifestUnknown, "%s found, but the Accept header doesn't name it", m.mediaType)
 		}

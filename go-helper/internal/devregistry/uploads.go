@@ -85,7 +85,8 @@ func (u *upload) rewind(turn, offset int64, digest hash.Hash) error {
 	return u.writer.truncate(offset)
 }
 
-// commit files the upload under h, or drops it where its content has another digest.
+// commit files the upload under h. Where its content has another digest the session stays, as with distribution, until
+// somebody cancels it.
 func (u *upload) commit(turn int64, h v1.Hash) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -95,10 +96,10 @@ func (u *upload) commit(turn int64, h v1.Hash) error {
 	case u.turn != turn:
 		return errSuperseded
 	}
-	u.closed = true
 	if got := hex.EncodeToString(u.digest.Sum(nil)); got != h.Hex {
-		return errors.Join(fail(http.StatusBadRequest, CodeDigestInvalid, "uploaded content has digest sha256:%s, not %s", got, h), u.writer.discard())
+		return fail(http.StatusBadRequest, CodeDigestInvalid, "uploaded content has digest sha256:%s, not %s", got, h)
 	}
+	u.closed = true
 	return u.writer.commit(h)
 }
 
@@ -332,14 +333,12 @@ func (c *call) receiveLast(repo *repository, u *upload, h v1.Hash) error {
 	if _, err := c.receive(u, turn); err != nil {
 		return err
 	}
-	err := u.commit(turn, h)
-	if errors.Is(err, errSuperseded) {
+	if err := u.commit(turn, h); errors.Is(err, errSuperseded) {
 		return abortUpload{err}
-	}
-	repo.closeUpload(u.id)
-	if err != nil {
+	} else if err != nil {
 		return err
 	}
+	repo.closeUpload(u.id)
 	if err := repo.linkBlob(h); err != nil {
 		return fmt.Errorf("linking %s into %s: %w", h, c.repository, err)
 	}

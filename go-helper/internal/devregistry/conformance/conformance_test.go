@@ -1,0 +1,30 @@
+package conformance_test
+
+import (
+	"testing"
+
+	"docker-mirror/go-helper/internal/devregistry"
+	"docker-mirror/go-helper/internal/devregistry/conformance"
+	"docker-mirror/go-helper/internal/devregistry/devregistrytest"
+	"docker-mirror/go-helper/internal/devregistry/distributiontest"
+)
+
+func TestMemory(t *testing.T) {
+	s := devregistrytest.Start(t, devregistry.Options{})
+	conformance.Run(t, conformance.Target{URL: s.URL, MonolithicPost: true, Referrers: true})
+}
+
+func TestDisk(t *testing.T) {
+	s := devregistrytest.Start(t, devregistry.Options{Root: t.TempDir()})
+	conformance.Run(t, conformance.Target{URL: s.URL, MonolithicPost: true, Referrers: true})
+}
+
+func TestDistributionDialect(t *testing.T) {
+	s := devregistrytest.Start(t, devregistry.Options{Dialect: devregistry.Distribution})
+	conformance.Run(t, conformance.Target{URL: s.URL})
+}
+
+func TestDistribution(t *testing.T) {
+	s := distributiontest.Start(t)
+	conformance.Run(t, conformance.Target{URL: s.URL})
+}

@@ -1,0 +1,135 @@
+// Package distributiontest runs the distribution project's registry for the length of a test, so that what we do is
+// judged by a registry that isn't ours.
+package distributiontest
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"docker-mirror/go-helper/internal/devregistry/toolstest"
+)
+
+// Server is a running registry.
+type Server struct {
+	// Host is `127.0.0.1:port`: what a reference begins with.
+	Host string
+	// URL is the same with its scheme, without a slash at the end.
+	URL string
+	// Root is the folder in which it keeps everything.
+	Root string
+}
+
+const config = `version: 0.1
+log:
+  level: info
+  accesslog:
+    disabled: true
+storage:
+  filesystem:
+    rootdirectory: %q
+  delete:
+    enabled: true
+http:
+  addr: 127.0.0.1:0
+  secret: the same for every request
+validation:
+  manifests:
+    urls:
+      allow:
+        - ^https://
+`
+
+var listening = regexp.MustCompile(`listening on (127\.0\.0\.1:\d+)`)
+
+const startTimeout = 30 * time.Second
+
+// Start builds the registry where that hasn't been done, and runs it on a free port of loopback until the test ends.
+// The test is skipped with -short.
+func Start(t testing.TB) *Server {
+	t.Helper()
+	program := toolstest.Build(t, toolstest.Registry)
+	dir := t.TempDir()
+	root := filepath.Join(dir, "registry")
+	configFile := filepath.Join(dir, "config.yml")
+	if err := os.WriteFile(configFile, fmt.Appendf(nil, config, root), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, "serve", configFile)
+	cmd.Env = append(os.Environ(), "OTEL_TRACES_EXPORTER=none")
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var log lastLines
+	address := make(chan string, 1)
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		log.follow(stderr, address)
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		<-read // before Wait, which closes the pipe
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Logf("the registry's last lines:\n%s", log.String())
+		}
+	})
+	select {
+	case host := <-address:
+		return &Server{Host: host, URL: "http://" + host, Root: root}
+	case <-read:
+		t.Fatalf("the registry ended at once:\n%s", log.String())
+	case <-time.After(startTimeout):
+		t.Fatalf("the registry doesn't listen after %s:\n%s", startTimeout, log.String())
+	}
+	return nil
+}
+
+// lastLines keeps the end of a log; each request's own line is left out.
+type lastLines struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+const keptLines = 20
+
+func (l *lastLines) follow(r io.Reader, address chan<- string) {
+	scanner := bufio.NewScanner(r)
+	scanner.Buffer(nil, 1<<20)
+	found := false
+	for scanner.Scan() {
+		if m := listening.FindStringSubmatch(scanner.Text()); m != nil && !found {
+			found = true
+			address <- m[1]
+		}
+		if strings.Contains(scanner.Text(), `msg="response completed`) {
+			continue
+		}
+		l.mu.Lock()
+		l.lines = append(l.lines, scanner.Text())
+		if len(l.lines) > keptLines {
+			l.lines = l.lines[1:]
+		}
+		l.mu.Unlock()
+	}
+	_, _ = io.Copy(io.Discard, r) // a line too long for the scanner mustn't block the registry
+}
+
+func (l *lastLines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.lines, "\n")
+}
