@@ -26,8 +26,7 @@ func Make(files []spec.File, s Settings) ([]Copy, error) {
 // *[spec.Error] for each thing wrong; the copies that could be planned are returned beside it.
 func Build(images []spec.Image, s Settings) ([]Copy, error) {
 	b := &builder{settings: s, templates: map[string]parsed{}}
-	b.prepare()
-	if len(b.errs) > 0 {
+	if b.prepare(); len(b.errs) > 0 {
 		return nil, errors.Join(b.errs...)
 	}
 	for _, image := range images {
@@ -308,6 +307,10 @@ func (b *builder) toRegistry(image spec.Image, w wanted, registry Registry) {
 	if prefix != "" {
 		repository = prefix + "/" + repository
 	}
+	if strings.Contains(repository, tagPlaceholder) && image.Select != nil && image.Select.NeedsDestination() {
+		b.fail(image, fmt.Errorf("mode %q looks at the tags that the destination has, so {tag} can't be in its repository (%s)", image.Select.Mode, repository))
+		return
+	}
 	if err := destinationError(reference.CheckRepository(host, strings.ReplaceAll(repository, policyTag(image), "x"))); err != nil {
 		b.fail(image, err)
 		return
@@ -364,7 +367,7 @@ func policyTag(image spec.Image) string {
 	if image.Select == nil {
 		return "\x00"
 	}
-	return "{tag}"
+	return tagPlaceholder
 }
 
 func destinationError(err error) error {

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"docker-mirror/go-helper/internal/reference"
@@ -62,6 +63,9 @@ func (c *collector) copySpec(d *strictjson.Decoder, v strictjson.Value) {
 	if src.ok {
 		image.Source = src.value
 		ref, problem := parseSource(src.value)
+		if problem == "" && image.Select != nil {
+			problem = whyNotRepository("src", src.value)
+		}
 		if problem != "" {
 			d.Errorf(src.line, "%s", problem)
 		}
@@ -91,9 +95,18 @@ func (t *text) decode(d *strictjson.Decoder, v strictjson.Value, what string) {
 func (c *collector) destination(d *strictjson.Decoder, dst text, image *Image) {
 	written := dst.value
 	if image.Select != nil {
-		tag := "{tag}"
-		if i := strings.LastIndexByte(written, ':'); i >= 0 && !strings.Contains(written[i:], "/") {
-			written, tag = written[:i], written[i+1:]
+		var tag string
+		written, tag = splitTag(written)
+		if tag == "" {
+			tag = tagPlaceholder
+		}
+		if strings.Contains(written, "@") && !strings.Contains(written[strings.Index(written, "@"):], "/") {
+			d.Errorf(dst.line, `"dst" has a digest beside "select", which can't be known yet`)
+			return
+		}
+		if err := CheckTagTemplate(tag); err != nil {
+			d.Errorf(dst.line, `"dst": %s`, err)
+			return
 		}
 		image.ImageTags = []string{tag}
 	}
@@ -106,6 +119,34 @@ func (c *collector) destination(d *strictjson.Decoder, dst text, image *Image) {
 		ref.Tag = ""
 	}
 	image.Destination = &ref
+}
+
+// tagPlaceholder stands for the tags that a policy selects.
+const tagPlaceholder = "{tag}"
+
+// CheckTagTemplate tells why a template whose only placeholder is {tag} can't make tags.
+func CheckTagTemplate(template string) error {
+	if reference.CheckTag(strings.ReplaceAll(template, tagPlaceholder, "x")) != nil {
+		return fmt.Errorf("tag template %q would make bad tags: the only placeholder is {tag}", template)
+	}
+	return nil
+}
+
+// splitTag cuts a tag off where a digest isn't in the way; a colon before the last slash belongs to the host's port.
+func splitTag(s string) (repository, tag string) {
+	i := strings.LastIndexByte(s, ':')
+	if i < 0 || strings.ContainsAny(s[i:], "/") || strings.Contains(s, "@") {
+		return s, ""
+	}
+	return s[:i], s[i+1:]
+}
+
+// whyNotRepository is the problem of an image that should be a repository, as a policy chooses the tags.
+func whyNotRepository(key, s string) string {
+	if _, tag := splitTag(s); tag != "" || strings.Contains(s, "@") {
+		return fmt.Sprintf("%q has a tag or digest beside \"select\", which is what chooses the tags", key)
+	}
+	return ""
 }
 
 func transform(d *strictjson.Decoder, v strictjson.Value, image *Image) {
@@ -143,6 +184,7 @@ func skip(d *strictjson.Decoder, v strictjson.Value) *Skip {
 
 func tagPolicy(d *strictjson.Decoder, v strictjson.Value) *tags.Policy {
 	p := &tags.Policy{}
+	before := len(d.Problems)
 	d.Object(v, `"select"`,
 		strictjson.Member{Key: "mode", Decode: func(v strictjson.Value) {
 			s, _ := d.NonEmpty(v, `"mode"`)
@@ -166,5 +208,11 @@ func tagPolicy(d *strictjson.Decoder, v strictjson.Value) *tags.Policy {
 		}},
 		strictjson.Member{Key: "allowEmpty", Decode: func(v strictjson.Value) { p.AllowEmpty = d.Bool(v, `"allowEmpty"`) }},
 	)
+	if len(d.Problems) > before {
+		return p
+	}
+	for _, err := range unjoin(p.Validate()) {
+		d.Errorf(v.Line, `"select": %s`, err)
+	}
 	return p
 }

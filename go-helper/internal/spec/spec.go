@@ -232,3 +232,14 @@ func (c *collector) err() error {
 	}
 	return errors.Join(joined...)
 }
+
+// unjoin takes what errors.Join made apart.
+func unjoin(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}

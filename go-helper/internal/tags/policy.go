@@ -23,6 +23,10 @@ const (
 )
 
 // Policy selects tags. All its conditions hold together; the zero policy selects every tag.
+//
+// Where versions are compared, tags are read as leniently as replicant reads them (1, v1.2 and 01.2.3 are versions),
+// numbers above 1024 in front are taken for dates, and pre-releases are left out unless Compatibility names them or a
+// range of Semver admits them (">=2.0.0-0").
 type Policy struct {
 	// Mode is replicant's; empty for none.
 	Mode Mode `json:"mode,omitempty" toml:"mode"`
