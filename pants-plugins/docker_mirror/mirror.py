@@ -25,6 +25,7 @@ from pants.engine.target import (
 )
 from pants.engine.unions import UnionRule, union
 from pants.option.option_types import ArgsListOption, BoolOption, StrOption
+from pants.util.strutil import softwrap
 
 from docker_mirror import environment, settings
 from docker_mirror.field_sets import ImageListFieldSet
@@ -64,7 +65,12 @@ class MirrorGoalSubsystem(GoalSubsystem):
     dry_run = BoolOption(default=False, help="Show what would be copied; write to no registry.")
     verify = BoolOption(
         default=False,
-        help="Compare the destinations with their sources and write to no registry; a difference is a failure.",
+        help=softwrap(
+            """
+            Compare the destinations with their sources, and all that is below them; a difference is a failure. Nothing
+            is written, unless with `--mirror-force`.
+            """
+        ),
     )
     force = BoolOption(
         default=False, help="Don't trust a destination that has the right digest: look at all below it, and repair it."

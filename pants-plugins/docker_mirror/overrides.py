@@ -46,6 +46,8 @@ class ImageNames:
 class OverrideKeysRequest:
     address: Address
     """Of a target generator, or of a target without one."""
+    keys: tuple[str, ...]
+    """Those of the generated target: a generator doesn't keep the fields that it moves."""
 
 
 @dataclass(frozen=True)
@@ -87,14 +89,12 @@ def unmatched_message(address: Address, unmatched: Iterable[str], files: Iterabl
 
 @rule(desc="Check overrides", level=LogLevel.DEBUG)
 async def check_override_keys(request: OverrideKeysRequest) -> OverrideKeys:
+    if not request.keys:
+        return OverrideKeys()
     wrapped: WrappedTarget = await resolve_target(
         WrappedTargetRequest(request.address, description_of_origin="the check of its overrides")
     )
-    target = wrapped.target
-    overrides = target[DockerMirrorOverridesField].value
-    if not overrides:
-        return OverrideKeys()
-    sources: HydratedSources = await hydrate_sources(HydrateSourcesRequest(target[SourcesField]))
+    sources: HydratedSources = await hydrate_sources(HydrateSourcesRequest(wrapped.target[SourcesField]))
     files = sources.snapshot.files
     names = await concurrently(
         names_of(
@@ -104,7 +104,7 @@ async def check_override_keys(request: OverrideKeysRequest) -> OverrideKeys:
         )
         for file in files
     )
-    unmatched = [key for key in overrides if not any(key in of_file.names for of_file in names)]
+    unmatched = [key for key in request.keys if not any(key in of_file.names for of_file in names)]
     if not unmatched:
         return OverrideKeys()
     unread = [of_file.error for of_file in names if of_file.error]

@@ -154,7 +154,11 @@ async def plan_image_list(
         )
     )
     stderr = result.stderr.decode().strip()
-    keys: OverrideKeys = await override_keys(OverrideKeysRequest(fields.address.maybe_convert_to_target_generator()))
+    keys: OverrideKeys = await override_keys(
+        OverrideKeysRequest(
+            fields.address.maybe_convert_to_target_generator(), keys=tuple(fields.overrides.value or ())
+        )
+    )
     errors = []
     if result.exit_code != 0:
         errors.append(f"{fields.address}: {stderr or f'the plan failed with exit code {result.exit_code}'}")

@@ -57,9 +57,8 @@ def quickstart(pants: Pants, helper: Path, tmp_path: Path) -> Iterator[PantsProj
 
 @pytest.fixture
 def source(helper: Path, tmp_path: Path) -> Iterator[DevRegistry]:
-    """A registry that has the helper's sample images."""
+    """An empty registry to mirror from."""
     with DevRegistry(helper, tmp_path / "source") as registry:
-        registry.seed()
         yield registry
 
 

@@ -107,6 +107,12 @@ class PantsProject:
         assert old in content, f"{path} has no {old!r}"
         self.write({path: content.replace(old, new)})
 
+    def use_registry(self, address: str, alias: str = "mirror") -> None:
+        """Adds a default registry to pants.toml."""
+        entry = f"\n[docker.registries.{alias}]\naddress = {json.dumps(address)}\ndefault = true\n"
+        toml = self.directory / "pants.toml"
+        toml.write_text(toml.read_text() + entry)
+
     def git(self, *args: str) -> None:
         identity = ("-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false")
         subprocess.run(["git", *identity, *args], cwd=self.directory, check=True, capture_output=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import socket
 import subprocess
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +24,10 @@ _MANIFEST_TYPES = ", ".join(
         "application/vnd.docker.distribution.manifest.v2+json",
     ]
 )
+
+
+def _digest(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 class Registry:
@@ -69,15 +75,45 @@ class Registry:
     def seed(self) -> None:
         subprocess.run([str(self.helper), "seed", self.host], check=True, capture_output=True)
 
-    def request(self, method: str, path: str) -> tuple[int, dict[str, str], bytes]:
+    def request(
+        self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes | None = None
+    ) -> tuple[int, dict[str, str], bytes]:
         request = urllib.request.Request(
-            f"http://{self.host}{path}", method=method, headers={"Accept": _MANIFEST_TYPES}
+            f"http://{self.host}{path}", method=method, headers=headers or {"Accept": _MANIFEST_TYPES}, data=body
         )
         try:
             with urllib.request.urlopen(request, timeout=30) as response:
                 return response.status, dict(response.headers.items()), response.read()
         except urllib.error.HTTPError as e:
             return e.code, dict(e.headers.items()), e.read()
+
+    def push_image(self, reference: str, *layers: bytes) -> str:
+        """Pushes an OCI image with these layers to `repository:tag`; returns the manifest's digest."""
+        repository, tag = reference.rsplit(":", 1)
+        config = json.dumps({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []}})
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": self._push_blob(repository, config.encode(), "application/vnd.oci.image.config.v1+json"),
+            "layers": [
+                self._push_blob(repository, layer, "application/vnd.oci.image.layer.v1.tar") for layer in layers
+            ],
+        }
+        body = json.dumps(manifest).encode()
+        headers = {"Content-Type": str(manifest["mediaType"])}
+        status, _, answer = self.request("PUT", f"/v2/{repository}/manifests/{tag}", headers, body)
+        assert status == 201, answer
+        return _digest(body)
+
+    def _push_blob(self, repository: str, content: bytes, media_type: str) -> dict[str, object]:
+        status, headers, answer = self.request("POST", f"/v2/{repository}/blobs/uploads/")
+        assert status == 202, answer
+        location = urllib.parse.urlsplit(headers["Location"])
+        query = f"{location.query}&digest={_digest(content)}".lstrip("&")
+        octets = {"Content-Type": "application/octet-stream"}
+        status, _, answer = self.request("PUT", f"{location.path}?{query}", octets, content)
+        assert status == 201, answer
+        return {"mediaType": media_type, "digest": _digest(content), "size": len(content)}
 
     def digest(self, reference: str) -> str | None:
         """Of `repository:tag`; None where there is none."""
