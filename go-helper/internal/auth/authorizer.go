@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -49,11 +50,12 @@ type Authorizer struct {
 	logger   *slog.Logger
 	send     Sender
 	now      func() time.Time
+	postOnly atomic.Bool // the token service knows OAuth2's POST alone
 
 	mu        sync.Mutex
 	challenge Challenge
 	resolved  map[string]resolution // by repository
-	tokens    map[string]*token     // by first scope
+	tokens    map[Scope]*token      // by first scope
 	oauth     map[string]string     // refresh tokens that the service gave, by user name
 }
 
@@ -66,7 +68,7 @@ type resolution struct {
 func NewAuthorizer(host string, api *url.URL, keychain Keychain, clientID string, logger *slog.Logger, send Sender) *Authorizer {
 	return &Authorizer{
 		host: host, api: api, keychain: keychain, clientID: clientID, logger: logger, send: send, now: time.Now,
-		resolved: map[string]resolution{}, tokens: map[string]*token{}, oauth: map[string]string{},
+		resolved: map[string]resolution{}, tokens: map[Scope]*token{}, oauth: map[string]string{},
 	}
 }
 
@@ -94,46 +96,43 @@ func (a *Authorizer) Authorize(ctx context.Context, scopes []Scope) (string, err
 }
 
 // Refused takes in a 401's answer to a request that had the given Authorization header. It tells whether another
-// try has a better one.
-func (a *Authorizer) Refused(ctx context.Context, scopes []Scope, header string, answer http.Header) bool {
+// try may have a better one, and whether that is because the challenge is a new one.
+func (a *Authorizer) Refused(ctx context.Context, scopes []Scope, header string, answer http.Header) (again, changed bool) {
 	challenge := ParseChallenge(answer)
 	a.mu.Lock()
-	changed := challenge.Scheme != "" && (challenge.Scheme != a.challenge.Scheme ||
+	changed = challenge.Scheme != "" && (challenge.Scheme != a.challenge.Scheme ||
 		challenge.Realm != a.challenge.Realm || challenge.Service != a.challenge.Service)
 	if changed {
 		a.challenge = challenge
 		clear(a.tokens)
 	}
 	current := a.challenge
-	again := changed
 	if current.Scheme == "bearer" && len(scopes) > 0 {
 		entry := a.tokenEntry(scopes[0])
-		if !demandCovered(challenge.Scope, merge(scopes, entry.scopes)) && entry.demand != challenge.Scope {
+		if !demandCovered(challenge.Scope, merge(scopes, entry.scopes)) {
 			entry.demand = challenge.Scope
-			again = true
 		}
+		// Expired before its time, or taken back. Where no token is this one another caller has been here.
 		for _, t := range a.tokens {
 			if t.value != "" && bearerHeader(t.value) == header {
-				t.value = "" // expired before its time, or taken back
-				again = true
+				t.value = ""
 			}
 		}
-		again = again || a.lookup(scopes) != "" // another caller has been here
 	}
 	a.mu.Unlock()
 	if current.Scheme == "bearer" {
 		creds, _ := a.credentials(ctx, scopes)
-		return again && (creds.RegistryToken == "" || changed)
+		return creds.RegistryToken == "" || changed, changed
 	}
 	if current.Scheme != "basic" {
-		return false
+		return false, changed
 	}
 	if header != "" {
 		a.forget()
 	}
 	creds, _ := a.credentials(ctx, scopes)
 	fresh := basicHeader(creds)
-	return fresh != "" && fresh != header
+	return fresh != "" && fresh != header, changed
 }
 
 // forget drops credentials that were refused, so that they are looked up anew.

@@ -8,25 +8,35 @@ import (
 // Scope is what a token allows on one repository ("Token Scope Documentation" of distribution).
 type Scope struct {
 	Repository string
-	Write      bool // pull and push, else pull
+	Access     Access
 }
 
+// Access is a set of actions; each includes those before it.
+type Access int
+
+// The accesses that the distribution API's verbs need.
+const (
+	AccessPull Access = iota
+	AccessPush
+	AccessDelete
+)
+
 // Pull allows to read a repository.
-func Pull(repository string) Scope { return Scope{Repository: repository} }
+func Pull(repository string) Scope { return Scope{repository, AccessPull} }
 
 // Push allows to read and write it.
-func Push(repository string) Scope { return Scope{Repository: repository, Write: true} }
+func Push(repository string) Scope { return Scope{repository, AccessPush} }
+
+// Delete allows all that Push does, and to delete; distribution wants it for cancelling an upload as well.
+func Delete(repository string) Scope { return Scope{repository, AccessDelete} }
 
 // String spells it as the token service wants it.
 func (s Scope) String() string {
-	if s.Write {
-		return "repository:" + s.Repository + ":pull,push"
-	}
-	return "repository:" + s.Repository + ":pull"
+	return "repository:" + s.Repository + ":" + [...]string{"pull", "pull,push", "pull,push,delete"}[s.Access]
 }
 
 func (s Scope) covers(want Scope) bool {
-	return s.Repository == want.Repository && (s.Write || !want.Write)
+	return s.Repository == want.Repository && s.Access >= want.Access
 }
 
 func coversAll(have, want []Scope) bool {
@@ -64,7 +74,9 @@ func demandCovered(demand string, have []Scope) bool {
 			switch action {
 			case "pull":
 			case "push":
-				want.Write = true
+				want.Access = max(want.Access, AccessPush)
+			case "delete":
+				want.Access = AccessDelete
 			default:
 				return false
 			}

@@ -42,11 +42,10 @@ type tokenFlight struct {
 
 // tokenEntry needs the lock.
 func (a *Authorizer) tokenEntry(first Scope) *token {
-	key := first.String()
-	t := a.tokens[key]
+	t := a.tokens[first]
 	if t == nil {
 		t = &token{refused: map[Scope]bool{}}
-		a.tokens[key] = t
+		a.tokens[first] = t
 	}
 	return t
 }
@@ -56,12 +55,8 @@ func (a *Authorizer) lookup(scopes []Scope) string {
 	if len(scopes) == 0 {
 		scopes = []Scope{{}}
 	}
-	candidates := []Scope{scopes[0]}
-	if !scopes[0].Write {
-		candidates = append(candidates, Push(scopes[0].Repository))
-	}
-	for _, first := range candidates {
-		t := a.tokens[first.String()]
+	for access := scopes[0].Access; access <= AccessDelete; access++ {
+		t := a.tokens[Scope{scopes[0].Repository, access}]
 		if t != nil && t.value != "" && a.now().Before(t.expires) && coversAll(t.scopes, scopes) {
 			return t.value
 		}
@@ -181,14 +176,18 @@ func (a *Authorizer) fetch(ctx context.Context, challenge Challenge, creds Crede
 			a.mu.Unlock()
 			answer, err = a.send(ctx, a.getRequest(realm, challenge, wanted, creds))
 		}
-	default:
+	case !hasPassword || !a.postOnly.Load():
 		answer, err = a.send(ctx, a.getRequest(realm, challenge, wanted, creds))
-		if err == nil && hasPassword && (answer.Status == http.StatusNotFound || answer.Status == http.StatusMethodNotAllowed) {
-			answer, err = a.send(ctx, a.postRequest(realm, challenge, wanted, url.Values{
-				"grant_type": {"password"}, "username": {creds.Username}, "password": {creds.Password},
-				"access_type": {"offline"},
-			}))
+		if err != nil || !hasPassword || answer.Status != http.StatusNotFound && answer.Status != http.StatusMethodNotAllowed {
+			break
 		}
+		a.postOnly.Store(true)
+		fallthrough
+	default:
+		answer, err = a.send(ctx, a.postRequest(realm, challenge, wanted, url.Values{
+			"grant_type": {"password"}, "username": {creds.Username}, "password": {creds.Password},
+			"access_type": {"offline"},
+		}))
 	}
 	if err != nil {
 		return grantedToken{}, fmt.Errorf("get a token for %s from %s: %w", a.host, realm.Host, err)

@@ -197,10 +197,11 @@ func (c *Client) send(ctx context.Context, t *http.Transport, r *request) (*http
 	return nil, wrapTransport(ctx, r.op, r.where(c), permanentf("more than %d redirects", maxRedirects))
 }
 
-// sendAuthorized sends the request to one address. A 401 of the registry's is answered with other credentials as
-// long as there are any: once where a token was refused, twice where the challenge changed as well.
+// sendAuthorized sends the request to one address. A 401 of the registry's is answered once with other
+// credentials, if there are any; once more where it had come with a challenge that wasn't known.
 func (c *Client) sendAuthorized(ctx context.Context, t *http.Transport, r *request, target *url.URL) (*http.Response, error) {
-	for refused := 0; ; refused++ {
+	adapted := false
+	for tries := 1; ; tries-- {
 		header, err := c.authorize(ctx, r, target)
 		if err != nil {
 			return nil, err
@@ -228,7 +229,12 @@ func (c *Client) sendAuthorized(ctx context.Context, t *http.Transport, r *reque
 			return resp, nil
 		}
 		denial := c.refusal(r, resp)
-		if refused == 2 || !c.auth.Refused(ctx, r.scopes, header, resp.Header) {
+		again, changed := c.auth.Refused(ctx, r.scopes, header, resp.Header)
+		if changed && !adapted {
+			adapted = true
+			tries++
+		}
+		if !again || tries == 0 {
 			return nil, denial
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -24,7 +25,7 @@ func newPool(t *testing.T, opts Options) *Pool {
 
 func TestHappyPath(t *testing.T) {
 	ctx := context.Background()
-	server := httptest.NewServer(registry.New())
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	defer server.Close()
 	pool := newPool(t, Options{})
 	c := pool.Client(strings.TrimPrefix(server.URL, "http://"))

@@ -249,8 +249,9 @@ func (u *Upload) learn(ctx context.Context, r *request, header string, resp *htt
 	switch refused.Status {
 	case http.StatusUnauthorized:
 		// A token that ended while the session was open. The body can't be sent again from here.
-		if c.isAPI(r.url) && !u.refreshed && c.auth.Refused(ctx, r.scopes, header, resp.Header) {
-			u.refreshed, refused.again = true, true
+		if c.isAPI(r.url) && !u.refreshed {
+			u.refreshed = true
+			refused.again, _ = c.auth.Refused(ctx, r.scopes, header, resp.Header)
 		}
 	case http.StatusRequestEntityTooLarge:
 		chunk := c.chunk.Load()
@@ -363,6 +364,7 @@ func (u *Upload) Cancel(ctx context.Context) error {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer stop()
 	r := u.request("upload DELETE", "cancel upload of", http.MethodDelete)
+	r.scopes = []auth.Scope{auth.Delete(u.repository)}
 	r.accept = []int{http.StatusNoContent, http.StatusOK, http.StatusAccepted, http.StatusNotFound}
 	_, err := u.c.try(ctx, r, true)
 	return err

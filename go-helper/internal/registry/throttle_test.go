@@ -1,0 +1,163 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"docker-mirror/go-helper/internal/devregistry"
+	"docker-mirror/go-helper/internal/devregistry/devregistrytest"
+)
+
+// many runs n calls at once, and fails the test with what went wrong.
+func many(t *testing.T, n int, call func(i int) error) {
+	t.Helper()
+	errs := make([]error, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { errs[i] = call(i) })
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func notFoundIsFine(err error) error {
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err == nil {
+		return errors.New("found what isn't there")
+	}
+	return err
+}
+
+func TestRateLimitedRegistry(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		faults devregistry.Faults
+		n      int
+		most   float64 // times the ideal
+	}{
+		{"Retry-After of a second", devregistry.Faults{Rate: 30, Burst: 30, RetryAfter: time.Second}, 180, 1.2},
+		{"no Retry-After", devregistry.Faults{Rate: 30, Burst: 30}, 120, 1.6},
+		{"Retry-After longer than the burst", devregistry.Faults{Rate: 30, Burst: 10, RetryAfter: time.Second}, 120, 3.5},
+		{"with latency", devregistry.Faults{Rate: 30, Burst: 30, RetryAfter: time.Second, Latency: 30 * time.Millisecond}, 180, 1.2},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			server := devregistrytest.Start(t, devregistry.Options{Faults: tt.faults})
+			pool := newPool(t, Options{})
+			c := pool.Client(server.Host)
+			start := time.Now()
+			many(t, tt.n, func(i int) error {
+				_, err := c.HeadManifest(t.Context(), fmt.Sprintf("r%d", i), "v1")
+				return notFoundIsFine(err)
+			})
+			took := time.Since(start)
+			ideal := time.Duration(float64(tt.n) / tt.faults.Rate * float64(time.Second))
+			refused, unasked := 0, 0
+			var paused time.Time
+			for _, e := range server.Log().Entries() {
+				if e.Status == 429 {
+					refused++
+				}
+				if e.Start.Before(paused) && e.Start.After(paused.Add(-tt.faults.RetryAfter+50*time.Millisecond)) {
+					unasked++
+				}
+				if e.Status == 429 {
+					paused = e.Start.Add(tt.faults.RetryAfter)
+				}
+			}
+			t.Logf("%d requests in %s, %.2f times the ideal; %d refused, %d to a paused registry", tt.n, took, float64(took)/float64(ideal), refused, unasked)
+			if took > time.Duration(tt.most*float64(ideal)) {
+				t.Errorf("took more than %.2f times the ideal", tt.most)
+			}
+			if tt.faults.RetryAfter > 0 && unasked > 0 {
+				t.Errorf("%d requests were sent to a registry that had asked to be left alone", unasked)
+			}
+			if stats := pool.Stats()[server.Host]; stats.Throttled != int64(refused) {
+				t.Errorf("counted %d answers 429 of %d", stats.Throttled, refused)
+			}
+		})
+	}
+}
+
+func TestWindow(t *testing.T) {
+	ctx := t.Context()
+	th := newThrottle(64)
+	for range startWindow {
+		if err := th.acquire(ctx, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	short, stop := context.WithTimeout(ctx, 20*time.Millisecond)
+	defer stop()
+	if err := th.acquire(short, false); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("the window let more in than it has: %v", err)
+	}
+
+	order := make(chan string, 2)
+	var wg sync.WaitGroup
+	for i, who := range []string{"late", "again"} {
+		wg.Go(func() {
+			if err := th.acquire(ctx, who == "again"); err != nil {
+				t.Error(err)
+			}
+			order <- who
+			th.release()
+		})
+		for waiting := 0; waiting <= i; time.Sleep(time.Millisecond) {
+			th.mu.Lock()
+			waiting = th.waiting.Len()
+			th.mu.Unlock()
+		}
+	}
+	th.release()
+	wg.Wait()
+	if first := <-order; first != "again" {
+		t.Errorf("what was refused before came after %s", first)
+	}
+
+	sent := time.Now()
+	for range 10 { // one burst, one cut
+		th.answered(429, sent)
+	}
+	if th.window != startWindow*throttledCut {
+		t.Errorf("window %v after a burst of 429", th.window)
+	}
+	for range 20 {
+		time.Sleep(time.Millisecond)
+		th.answered(503, time.Now())
+	}
+	if th.window != minWindow {
+		t.Errorf("window %v after many 503, want the floor", th.window)
+	}
+}
+
+func TestPause(t *testing.T) {
+	th := newThrottle(4)
+	sent := time.Now()
+	if !th.pause(80*time.Millisecond, sent) {
+		t.Error("the first pause is none")
+	}
+	if th.pause(90*time.Millisecond, sent) {
+		t.Error("the same pause told twice is two")
+	}
+	if err := th.gate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if waited := time.Since(sent); waited < 90*time.Millisecond {
+		t.Errorf("the gate opened after %s", waited)
+	}
+	th.pause(time.Hour, time.Now())
+	ctx, stop := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer stop()
+	if err := th.gate(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the gate: %v", err)
+	}
+}
