@@ -1,0 +1,1 @@
+"""Measures image mirroring tools side by side, on loopback only. `bench/README.md` tells how and what."""
