@@ -19,7 +19,8 @@ const defaultRepository = "{repository}"
 func Make(files []spec.File, s Settings) ([]Copy, error) {
 	images, parseErr := spec.ParseAll(files, s.AllowEmpty)
 	copies, buildErr := Build(images, s)
-	return Merge(copies), errors.Join(parseErr, buildErr, Check(copies))
+	all := resolveAll(copies)
+	return merge(copies, all), errors.Join(parseErr, buildErr, join(conflicts(copies, all)))
 }
 
 // Build plans the copies of images, in their order: for each registry, for each tag, one. The error joins a

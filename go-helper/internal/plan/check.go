@@ -6,6 +6,8 @@ import (
 	"sort"
 	"strings"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"docker-mirror/go-helper/internal/reference"
 )
 
@@ -18,8 +20,9 @@ type Conflict struct {
 func (c *Conflict) Error() string { return c.Msg }
 
 // Check tells which set rules a plan breaks; the error joins a *[Conflict] each.
-func Check(copies []Copy) error {
-	conflicts := Conflicts(copies)
+func Check(copies []Copy) error { return join(Conflicts(copies)) }
+
+func join(conflicts []Conflict) error {
 	errs := make([]error, len(conflicts))
 	for i := range conflicts {
 		errs[i] = &conflicts[i]
@@ -41,35 +44,49 @@ func written(ref reference.Reference) place {
 	return place{ref.Name(), ref.Digest.String()}
 }
 
-// resolved is a copy whose references are parsed.
+// resolved is a copy whose references are parsed; err says that they can't be, or [errNotReady].
 type resolved struct {
 	src, dst  reference.Reference
 	platforms string // one spelling a set
+	err       error
 }
+
+var errNotReady = errors.New("not a copy to be made")
 
 func (r resolved) equal(o resolved) bool {
 	return read(r.src) == read(o.src) && r.platforms == o.platforms
 }
 
-func resolve(c Copy) (resolved, error) {
-	src, err := c.Source()
-	if err != nil {
-		return resolved{}, err
+func resolve(c Copy) resolved {
+	if !c.Ready() {
+		return resolved{err: errNotReady}
 	}
-	dst, err := c.Destination()
-	if err != nil {
-		return resolved{}, err
+	var r resolved
+	var platforms []v1.Platform
+	if r.src, r.err = c.Source(); r.err != nil {
+		return r
 	}
-	platforms, err := c.Platforms()
-	if err != nil {
-		return resolved{}, err
+	if r.dst, r.err = c.Destination(); r.err != nil {
+		return r
+	}
+	if platforms, r.err = c.Platforms(); r.err != nil {
+		return r
 	}
 	names := make([]string, len(platforms))
 	for i, p := range platforms {
 		names[i] = p.String()
 	}
 	sort.Strings(names)
-	return resolved{src, dst, strings.Join(names, ",")}, nil
+	r.platforms = strings.Join(names, ",")
+	return r
+}
+
+func resolveAll(copies []Copy) []resolved {
+	all := make([]resolved, len(copies))
+	for i, c := range copies {
+		all[i] = resolve(c)
+	}
+	return all
 }
 
 // Conflicts finds every set rule that a plan breaks:
@@ -78,32 +95,28 @@ func resolve(c Copy) (resolved, error) {
 //   - two copies to one destination must be equal.
 //
 // Entries that aren't [Copy.Ready] take no part.
-func Conflicts(copies []Copy) []Conflict {
-	var conflicts []Conflict
+func Conflicts(copies []Copy) []Conflict { return conflicts(copies, resolveAll(copies)) }
+
+func conflicts(copies []Copy, all []resolved) []Conflict {
+	var found []Conflict
 	conflict := func(indexes []int, format string, args ...any) {
-		conflicts = append(conflicts, Conflict{Msg: at(copies, indexes) + fmt.Sprintf(format, args...), Copies: indexes})
+		found = append(found, Conflict{Msg: at(copies, indexes) + fmt.Sprintf(format, args...), Copies: indexes})
 	}
-	all := make([]resolved, len(copies))
-	ready := make([]bool, len(copies))
 	sources := make(map[place][]int, len(copies))
 	destinations := make(map[place][]int, len(copies))
-	for i, c := range copies {
-		if !c.Ready() {
-			continue
+	for i, r := range all {
+		switch {
+		case r.err == nil:
+			sources[read(r.src)] = append(sources[read(r.src)], i)
+			destinations[written(r.dst)] = append(destinations[written(r.dst)], i)
+		case !errors.Is(r.err, errNotReady):
+			conflict([]int{i}, "%s", r.err)
 		}
-		r, err := resolve(c)
-		if err != nil {
-			conflict([]int{i}, "%s", err)
-			continue
-		}
-		all[i], ready[i] = r, true
-		sources[read(r.src)] = append(sources[read(r.src)], i)
-		destinations[written(r.dst)] = append(destinations[written(r.dst)], i)
 	}
 
 	bothReported := make(map[place]bool)
 	for i, r := range all {
-		if !ready[i] {
+		if r.err != nil {
 			continue
 		}
 		dst := written(r.dst)
@@ -127,7 +140,7 @@ func Conflicts(copies []Copy) []Conflict {
 				r.dst, r.src, all[first].src, platformsOrAll(r), platformsOrAll(all[first]))
 		}
 	}
-	return conflicts
+	return found
 }
 
 func union(a, b []int) []int {
@@ -167,22 +180,22 @@ func at(copies []Copy, indexes []int) string {
 }
 
 // Merge leaves only the first of equal copies to a destination. What breaks a set rule stays.
-func Merge(copies []Copy) []Copy {
+func Merge(copies []Copy) []Copy { return merge(copies, resolveAll(copies)) }
+
+func merge(copies []Copy, all []resolved) []Copy {
 	merged := make([]Copy, 0, len(copies))
-	firsts := make(map[place]resolved, len(copies))
-	for _, c := range copies {
-		if c.Ready() {
-			if r, err := resolve(c); err == nil {
-				first, duplicate := firsts[written(r.dst)]
-				if duplicate && first.equal(r) && first.dst == r.dst {
-					continue
-				}
-				if !duplicate {
-					firsts[written(r.dst)] = r
-				}
+	firsts := make(map[place]int, len(copies))
+	for i, r := range all {
+		if r.err == nil {
+			first, duplicate := firsts[written(r.dst)]
+			if duplicate && all[first].equal(r) && all[first].dst == r.dst {
+				continue
+			}
+			if !duplicate {
+				firsts[written(r.dst)] = i
 			}
 		}
-		merged = append(merged, c)
+		merged = append(merged, copies[i])
 	}
 	return merged
 }

@@ -71,8 +71,8 @@ func Expand(c Copy, source, destination []string) ([]Copy, error) {
 		expanded.Select = nil
 		expanded.Src = c.Src + ":" + tag
 		expanded.Dst = strings.ReplaceAll(repository+":"+tagTemplate, tagPlaceholder, tag)
-		if _, err := resolve(expanded); err != nil {
-			errs = append(errs, &spec.Error{File: c.Origin, Msg: fmt.Sprintf("tag %s of %s: %s", tag, c.Src, err)})
+		if r := resolve(expanded); r.err != nil {
+			errs = append(errs, &spec.Error{File: c.Origin, Msg: fmt.Sprintf("tag %s of %s: %s", tag, c.Src, r.err)})
 			continue
 		}
 		copies = append(copies, expanded)

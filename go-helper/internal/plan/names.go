@@ -25,6 +25,11 @@ func splitAddress(address string) (host, prefix string, err error) {
 	if err != nil || ref.Repository != "x" && ref.Registry != reference.DockerHub {
 		return "", "", fmt.Errorf("registry %q is no host name with an optional port and path", address)
 	}
+	if prefix != "" {
+		if err := reference.CheckRepository(ref.Registry, prefix); err != nil {
+			return "", "", fmt.Errorf("registry %q: %w", address, err)
+		}
+	}
 	return ref.Registry, prefix, nil
 }
 

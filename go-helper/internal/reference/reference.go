@@ -69,7 +69,7 @@ func Parse(s string) (Reference, error) {
 	if !isRepository(path) {
 		return Reference{}, fmt.Errorf("image reference %q does not match expected format: %s", s, whyNotRepository(path))
 	}
-	if err := CheckRepository(ref.Registry, ref.Repository); err != nil {
+	if err := checkLength(ref.Registry, ref.Repository); err != nil {
 		return Reference{}, fmt.Errorf("image reference %q does not match expected format: %w", s, err)
 	}
 	if tag == "" && !hasDigest {

@@ -7,12 +7,12 @@ import "strings"
 const maxWord = 64
 
 // Closest returns the one of known that is nearest to word, or "" where none is near enough to be worth naming:
-// equal but for case, or at most a third of its letters away.
+// equal but for case and hyphens, or at most three letters and half of its own away.
 func Closest(word string, known []string) string {
 	if len(word) > maxWord {
 		return ""
 	}
-	best, bestDistance := "", len(word)/3+1
+	best, bestDistance := "", min(3, len(word)/2)+1
 	for _, candidate := range known {
 		if normalize(candidate) == normalize(word) {
 			return candidate

@@ -10,7 +10,8 @@ func TestClosest(t *testing.T) {
 		"SRC":             "src",
 		"trasnform":       "transform",
 		"--platfrom":      "--platform",
-		"source":          "",
+		"source":          "src",
+		"abc":             "",
 		"x":               "",
 		"":                "",
 	} {
