@@ -37,15 +37,9 @@ func TestInterrupt(t *testing.T) {
 			pushImage(t, src.Host+"/slow:1", 200_000, 1)
 			src.SetFaults(stallBlob("slow"))
 			w.write("images.txt", src.Host+"/quick:1\n"+src.Host+"/slow:1\n")
-			p := w.command("copy", "--registry", dst.Host, "--report", "report.json", "images.txt").start()
-			eventually(t, "the quick image is there", func() bool {
-				for _, e := range dst.Log().Entries() {
-					if e.Kind == devregistry.KindManifestPut && e.Repository == "quick" && e.Status == 201 {
-						return true
-					}
-				}
-				return false
-			})
+			p := w.command("copy", "--registry", dst.Host, "--report", "report.json", "--progress", "json", "images.txt").start()
+			eventually(t, "the quick image is copied", func() bool { return strings.Contains(p.stderr.String(), `"status":"copied"`) })
+			eventually(t, "the slow one is under way", func() bool { return strings.Contains(p.stderr.String(), `"size":2`) })
 			start := time.Now()
 			p.signal(signal)
 			code := p.wait()
@@ -56,6 +50,7 @@ func TestInterrupt(t *testing.T) {
 			if !r.Interrupted || r.ExitCode != 130 || r.Copies[0].Status != engine.StatusCopied || r.Copies[1].Status != engine.StatusFailed {
 				t.Errorf("report: %+v", r)
 			}
+			wantContains(t, "report", r.Copies[1].Reason+r.Copies[1].Hint, "interrupted", "the next run goes on from here")
 			wantContains(t, "stderr", p.stderr.String(), "interrupted: 1 copied, 1 failed")
 			wantContains(t, "stdout", p.stdout.String(), "copied "+dst.Host+"/quick:1@")
 			for _, e := range dst.Log().Entries() {

@@ -39,3 +39,23 @@ func TestServe(t *testing.T) {
 		w.run(2, args...)
 	}
 }
+
+func TestSeedPrintsAListThatCopyTakes(t *testing.T) {
+	t.Parallel()
+	w := newWorkplace(t)
+	src, dst := startRegistry(t), startRegistry(t)
+	list := w.run(0, "seed", "--repository-prefix", "sample", src.Host).stdout.String()
+	if n := strings.Count(list, "\n"); n < 5 || strings.Count(list, src.Host+"/sample/") != n {
+		t.Fatalf("list:\n%s", list)
+	}
+	p := w.command("copy", "--registry", dst.Host, "--report", "report.json")
+	p.cmd.Stdin = strings.NewReader(list)
+	p.demand(0)
+	for _, c := range w.report("report.json").Copies {
+		if digestAt(t, c.Source) != digestAt(t, c.Destination) {
+			t.Errorf("%s differs", c.Destination)
+		}
+	}
+	w.run(2, "seed", "registry.example:443")
+	w.run(2, "seed", "localhost")
+}

@@ -18,7 +18,7 @@ const module = "docker-mirror/go-helper"
 // nothing of ours.
 var imports = map[string][]string{
 	"":            {"cli"}, // main.go
-	"cli":         {"run", "plan", "spec", "report", "devregistry", "extract"},
+	"cli":         {"run", "plan", "spec", "report", "devregistry", "devregistry/sample", "extract"},
 	"run":         {"plan", "spec", "tags", "engine", "registry", "auth", "report"},
 	"plan":        {"spec", "tags"},
 	"spec":        {"tags"},

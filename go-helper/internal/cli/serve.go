@@ -75,8 +75,13 @@ func checkAddress(address string, expose bool) error {
 	if err != nil {
 		return fmt.Errorf("--address %s: %w", address, err)
 	}
-	if ip := net.ParseIP(host); expose || host == "localhost" || ip != nil && ip.IsLoopback() {
+	if expose || isLoopback(host) {
 		return nil
 	}
 	return fmt.Errorf("--address %s: other machines could reach that, and anyone may write to this registry; --expose allows it", address)
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"docker-mirror/go-helper/internal/auth"
 	"docker-mirror/go-helper/internal/engine"
 	"docker-mirror/go-helper/internal/reference"
 	"docker-mirror/go-helper/internal/registry"
@@ -78,11 +79,15 @@ func (s *session) copyTargets(ctx context.Context, targets []*target, ended func
 		if e.settled() {
 			return
 		}
+		unfinished := result.Status == engine.StatusSkipped ||
+			ctx.Err() != nil && (errors.Is(result.Err, engine.ErrInterrupted) || errors.Is(result.Err, context.Canceled))
+		if unfinished && result.Status == engine.StatusFailed {
+			result.Err = fmt.Errorf("%w before it was done", engine.ErrInterrupted) // not in which request
+		}
 		e.copy.SetResult(result)
 		if result.Err != nil {
 			e.copy.Hint = hint(copies[index], result.Err)
 		}
-		unfinished := result.Status == engine.StatusSkipped || errors.Is(result.Err, engine.ErrInterrupted)
 		for _, a := range e.askers {
 			a.target.copies = append(a.target.copies, e.copy)
 			a.target.interrupted = a.target.interrupted || unfinished
@@ -158,6 +163,7 @@ func (s *session) runEngine(ctx context.Context, pool *registry.Pool, copies []e
 
 func (s *session) poolOptions() registry.Options {
 	return registry.Options{
+		Keychain:  auth.NewConfigKeychain(s.log),
 		Logger:    s.log,
 		UserAgent: "docker-mirror/" + s.Version,
 		OnPause: func(host string, d time.Duration, reason string) {

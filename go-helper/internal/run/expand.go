@@ -11,6 +11,8 @@ import (
 	"docker-mirror/go-helper/internal/plan"
 	"docker-mirror/go-helper/internal/reference"
 	"docker-mirror/go-helper/internal/registry"
+	"docker-mirror/go-helper/internal/report"
+	"docker-mirror/go-helper/internal/spec"
 )
 
 // expand puts copies in the place of entries with a tag policy, by listing the tags that there are now, and applies the
@@ -44,7 +46,7 @@ func (s *session) expand(ctx context.Context, pool *registry.Pool, entries []*en
 		}
 		grown = true
 		if err := found[i].err; err != nil {
-			e.settle(engine.StatusFailed, err.Error())
+			e.settle(engine.StatusFailed, reason(err))
 			if ctx.Err() != nil {
 				e.settle(engine.StatusSkipped, "the run was interrupted before its tags were listed")
 				e.askers[0].target.interrupted = true
@@ -67,6 +69,27 @@ func (s *session) expand(ctx context.Context, pool *registry.Pool, entries []*en
 	return all
 }
 
+// reason leaves out the place that an error names: the entry has it.
+func reason(err error) string {
+	var texts []string
+	for _, err := range flatten(err) {
+		var placed *spec.Error
+		if errors.As(err, &placed) {
+			err = errors.New(placed.Msg)
+		}
+		texts = append(texts, report.Clean(err.Error()))
+	}
+	return strings.Join(texts, "; ")
+}
+
+// flatten takes errors.Join apart.
+func flatten(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
 // tagLister lists each repository once.
 type tagLister struct {
 	pool *registry.Pool
@@ -82,7 +105,7 @@ type tagList struct {
 }
 
 func (l *tagLister) expand(ctx context.Context, c plan.Copy) ([]plan.Copy, error) {
-	source, err := c.Source()
+	source, destination, err := plan.TagRepositories(c)
 	if err != nil {
 		return nil, err
 	}
@@ -92,11 +115,6 @@ func (l *tagLister) expand(ctx context.Context, c plan.Copy) ([]plan.Copy, error
 	}
 	var destinationTags []string
 	if plan.NeedsDestinationTags(c) {
-		// Dst ends in a template for the tag.
-		destination, err := reference.Parse(c.Dst[:strings.LastIndex(c.Dst, ":")])
-		if err != nil {
-			return nil, err
-		}
 		destinationTags, err = l.list(ctx, destination)
 		if err != nil && !errors.Is(err, registry.ErrNotFound) { // only "not there" means that there are none
 			return nil, fmt.Errorf("listing the tags of %s: %w", destination.Name(), err)
