@@ -163,14 +163,14 @@ func destinationKey(c plan.Copy) (string, bool) {
 	return dst.String(), true
 }
 
-// merge makes one entry of equal ones, that all who asked share. The entries break no set rule, so that equal
-// destinations mean equal copies.
+// merge makes one entry of equal ones, that all who asked share. Entries that break a set rule are settled, so that
+// equal destinations mean equal copies.
 func merge(entries []*entry) []*entry {
 	var merged []*entry
 	first := map[string]*entry{}
 	for _, e := range entries {
 		key, ok := destinationKey(e.Copy)
-		if !ok {
+		if !ok || e.settled() {
 			merged = append(merged, e)
 			continue
 		}
