@@ -61,7 +61,9 @@ func (r *run) pushTree(ctx context.Context, im *image, n *node, identifier strin
 	}
 	d.mu.Unlock()
 	_, err := pushed.do(ctx, func() (struct{}, error) {
-		return struct{}{}, d.client.PutManifest(ctx, im.repository(), identifier, n.manifest)
+		m := *n.manifest
+		m.MediaType = n.mediaType
+		return struct{}{}, d.client.PutManifest(ctx, im.repository(), identifier, &m)
 	})
 	return err
 }

@@ -27,7 +27,7 @@ const (
 )
 
 // verdictPatience is how long a large blob waits to learn whether mounts work before it asks with a HEAD.
-const verdictPatience = 2 * time.Second
+const verdictPatience = time.Second
 
 // destination is what one run knows of a registry that it writes to.
 type destination struct {
@@ -39,6 +39,7 @@ type destination struct {
 	verdict   chan struct{} // closed when mode leaves mountsUnknown
 	waiting   int           // uploads that wait for the verdict
 	probing   bool
+	uploaded  *need                           // what a probe can be made with: the first blob that this run uploaded
 	small     int                             // small uploads on their way, whose success lets the verdict be had
 	missing   map[string]*once[bool]          // repository -> it does not exist
 	origins   map[v1.Hash][]string            // repositories that had the blob before this run
@@ -91,15 +92,20 @@ func (d *destination) learn(mode mountMode) bool {
 	return true
 }
 
-// awaitVerdict waits until mounts are known to work or not, as long as some upload is on its way that can tell.
-func (d *destination) awaitVerdict(ctx context.Context) mountMode {
+// awaitVerdict waits until mounts are known to work or not, as long as some upload is on its way, or done, that can
+// tell. probe is called where a request is to be made to find out.
+func (d *destination) awaitVerdict(ctx context.Context, probe func(*need)) mountMode {
 	d.mu.Lock()
-	if d.mode != mountsUnknown || (d.small == 0 && !d.probing) {
+	if d.mode != mountsUnknown || (d.small == 0 && !d.probing && d.uploaded == nil) {
 		defer d.mu.Unlock()
 		return d.mode
 	}
 	d.waiting++
+	with := d.takeProbe()
 	d.mu.Unlock()
+	if with != nil {
+		probe(with)
+	}
 	timer := time.NewTimer(verdictPatience)
 	defer timer.Stop()
 	select {
@@ -113,22 +119,30 @@ func (d *destination) awaitVerdict(ctx context.Context) mountMode {
 	return d.mode
 }
 
+// hasUploaded notes an upload of this run, and gives the one to probe with where somebody waits for the verdict.
+func (d *destination) hasUploaded(n *need) *need {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.uploaded == nil {
+		d.uploaded = n
+	}
+	return d.takeProbe()
+}
+
+// takeProbe gives, once, what to probe with where there is reason to.
+func (d *destination) takeProbe() *need {
+	if d.mode != mountsUnknown || d.waiting == 0 || d.probing || d.uploaded == nil {
+		return nil
+	}
+	d.probing = true
+	return d.uploaded
+}
+
 // smallUpload counts uploads on their way that may bring the verdict.
 func (d *destination) smallUpload(n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.small += n
-}
-
-// wantsProbe tells, once, that somebody waits for a verdict which a blob just uploaded can bring.
-func (d *destination) wantsProbe() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.mode != mountsUnknown || d.waiting == 0 || d.probing {
-		return false
-	}
-	d.probing = true
-	return true
 }
 
 // addOrigin notes that repository had the blob before this run, best known first.

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"docker-mirror/go-helper/internal/reference"
 	"docker-mirror/go-helper/internal/registry"
 )
 
@@ -77,7 +79,8 @@ func Run(ctx context.Context, copies []Copy, opts Options) []Result {
 
 // image is one copy on its way.
 type image struct {
-	index       int
+	index       int // in the caller's list
+	position    int // in the order of work
 	copy        Copy
 	source      *registry.Client
 	destination *destination
@@ -106,7 +109,8 @@ type run struct {
 	sources *sources
 	chunks  *chunkPool
 
-	images       []*image
+	images       []*image   // as the caller listed them
+	groups       [][]*image // in the order of work: the copies of one source to several places side by side
 	destinations map[string]*destination
 	tags         map[string]int // images a destination repository
 
@@ -118,7 +122,7 @@ type run struct {
 
 	mu    sync.Mutex
 	blobs map[blobKey]*blob
-	next  int // first image that is not admitted
+	next  int // first group that is not admitted
 }
 
 func newRun(ctx context.Context, copies []Copy, opts Options) *run {
@@ -161,7 +165,32 @@ func newRun(ctx context.Context, copies []Copy, opts Options) *run {
 			destination: r.destinations[host],
 		})
 	}
+	r.groups = groupBySource(r.images)
 	return r
+}
+
+// groupBySource orders the work: plan order, but with the copies of one source together, so that one download can
+// feed all of them. It is a function of the plan alone.
+func groupBySource(images []*image) [][]*image {
+	var groups [][]*image
+	at := map[reference.Reference]int{}
+	for _, im := range images {
+		i, ok := at[im.copy.Source]
+		if !ok {
+			i = len(groups)
+			at[im.copy.Source] = i
+			groups = append(groups, nil)
+		}
+		groups[i] = append(groups[i], im)
+	}
+	position := 0
+	for _, group := range groups {
+		for _, im := range group {
+			im.position = position
+			position++
+		}
+	}
+	return groups
 }
 
 // spawn runs f as part of the run, which ends no sooner than f.
@@ -180,8 +209,8 @@ func (r *run) resolveAll() {
 	workers := newSlots(resolvers)
 	stop := make(chan struct{})
 	r.spawn(func() { r.admitLate(stop) })
-	for _, im := range r.images {
-		at := rank{image: im.index}
+	for _, im := range slices.Concat(r.groups...) {
+		at := rank{image: im.position}
 		if r.inFlight.acquire(r.ctx, at, 0) != nil || workers.acquire(r.ctx, at, 0) != nil {
 			break
 		}
@@ -195,7 +224,7 @@ func (r *run) resolveAll() {
 	group.Wait()
 	close(r.allKnown)
 	close(stop)
-	r.admit(0)
+	r.admit(false)
 }
 
 func (r *run) resolveOne(im *image) {
@@ -215,31 +244,31 @@ func (r *run) resolveOne(im *image) {
 	r.mu.Lock()
 	im.root, im.resolved = root, true
 	r.mu.Unlock()
-	r.admit(0)
+	r.admit(false)
 }
 
-// admit hands looked-up images to the transfer, in plan order, so that which repository leads a blob does not
-// depend on who answered first. Up to skip images that are still being looked up are passed over.
-func (r *run) admit(skip int) {
+// admit hands looked-up images to the transfer, in the order of work and a group at a time, so that which repository
+// leads a blob does not depend on who answered first. Where late is set, images that are still being looked up
+// are passed over.
+func (r *run) admit(late bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for i := r.next; i < len(r.images); i++ {
-		im := r.images[i]
-		if !im.resolved {
-			if skip--; skip < 0 {
-				break
-			}
-			continue
+	for i := r.next; i < len(r.groups); i++ {
+		ready := !slices.ContainsFunc(r.groups[i], func(im *image) bool { return !im.resolved })
+		if !ready && !late {
+			break
 		}
-		if !im.admitted {
-			im.admitted = true
-			if !im.ended {
-				r.start(im)
+		for _, im := range r.groups[i] {
+			if im.resolved && !im.admitted {
+				im.admitted = true
+				if !im.ended {
+					r.start(im)
+				}
 			}
 		}
-	}
-	for r.next < len(r.images) && r.images[r.next].admitted {
-		r.next++
+		if ready && i == r.next {
+			r.next++
+		}
 	}
 }
 
@@ -264,7 +293,7 @@ func (r *run) admitLate(stop <-chan struct{}) {
 			continue
 		}
 		if stuck++; stuck >= 2 {
-			r.admit(len(r.images))
+			r.admit(true)
 		}
 	}
 }
@@ -292,8 +321,10 @@ func (r *run) endLocked(im *image, result Result) bool {
 		return false
 	}
 	im.ended = true
-	result.Bytes = im.result.Bytes
-	if result.SourceDigest == (v1.Hash{}) && im.root != nil {
+	if result.Bytes == (Bytes{}) {
+		result.Bytes = im.result.Bytes
+	}
+	if result.SourceDigest == (v1.Hash{}) {
 		result.SourceDigest = im.result.SourceDigest
 	}
 	im.result = result

@@ -22,10 +22,10 @@ const (
 
 // node is one manifest of an image's tree.
 type node struct {
-	manifest *registry.Manifest
-	children []*node         // of an index, in its order
-	blobs    []v1.Descriptor // of an image manifest or artifact: config first, then layers, each digest once
-	index    bool
+	manifest  *registry.Manifest // shared with other images of the run
+	mediaType string             // what to push it as
+	children  []*node            // of an index, in its order
+	blobs     []v1.Descriptor    // of an image manifest or artifact: config first, then layers, each digest once
 }
 
 // walk visits the tree, children before their index.
@@ -53,9 +53,9 @@ var (
 	errUnknownManifest = errors.New("is neither an image manifest nor an index")
 )
 
-// parseManifest tells what a manifest refers to, and fills in its media type where the registry sent
-// none or a wrong one: the body's own mediaType wins, then the Content-Type, then the body's shape
-// (an OCI manifest need not carry a mediaType: image-spec, manifest.md).
+// parseManifest tells what a manifest refers to, with its media type also where the registry sent none or a
+// wrong one: the body's own mediaType wins, then the Content-Type, then the body's shape (an OCI manifest
+// need not carry a mediaType: image-spec, manifest.md).
 func parseManifest(m *registry.Manifest) (*content, error) {
 	var c content
 	if err := json.Unmarshal(m.Body, &c); err != nil {
@@ -66,12 +66,12 @@ func parseManifest(m *registry.Manifest) (*content, error) {
 	}
 	switch {
 	case c.MediaType != "":
-		m.MediaType = string(c.MediaType)
 	case strings.HasPrefix(m.MediaType, "application/vnd."):
+		c.MediaType = types.MediaType(m.MediaType)
 	case c.Manifests != nil:
-		m.MediaType = string(types.OCIImageIndex)
+		c.MediaType = types.OCIImageIndex
 	case c.Config != nil:
-		m.MediaType = string(types.OCIManifestSchema1)
+		c.MediaType = types.OCIManifestSchema1
 	default:
 		return nil, errUnknownManifest
 	}

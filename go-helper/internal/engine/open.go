@@ -142,7 +142,7 @@ func (r *run) open(n *need) bool {
 		return true
 	}
 	// The refusal says nothing yet: this registry may not mount at all, and the blob be there.
-	if mode = d.awaitVerdict(r.ctx); mode == mountsWork && from == n.repository {
+	if mode = d.awaitVerdict(r.ctx, r.probe); mode == mountsWork && from == n.repository {
 		return true
 	}
 	exists, err := d.client.HeadBlob(r.ctx, n.repository, b.digest)
@@ -243,13 +243,10 @@ func (r *run) learn(d *destination, mode mountMode) {
 	}
 }
 
-// probe settles by one request whether mounts work, where large blobs wait to know: the repository just got
-// this blob, so a mount from itself must be answered 201.
+// probe settles by one request whether mounts work: the repository has got this blob, so a mount from itself must
+// be answered 201.
 func (r *run) probe(n *need) {
 	h := n.host
-	if !h.destination.wantsProbe() {
-		return
-	}
 	r.spawn(func() {
 		u, err := h.destination.client.StartUpload(r.ctx, n.repository, h.blob.digest, n.repository)
 		switch {

@@ -141,7 +141,7 @@ func (r *run) tree(ctx context.Context, im *image) (root *node, sourceDigest v1.
 }
 
 func (r *run) subtree(ctx context.Context, client *registry.Client, repository string, m *registry.Manifest, c *content, depth int) (*node, error) {
-	n := &node{manifest: m}
+	n := &node{manifest: m, mediaType: string(c.MediaType)}
 	if !c.isIndex() {
 		var err error
 		n.blobs, err = c.blobs()
@@ -150,7 +150,6 @@ func (r *run) subtree(ctx context.Context, client *registry.Client, repository s
 	if depth >= maxIndexDepth {
 		return nil, fmt.Errorf("index %s is nested more than %d deep", m.Digest, maxIndexDepth)
 	}
-	n.index = true
 	n.children = make([]*node, len(c.Manifests))
 	group, ctx := errgroup.WithContext(ctx)
 	for i, entry := range c.Manifests {

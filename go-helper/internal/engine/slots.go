@@ -114,10 +114,12 @@ func (w waiters) Swap(i, j int) {
 	w[i], w[j] = w[j], w[i]
 	w[i].index, w[j].index = i, j
 }
+
 func (w *waiters) Push(x any) {
 	x.(*waiter).index = len(*w)
 	*w = append(*w, x.(*waiter))
 }
+
 func (w *waiters) Pop() any {
 	old := *w
 	last := old[len(old)-1]

@@ -92,7 +92,9 @@ func (r *run) sent(n *need, countDown bool) {
 	r.observe(BlobUploaded{
 		Registry: n.host.destination.host, Repository: n.repository, Digest: b.digest, Size: b.size,
 	})
-	r.probe(n)
+	if with := n.host.destination.hasUploaded(n); with != nil {
+		r.probe(with)
+	}
 	r.done(n)
 }
 
@@ -130,9 +132,9 @@ func (r *run) restart(n *need) {
 // pump reads the blob from offset start on and pushes it into the sinks' windows, going on where a
 // download breaks. The last piece is handed over only when the digest is right. Its error is the source's.
 func (r *run) pump(b *blob, start int64, sinks []*sink) error {
-	digest := newBlobHash(b, start)
 	from := 0
-	source := b.sources[from]
+	source, _ := r.source(b, from)
+	digest := newBlobHash(b, start)
 	r.observe(BlobStarted{Digest: b.digest, Size: b.size, Source: source.String()})
 	offset, tries := start, 0
 	var body *registry.BlobReader
@@ -145,7 +147,7 @@ func (r *run) pump(b *blob, start int64, sinks []*sink) error {
 	defer closeBody()
 	err := func() error {
 		if b.size == start {
-			return digest.check()
+			return digest.check(source)
 		}
 		for offset < b.size {
 			if err := r.ctx.Err(); err != nil {
@@ -159,9 +161,8 @@ func (r *run) pump(b *blob, start int64, sinks []*sink) error {
 				}
 				if err != nil {
 					closeBody()
-					if from+1 < len(b.sources) && r.ctx.Err() == nil {
-						from++ // another repository of the plan has the same blob
-						source = b.sources[from]
+					if next, ok := r.source(b, from+1); ok && r.ctx.Err() == nil {
+						from, source = from+1, next // another repository of the plan has the same blob
 						continue
 					}
 					if err := r.retrySource(source, &tries, err); err != nil {
@@ -178,7 +179,7 @@ func (r *run) pump(b *blob, start int64, sinks []*sink) error {
 				digest.write(c.buf)
 				r.observe(BlobRead{Digest: b.digest, Bytes: int64(n)})
 				if offset == b.size {
-					if err := digest.check(); err != nil {
+					if err := digest.check(source); err != nil {
 						c.release()
 						return err
 					}
@@ -267,13 +268,13 @@ func (h *blobHash) write(p []byte) {
 	}
 }
 
-func (h *blobHash) check() error {
+func (h *blobHash) check(source blobSource) error {
 	if h.hash == nil {
 		return nil
 	}
 	got := v1.Hash{Algorithm: h.blob.digest.Algorithm, Hex: fmt.Sprintf("%x", h.hash.Sum(nil))}
 	if got != h.blob.digest {
-		return &registry.DigestMismatchError{Reference: "blob from " + h.blob.sources[0].String(), Want: h.blob.digest, Got: got}
+		return &registry.DigestMismatchError{Reference: "blob from " + source.String(), Want: h.blob.digest, Got: got}
 	}
 	return nil
 }

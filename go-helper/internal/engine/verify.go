@@ -46,12 +46,11 @@ func (r *run) readDestination(ctx context.Context, d *destination, repository st
 	if err != nil {
 		return nil, fmt.Errorf("%s/%s@%s %w", d.host, repository, digest, err)
 	}
-	n := &node{manifest: m}
+	n := &node{manifest: m, mediaType: string(parsed.MediaType)}
 	if !parsed.isIndex() {
 		n.blobs, err = parsed.blobs()
 		return n, err
 	}
-	n.index = true
 	n.children = make([]*node, len(parsed.Manifests))
 	group, ctx := errgroup.WithContext(ctx)
 	for i, entry := range parsed.Manifests {

@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"slices"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -21,10 +23,10 @@ type blobKey struct {
 // blob is the work on one blob: at most one download at a time, for all who need it.
 type blob struct {
 	blobKey
-	rank    rank
-	sources []blobSource
+	rank rank
 
 	// Guarded by run.mu.
+	sources []blobSource
 	hosts   map[*destination]*hostBlob
 	wanted  []*need // that need bytes, or to find out whether they do
 	running bool
@@ -102,7 +104,7 @@ func (r *run) blobFor(im *image, d v1.Descriptor, position int) *blob {
 	key := blobKey{d.Digest, d.Size}
 	b := r.blobs[key]
 	if b == nil {
-		b = &blob{blobKey: key, rank: rank{im.index, position}, hosts: map[*destination]*hostBlob{}}
+		b = &blob{blobKey: key, rank: rank{im.position, position}, hosts: map[*destination]*hostBlob{}}
 		r.blobs[key] = b
 	}
 	source := blobSource{im.source, im.copy.Source.Repository}
@@ -110,6 +112,16 @@ func (r *run) blobFor(im *image, d v1.Descriptor, position int) *blob {
 		b.sources = append(b.sources, source)
 	}
 	return b
+}
+
+// source gives the i-th place to read a blob from, in the order of work.
+func (r *run) source(b *blob, i int) (blobSource, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if i >= len(b.sources) {
+		return blobSource{}, false
+	}
+	return b.sources[i], true
 }
 
 // start sets an image to work: it registers what its repository needs. r.mu must be held.
@@ -304,12 +316,25 @@ func (r *run) releaseFollowers(im *image) {
 	}
 }
 
-// cancel ends an upload session that nobody will use.
+// cancelPatience bounds the courtesy of cancelling uploads, also when the run is being interrupted.
+const cancelPatience = 800 * time.Millisecond
+
+// cancel ends an upload session that nobody will use. A broken PUT may have moved the session on, so where the
+// registry does not know the Location any more, the newest is asked for.
 func (r *run) cancel(u *registry.Upload) {
 	if u == nil {
 		return
 	}
-	if err := u.Cancel(r.ctx); err != nil && !errors.Is(err, registry.ErrNotFound) {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(r.ctx), cancelPatience)
+	defer stop()
+	err := u.Cancel(ctx)
+	if err == nil {
+		return
+	}
+	if _, statusErr := u.Status(ctx); statusErr == nil {
+		err = u.Cancel(ctx)
+	}
+	if err != nil && !errors.Is(err, registry.ErrNotFound) {
 		r.log.Debug("could not cancel an upload", "error", err)
 	}
 }

@@ -1,0 +1,258 @@
+package engine_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"docker-mirror/go-helper/internal/devregistry"
+	"docker-mirror/go-helper/internal/devregistry/devregistrytest"
+	"docker-mirror/go-helper/internal/engine"
+)
+
+// randomSet pushes images that share layers at random: single ones, indexes, nested indexes, artifacts, empty
+// layers, the same blob twice. It gives their names.
+func randomSet(t testing.TB, r *rand.Rand, host string, images int) []string {
+	t.Helper()
+	p := newPusher(t, host)
+	layer := func() []byte {
+		switch n := r.IntN(10); {
+		case n == 0:
+			return nil
+		case n < 5:
+			return content(fmt.Sprintf("shared-%d", r.IntN(4)), 20_000*(1+r.IntN(3)))
+		default:
+			return content(fmt.Sprintf("own-%d", r.Int()), 1+r.IntN(300_000))
+		}
+	}
+	layers := func() [][]byte {
+		var out [][]byte
+		for range r.IntN(4) {
+			out = append(out, layer())
+		}
+		if len(out) > 1 && r.IntN(4) == 0 {
+			out = append(out, out[0])
+		}
+		return out
+	}
+	var names []string
+	for i := range images {
+		repository := fmt.Sprintf("r%d", r.IntN(images))
+		tag := fmt.Sprintf("t%d", i)
+		switch r.IntN(4) {
+		case 0, 1:
+			p.image(repository, tag, []string{ociManifest, dockerImage}[r.IntN(2)], layers()...)
+		case 2:
+			p.index(
+				repository, tag, ociIndex,
+				entry{platform: "amd64", of: p.image(repository, "", ociManifest, layers()...)},
+				entry{platform: "arm64", of: p.image(repository, "", ociManifest, layers()...)},
+			)
+		default:
+			inner := p.index(repository, "", ociIndex, entry{of: p.image(repository, "", ociManifest, layers()...)})
+			p.index(
+				repository, tag, ociIndex,
+				entry{of: inner, extra: object{"mediaType": ociIndex}},
+				entry{platform: "arm64", of: p.image(repository, "", ociManifest, layers()...)},
+			)
+		}
+		names = append(names, repository+":"+tag)
+	}
+	return names
+}
+
+// Every single kind of fault is survived, and the destination is right.
+func TestSurvives(t *testing.T) {
+	tests := map[string]struct{ source, destination devregistry.Faults }{
+		"5xx":                   {devregistry.Faults{RejectEvery: 5}, devregistry.Faults{RejectEvery: 5}},
+		"cut downloads":         {source: devregistry.Faults{CutDownloadEvery: 3}},
+		"stalled downloads":     {source: devregistry.Faults{StallDownloadEvery: 9}},
+		"cut uploads":           {destination: devregistry.Faults{CutUploadEvery: 4}},
+		"stalled uploads":       {destination: devregistry.Faults{StallUploadEvery: 9}},
+		"resets":                {devregistry.Faults{ResetEvery: 7}, devregistry.Faults{ResetEvery: 7}},
+		"lost answers":          {destination: devregistry.Faults{LoseAnswerEvery: 6}},
+		"rate limit":            {destination: devregistry.Faults{Rate: 100, Burst: 10, RetryAfter: time.Second}},
+		"rate limit, HTTP date": {destination: devregistry.Faults{Rate: 100, Burst: 20, RetryAfter: time.Second, RetryAfterDate: true}},
+		"429 on mounts":         {destination: devregistry.Faults{ThrottleMountEvery: 6, RetryAfter: time.Second}},
+	}
+	for name, faults := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			source, destination := pair(t)
+			names := randomSet(t, rand.New(rand.NewPCG(1, 2)), source.Host, 8)
+			list := copies(t, source.Host, []string{destination.Host}, names...)
+			source.SetFaults(faults.source)
+			destination.SetFaults(faults.destination)
+			results := run(t, list, engine.Options{})
+			wantStatus(t, list, results, engine.StatusCopied)
+			for _, c := range list {
+				checkMirrored(t, source, destination, c)
+			}
+			if name == "429 on mounts" {
+				wantNoSecondUpload(t, destination)
+			}
+		})
+	}
+}
+
+func wantNoSecondUpload(t *testing.T, s *devregistry.Server) {
+	t.Helper()
+	uploads := map[v1.Hash]int{}
+	for at, n := range s.Log().Uploads() {
+		if uploads[at.Digest] += n; uploads[at.Digest] > 1 {
+			t.Errorf("blob %s was uploaded %d times", at.Digest, uploads[at.Digest])
+		}
+	}
+}
+
+func TestSpeaksDialects(t *testing.T) {
+	dialects := map[string]devregistry.Dialect{
+		"distribution":       devregistry.Distribution,
+		"no mounts":          {NoMounts: true},
+		"ECR":                {MountNeedsManifest: true},
+		"Artifact Registry":  devregistry.ArtifactRegistry,
+		"GHCR":               devregistry.GHCR,
+		"Docker Hub":         {RedirectBlobs: true},
+		"relative Location":  {RelativeLocation: true},
+		"state in the query": {LocationQuery: "state=a%2Fb&x=1"},
+		"no digest on HEAD":  {NoDigestOnHead: true},
+		"no ranges":          {NoRange: true},
+		"wrong content type": {ManifestContentType: "text/plain"},
+		"tokens":             {Auth: devregistry.Auth{Scheme: devregistry.AuthBearer}},
+	}
+	for name, dialect := range dialects {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			source, destination := pair(t)
+			names := randomSet(t, rand.New(rand.NewPCG(3, 4)), source.Host, 8)
+			source.SetDialect(dialect)
+			destination.SetDialect(dialect)
+			source.SetFaults(devregistry.Faults{CutDownloadEvery: 5})
+			list := copies(t, source.Host, []string{destination.Host}, names...)
+			wantStatus(t, list, run(t, list, engine.Options{}), engine.StatusCopied)
+			source.SetDialect(devregistry.Dialect{})
+			destination.SetDialect(devregistry.Dialect{})
+			for _, c := range list {
+				if dialect.ManifestContentType == "" {
+					checkMirrored(t, source, destination, c)
+				}
+			}
+			wantStatus(t, list, run(t, list, engine.Options{}), engine.StatusUnchanged)
+			if name == "ECR" {
+				wantNoSecondUpload(t, destination)
+			}
+			if n := destination.OpenUploads(); n != 0 {
+				t.Errorf("%d upload sessions were left open", n)
+			}
+		})
+	}
+}
+
+// Where mounts need a committed manifest of the origin, followers wait for each other's images; that must never
+// go in circles.
+func TestMountsAfterCommitNeverDeadlock(t *testing.T) {
+	t.Run("crosswise", func(t *testing.T) {
+		source, destination := pair(t)
+		destination.SetDialect(devregistry.Dialect{MountNeedsManifest: true})
+		p := newPusher(t, source.Host)
+		a, b := content("a", 200_000), content("b", 200_000)
+		p.image("one", "v", ociManifest, a, b)
+		p.image("two", "v", ociManifest, b, a)
+		list := copies(t, source.Host, []string{destination.Host}, "one:v", "two:v")
+		wantStatus(t, list, run(t, list, engine.Options{}), engine.StatusCopied)
+		wantNoSecondUpload(t, destination)
+	})
+	for seed := range uint64(50) {
+		t.Run(fmt.Sprint("set ", seed), func(t *testing.T) {
+			t.Parallel()
+			source, destination := pair(t)
+			destination.SetDialect(devregistry.Dialect{MountNeedsManifest: true})
+			r := rand.New(rand.NewPCG(seed, 5))
+			list := copies(t, source.Host, []string{destination.Host}, randomSet(t, r, source.Host, 3+r.IntN(6))...)
+			if seed%3 == 0 { // an origin that fails must not hold up its followers
+				source.SetFaults(devregistry.Faults{Intercept: devregistry.Always(func(q devregistry.Request) bool {
+					return q.Kind == devregistry.KindBlobGet && q.Digest.Hex[0] < '2'
+				}, devregistry.Fault{Status: 404, Code: devregistry.CodeBlobUnknown})})
+			}
+			wantRightOrFailed(t, source, destination, list, run(t, list, engine.Options{}), seed%3 == 0)
+		})
+	}
+}
+
+// wantRightOrFailed checks that every copy is exactly right or reported as failed.
+func wantRightOrFailed(t *testing.T, source, destination *devregistry.Server, list []engine.Copy, results []engine.Result, mayFail bool) {
+	t.Helper()
+	for i, r := range results {
+		switch {
+		case r.Status == engine.StatusCopied || r.Status == engine.StatusUnchanged:
+			checkMirrored(t, source, destination, list[i])
+		case !mayFail || r.Status != engine.StatusFailed || r.Err == nil:
+			t.Errorf("%s: %s, %v", list[i].Destination, r.Status, r.Err)
+		}
+	}
+}
+
+// Random sets through random faults: every destination equals its source or its copy failed, and a later
+// faultless run makes all of it right.
+func TestRandomSetsThroughRandomFaults(t *testing.T) {
+	sets := uint64(40)
+	if testing.Short() {
+		sets = 8
+	}
+	for seed := range sets {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
+			r := rand.New(rand.NewPCG(seed, 6))
+			source, first := pair(t)
+			second := devregistrytest.Start(t, devregistry.Options{})
+			destinations := []*devregistry.Server{first, second}[:1+r.IntN(2)]
+			names := randomSet(t, r, source.Host, 2+r.IntN(8))
+			source.SetFaults(randomFaults(r))
+			var list []engine.Copy
+			var at []*devregistry.Server
+			for _, d := range destinations {
+				d.SetFaults(randomFaults(r))
+				d.SetDialect(devregistry.Dialect{
+					NoMounts: r.IntN(4) == 0, MountNeedsManifest: r.IntN(4) == 0, ZeroUploadStatus: r.IntN(5) == 0,
+					RelativeLocation: r.IntN(2) == 0, DiscardPartial: r.IntN(5) == 0, NoUploadStatus: r.IntN(6) == 0,
+				})
+				for _, c := range copies(t, source.Host, []string{d.Host}, names...) {
+					list, at = append(list, c), append(at, d)
+				}
+			}
+			results := run(t, list, engine.Options{})
+			for i := range list {
+				wantRightOrFailed(t, source, at[i], list[i:i+1], results[i:i+1], true)
+			}
+			source.SetFaults(devregistry.Faults{})
+			for _, d := range destinations {
+				d.SetFaults(devregistry.Faults{})
+			}
+			results = run(t, list, engine.Options{})
+			for i := range list {
+				wantRightOrFailed(t, source, at[i], list[i:i+1], results[i:i+1], false)
+			}
+		})
+	}
+}
+
+func randomFaults(r *rand.Rand) devregistry.Faults {
+	sometimes := func(n int) int {
+		if r.IntN(3) > 0 {
+			return 0
+		}
+		return n + r.IntN(n)
+	}
+	f := devregistry.Faults{
+		RejectEvery: sometimes(6), CutDownloadEvery: sometimes(3), CutUploadEvery: sometimes(3),
+		ResetEvery: sometimes(8), LoseAnswerEvery: sometimes(8), CorruptEvery: sometimes(20),
+		StallDownloadEvery: sometimes(25), StallUploadEvery: sometimes(25),
+	}
+	if r.IntN(4) == 0 {
+		f.RejectStatus = []int{429, 500, 502, 504, 408}[r.IntN(5)]
+	}
+	return f
+}

@@ -1,0 +1,116 @@
+package engine
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"docker-mirror/go-helper/internal/registry"
+)
+
+func TestParseManifest(t *testing.T) {
+	const digest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+	tests := map[string]struct {
+		sent, body string
+		mediaType  string
+		index      bool
+		blobs      int
+		err        string
+	}{
+		"body's type wins": {
+			sent: "text/plain", body: `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}`,
+			mediaType: "application/vnd.oci.image.index.v1+json", index: true,
+		},
+		"Content-Type where the body has none": {
+			sent: "application/vnd.oci.image.manifest.v1+json", body: `{"schemaVersion":2,"config":{"digest":"` + digest + `","size":0},"layers":[]}`,
+			mediaType: "application/vnd.oci.image.manifest.v1+json", blobs: 1,
+		},
+		"shape where both are missing: index": {
+			sent: "application/json", body: `{"schemaVersion":2,"manifests":[]}`,
+			mediaType: "application/vnd.oci.image.index.v1+json", index: true,
+		},
+		"shape where both are missing: manifest": {
+			sent: "", body: `{"schemaVersion":2,"config":{"digest":"` + digest + `","size":0}}`,
+			mediaType: "application/vnd.oci.image.manifest.v1+json", blobs: 1,
+		},
+		"a digest that comes twice counts once": {
+			sent: "", body: `{"schemaVersion":2,"config":{"digest":"` + digest + `","size":0},"layers":[{"digest":"` + digest + `","size":0}]}`,
+			mediaType: "application/vnd.oci.image.manifest.v1+json", blobs: 1,
+		},
+		"schema 1":      {body: `{"schemaVersion":1,"name":"x","fsLayers":[{"blobSum":"` + digest + `"}]}`, err: "schema 1"},
+		"HTML":          {body: `<html>`, err: "not valid JSON"},
+		"anything else": {body: `{}`, err: "neither"},
+		"negative size": {body: `{"schemaVersion":2,"config":{"digest":"` + digest + `","size":-1}}`, err: "size -1"},
+		"no digest":     {body: `{"schemaVersion":2,"config":{"size":1}}`, err: "without a digest"},
+		"too many":      {body: `{"manifests":[` + strings.Repeat(`{"size":1},`, maxIndexChildren) + `{"size":1}]}`, err: "more than"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			m := &registry.Manifest{MediaType: test.sent, Body: []byte(test.body)}
+			c, err := parseManifest(m)
+			var blobs []v1.Descriptor
+			if err == nil {
+				blobs, err = c.blobs()
+			}
+			if test.err != "" {
+				if err == nil || !strings.Contains(err.Error(), test.err) {
+					t.Fatalf("error %v, want %q", err, test.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(c.MediaType) != test.mediaType || c.isIndex() != test.index || len(blobs) != test.blobs {
+				t.Errorf("got %s, index %v, %d blobs", c.MediaType, c.isIndex(), len(blobs))
+			}
+		})
+	}
+}
+
+func TestReplaceManifestsKeepsEveryOtherByte(t *testing.T) {
+	body := "{\n \"schemaVersion\": 2, \"x\": {\"manifests\": [1]},\n \"manifests\": [ {\"a\" : 1}, {\"b\":2 } ,{\"c\":3}],\n \"annotations\": {\"k\":  \"v\"} }\n"
+	got, n, err := replaceManifests([]byte(body), func(i int) bool { return i != 1 })
+	want := "{\n \"schemaVersion\": 2, \"x\": {\"manifests\": [1]},\n \"manifests\": [{\"a\" : 1},{\"c\":3}],\n \"annotations\": {\"k\":  \"v\"} }\n"
+	if err != nil || n != 2 || string(got) != want {
+		t.Errorf("got %d, %v, %s", n, err, got)
+	}
+	if _, _, err := replaceManifests([]byte(`[]`), nil); !errors.Is(err, errUnknownManifest) {
+		t.Errorf("not an object: %v", err)
+	}
+}
+
+func TestMatchesPlatforms(t *testing.T) {
+	p := func(s string) v1.Platform {
+		parsed, err := v1.ParsePlatform(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return *parsed
+	}
+	tests := []struct {
+		have, want string
+		match      bool
+	}{
+		{"linux/amd64", "linux/amd64", true},
+		{"linux/arm64/v8", "linux/arm64", true},
+		{"linux/arm64", "linux/aarch64", true},
+		{"linux/arm", "linux/arm/v7", true},
+		{"linux/arm/v6", "linux/arm/v7", false},
+		{"linux/arm/v6", "linux/arm", false},
+		{"windows/amd64", "linux/amd64", false},
+		{"windows/amd64:10.0.17763.1", "windows/amd64", true},
+		{"windows/amd64:10.0.17763.1", "windows/amd64:10.0.20348.1", false},
+	}
+	for _, test := range tests {
+		have := p(test.have)
+		if got := matchesAny(&have, []v1.Platform{p(test.want)}); got != test.match {
+			t.Errorf("%s matches %s: %v", test.have, test.want, got)
+		}
+	}
+	if matchesAny(nil, []v1.Platform{p("linux/amd64")}) {
+		t.Error("an entry without a platform matches")
+	}
+}
