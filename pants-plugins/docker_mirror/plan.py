@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from textwrap import indent
 from typing import Any
 
 from pants.backend.docker.subsystems.docker_options import DockerOptions
@@ -115,6 +116,11 @@ def output_path(fields: ImageListFieldSet) -> str:
         ) from e
 
 
+def located(address: Address, errors: str) -> str:
+    """The target before the one line, or above the several lines, of what is wrong with it."""
+    return f"{address}:\n{indent(errors, '  ')}" if "\n" in errors else f"{address}: {errors}"
+
+
 @rule(desc="Plan a mirror", level=LogLevel.DEBUG)
 async def plan_image_list(
     request: PlanRequest, helper: MirrorHelper, docker: DockerOptions, subsystem: DockerMirrorSubsystem
@@ -122,22 +128,18 @@ async def plan_image_list(
     fields = request.fields
     registries = docker.registries()
     try:
-        all_registries = [
-            *settings.target_registries(fields, registries),
-            *(r for added in settings.override_registries(fields, registries).values() for r in added),
-        ]
         entries = build_args.requested(
-            named=build_args.names_in(settings.templates(fields, all_registries)),
+            named=build_args.names_in(settings.templates(fields, settings.all_registries(fields, registries))),
             allowed=subsystem.build_args_allowed,
             configured=docker.build_args,
         )
     except DockerMirrorError as e:
-        return Plan(fields.address, b"", (f"{fields.address}: {e}",))
+        return Plan(fields.address, b"", (located(fields.address, str(e)),))
     values: EnvironmentVars = await environment_vars_subset(EnvironmentVarsRequest(entries))
     unset = build_args.unset(entries, values)
     if unset:
-        message = f"{fields.address}: build args {', '.join(unset)} are not set in the environment."
-        return Plan(fields.address, b"", (message,))
+        message = f"build args {', '.join(unset)} of `[docker].build_args` are not set in the environment."
+        return Plan(fields.address, b"", (located(fields.address, message),))
 
     sources: HydratedSources = await hydrate_sources(HydrateSourcesRequest(fields.source))
     settings_digest: Digest = await create_digest(
@@ -161,7 +163,7 @@ async def plan_image_list(
     )
     errors = []
     if result.exit_code != 0:
-        errors.append(f"{fields.address}: {stderr or f'the plan failed with exit code {result.exit_code}'}")
+        errors.append(located(fields.address, stderr or f"the plan failed with exit code {result.exit_code}"))
     elif stderr:
         logger.warning(f"{fields.address}: {stderr}")
     if keys.error:

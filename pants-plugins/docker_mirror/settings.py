@@ -9,7 +9,13 @@ from typing import Any
 from pants.backend.docker.registries import DockerRegistries
 
 from docker_mirror.field_sets import ImageListFieldSet
-from docker_mirror.registries import Registry, destination_registries, known_aliases, known_registries
+from docker_mirror.registries import (
+    Registry,
+    UnknownRegistryError,
+    destination_registries,
+    known_aliases,
+    known_registries,
+)
 
 
 def target_registries(fields: ImageListFieldSet, configured: DockerRegistries) -> tuple[Registry, ...]:
@@ -29,6 +35,17 @@ def override_registries(fields: ImageListFieldSet, configured: DockerRegistries)
         for key, override in (fields.overrides.value or {}).items()
         if "registries" in override
     }
+
+
+def all_registries(fields: ImageListFieldSet, configured: DockerRegistries) -> tuple[Registry, ...]:
+    """The target's and those that its overrides add.
+
+    :raises UnknownRegistryError: if one's alias is not configured.
+    """
+    return (
+        *target_registries(fields, configured),
+        *(registry for added in override_registries(fields, configured).values() for registry in added),
+    )
 
 
 def templates(fields: ImageListFieldSet, registries: Iterable[Registry]) -> Iterator[str]:
@@ -55,10 +72,10 @@ def skip_reason(fields: ImageListFieldSet, configured: DockerRegistries, skip_al
         return "(by `[docker-mirror].skip`)"
     if fields.skip_publish.value:
         return f"(by the `{fields.skip_publish.alias}` field)"
-    registries = [
-        *target_registries(fields, configured),
-        *(registry for added in override_registries(fields, configured).values() for registry in added),
-    ]
+    try:
+        registries = all_registries(fields, configured)
+    except UnknownRegistryError:
+        return ""  # The plan reports it.
     if registries and all(registry.skip_push for registry in registries):
         return f"(by `skip_push` on {', '.join(dict.fromkeys(registry.label for registry in registries))})"
     return ""

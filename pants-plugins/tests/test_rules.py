@@ -1,0 +1,301 @@
+"""The rules in an engine, with the real helper."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pants.core import register as core
+from pants.core.goals.package import BuiltPackage
+from pants.core.goals.publish import PublishPackages, PublishProcesses
+from pants.engine.addresses import Address
+from pants.engine.fs import Digest, DigestContents
+from pants.testutil.rule_runner import GoalRuleResult, QueryRule, RuleRunner
+
+from docker_mirror import register
+from docker_mirror.helper import HELPER_NAME, MirrorHelper
+from docker_mirror.mirror import Mirror
+from docker_mirror.plan import PackageImageListFieldSet
+from docker_mirror.publish import PublishImageListFieldSet, PublishImageListRequest
+
+REGISTRIES = {
+    "prod": {"address": "prod.example", "default": True, "repository": "m/{target_repository}"},
+    "test": {"address": "test.example:5000", "extra_image_tags": ["latest"]},
+    "off": {"address": "off.example", "skip_push": True},
+}
+
+
+class Runner:
+    """A RuleRunner with this backend, set up by options."""
+
+    def __init__(self, *options: str, env: dict[str, str] | None = None) -> None:
+        self.rules = RuleRunner(
+            rules=[
+                *core.rules(),  # type: ignore[no-untyped-call]
+                *register.rules(),
+                QueryRule(DigestContents, [Digest]),
+                QueryRule(MirrorHelper, []),
+                QueryRule(BuiltPackage, [PackageImageListFieldSet]),
+                QueryRule(PublishProcesses, [PublishImageListRequest]),
+            ],
+            target_types=register.target_types(),
+            preserve_tmpdirs=False,
+        )
+        self.options = options
+        self.env = env or {}
+        self.set_options()
+
+    def set_options(self, *more: str) -> None:
+        self.rules.set_options([*self.options, *more], env=self.env, env_inherit={"PATH", "HOME"})
+
+    def plan(self, directory: str, name: str, file: str | None = None) -> list[dict[str, Any]]:
+        """Packages a target; the plan's entries."""
+        package = self.package(directory, name, file)
+        (content,) = self.rules.request(DigestContents, [package.digest])
+        assert [artifact.relpath for artifact in package.artifacts] == [content.path]
+        entries: list[dict[str, Any]] = json.loads(content.content)
+        return entries
+
+    def package(self, directory: str, name: str, file: str | None = None) -> BuiltPackage:
+        target = self.rules.get_target(Address(directory, target_name=name, relative_file_path=file))
+        return self.rules.request(BuiltPackage, [PackageImageListFieldSet.create(target)])
+
+    def publish(self, directory: str, name: str, file: str | None = None) -> PublishPackages:
+        target = self.rules.get_target(Address(directory, target_name=name, relative_file_path=file))
+        request = PublishImageListRequest(
+            PublishImageListFieldSet.create(target), (self.package(directory, name, file),)
+        )
+        (packages,) = self.rules.request(PublishProcesses, [request])
+        return packages
+
+    def mirror(self, *args: str) -> GoalRuleResult:
+        return self.rules.run_goal_rule(
+            Mirror, global_args=self.options, args=args, env=self.env, env_inherit={"PATH", "HOME"}
+        )
+
+
+@pytest.fixture
+def options(helper: Path, tmp_path: Path) -> Sequence[str]:
+    return (
+        f"--docker-mirror-helper={helper}",
+        f"--docker-registries={REGISTRIES}",
+        f"--named-caches-dir={tmp_path / 'named_caches'}",
+    )
+
+
+@pytest.fixture
+def runner(options: Sequence[str]) -> Runner:
+    return Runner(*options)
+
+
+def test_plan_of_a_list(runner: Runner) -> None:
+    runner.rules.write_files(
+        {
+            "3rdparty/BUILD": """docker_mirror_image_list(
+                name="images",
+                source="images.txt",
+                registries=["@prod", "@test"],
+                repository="{directory}/{name}",
+                platforms=["linux/amd64"],
+            )""",
+            "3rdparty/images.txt": "# Base images\nquay.io/team/app:1.0\nbusybox:1.36 AS shell\n",
+        }
+    )
+    got = [(c["src"], c["dst"], c["transform"], c["origin"]) for c in runner.plan("3rdparty", "images")]
+    limit = {"limitPlatforms": ["linux/amd64"]}
+    assert got == [
+        ("quay.io/team/app:1.0", "prod.example/m/3rdparty/app:1.0", limit, "3rdparty/images.txt:2"),
+        ("quay.io/team/app:1.0", "test.example:5000/3rdparty/app:1.0", limit, "3rdparty/images.txt:2"),
+        ("quay.io/team/app:1.0", "test.example:5000/3rdparty/app:latest", limit, "3rdparty/images.txt:2"),
+        ("docker.io/library/busybox:1.36", "prod.example/m/3rdparty/shell:1.36", limit, "3rdparty/images.txt:3"),
+        ("docker.io/library/busybox:1.36", "test.example:5000/3rdparty/shell:1.36", limit, "3rdparty/images.txt:3"),
+        ("docker.io/library/busybox:1.36", "test.example:5000/3rdparty/shell:latest", limit, "3rdparty/images.txt:3"),
+    ]
+
+
+def test_no_registry_is_an_error_that_lists_the_aliases(runner: Runner) -> None:
+    runner.rules.write_files(
+        {
+            "BUILD": "docker_mirror_image_list(name='images', source='images.txt', registries=[])",
+            "images.txt": "a.example/x:1\n",
+        }
+    )
+    with pytest.raises(Exception, match=r"images\.txt:1: .*no destination registry.*@off, @prod, @test"):
+        runner.package("", "images")
+
+
+def test_all_errors_of_a_list_are_reported(runner: Runner) -> None:
+    runner.rules.write_files(
+        {
+            "BUILD": "docker_mirror_image_list(name='images', source='images.txt')",
+            "images.txt": "a.example/x:1\nA.example/Bad:1\na.example/x:1 AZ y\n",
+        }
+    )
+    with pytest.raises(Exception, match=r"//:images:(.|\n)*images\.txt:2: (.|\n)*images\.txt:3: "):
+        runner.package("", "images")
+
+
+GENERATOR = {
+    "3rdparty/BUILD": """docker_mirror_images(
+        name="images",
+        sources=["*.txt"],
+        overrides={"app": {"platforms": ["linux/amd64"]}, "a.example/tool": {"image_tags": ["stable"]}},
+    )""",
+    "3rdparty/apps.txt": "a.example/x:1 AS app\n",
+    "3rdparty/tools.txt": "a.example/tool:1\n",
+}
+
+
+def test_each_file_takes_the_overrides_that_match_in_it(runner: Runner) -> None:
+    runner.rules.write_files(GENERATOR)
+    (app,) = runner.plan("3rdparty", "images", "apps.txt")
+    assert app["transform"] == {"limitPlatforms": ["linux/amd64"]}
+    tools = runner.plan("3rdparty", "images", "tools.txt")
+    assert [tool["dst"] for tool in tools] == ["prod.example/m/tool:1", "prod.example/m/tool:stable"]
+    assert "transform" not in tools[0]
+
+
+def test_a_key_that_matches_in_no_file_is_an_error(runner: Runner) -> None:
+    runner.rules.write_files({**GENERATOR, "3rdparty/tools.txt": "a.example/tools:1\n"})
+    for file in ("apps.txt", "tools.txt"):
+        with pytest.raises(
+            Exception, match=r"3rdparty:images: no image matches 'a\.example/tool' in .*apps\.txt, 3rdparty/tools\.txt"
+        ):
+            runner.package("3rdparty", "images", file)
+
+
+def test_build_args_reach_a_plan_only_where_they_are_named(options: Sequence[str]) -> None:
+    configured = json.dumps(["TEAM=net", "FROM_ENVIRONMENT", "SECRET=hunter2"])
+    runner = Runner(*options, f"--docker-build-args={configured}", env={"FROM_ENVIRONMENT": "e"})
+    runner.rules.write_files(
+        {
+            "BUILD": """
+docker_mirror_image_list(
+    name="named", source="images.txt", repository="{build_args.TEAM}/{build_args.FROM_ENVIRONMENT}/{name}"
+)
+docker_mirror_image_list(name="unknown", source="images.txt", repository="{build_args.OTHER}/{name}")
+""",
+            "images.txt": "a.example/x:1\n",
+        }
+    )
+    (entry,) = runner.plan("", "named")
+    assert entry["dst"] == "prod.example/m/net/e/x:1"
+    with pytest.raises(Exception, match=r"`\{build_args\.OTHER\}`: not in `\[docker\]\.build_args`"):
+        runner.package("", "unknown")
+
+
+def test_mirror_reports_all_bad_plans_and_sends_nothing(runner: Runner) -> None:
+    runner.rules.write_files(
+        {
+            **GENERATOR,
+            "3rdparty/tools.txt": "a.example/tools:1\n",
+            "a/BUILD": "docker_mirror_image_list(name='a', source='a.txt', registries=['@nowhere'])",
+            "a/a.txt": "a.example/x:1\n",
+            "b/BUILD": "docker_mirror_image_list(name='b', source='b.txt')",
+            "b/b.txt": "a.example/x:1\nnot an image\n",
+        }
+    )
+    result = runner.mirror("::")
+    assert result.exit_code == 2
+    assert "✕ a:a: `[docker].registries` has no @nowhere. It has @off, @prod, @test." in result.stderr
+    assert "✕ b:b: b/b.txt:2: " in result.stderr
+    assert result.stderr.count("no image matches 'a.example/tool'") == 1
+    assert "Nothing was mirrored." in result.stderr
+
+
+def test_mirror_needs_no_helper_where_all_is_skipped() -> None:
+    runner = Runner("--docker-mirror-helper=/nonexistent", f"--docker-registries={REGISTRIES}")
+    runner.rules.write_files(
+        {
+            "BUILD": """
+docker_mirror_image_list(name="field", source="images.txt", skip_publish=True)
+docker_mirror_image_list(name="registry", source="images.txt", registries=["@off"])
+""",
+            "images.txt": "a.example/x:1\n",
+        }
+    )
+    result = runner.mirror("::")
+    assert result.exit_code == 0
+    assert "//:field skipped (by the `skip_publish` field)." in result.stderr
+    assert "//:registry skipped (by `skip_push` on @off)." in result.stderr
+
+
+def test_publish_spools_the_plan(options: Sequence[str], tmp_path: Path) -> None:
+    runner = Runner(*options, env={"REGISTRY_AUTH_FILE": "/run/secret-place"})
+    runner.rules.write_files(GENERATOR)
+    packages = runner.publish("3rdparty", "images", "tools.txt")
+    assert packages.names == ("3rdparty/tools.txt:images",)
+    assert packages.description == "prod.example"
+    assert packages.data["destinations"] == ("prod.example/m/tool:1", "prod.example/m/tool:stable")
+    assert packages.process is not None
+    process = packages.process.process
+    assert process.env["REGISTRY_AUTH_FILE"] == "/run/secret-place"
+    assert "secret-place" not in repr(packages)
+
+    arguments = dict(argument[2:].split("=", 1) for argument in process.argv[2:])
+    batch = Path(arguments["spool"])
+    assert batch.parent == tmp_path / "named_caches" / "docker_mirror" / "spool"
+    spooled = json.loads((batch / "plans" / f"{arguments['id']}.json").read_text())
+    assert spooled["target"] == "3rdparty/tools.txt:images"
+    assert [copy["dst"] for copy in spooled["plan"]] == ["prod.example/m/tool:1", "prod.example/m/tool:stable"]
+
+    # A new run is a new batch, into which the same rule writes again.
+    runner.set_options()
+    process = runner.publish("3rdparty", "images", "tools.txt").process.process  # type: ignore[union-attr]
+    again = Path(dict(argument[2:].split("=", 1) for argument in process.argv[2:])["spool"])
+    assert again != batch
+    assert (again / "plans" / f"{arguments['id']}.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("field", "reason"),
+    [
+        ("skip_publish=True", "(by the `skip_publish` field)"),
+        ("registries=['@off']", "(by `skip_push` on @off)"),
+        ("allow_empty=True", "(it lists no image)"),
+    ],
+)
+def test_publish_skips(runner: Runner, field: str, reason: str) -> None:
+    images = "" if "allow_empty" in field else "a.example/x:1\n"
+    runner.rules.write_files({"BUILD": f"docker_mirror_image_list(name='x', source='x.txt', {field})", "x.txt": images})
+    packages = runner.publish("", "x")
+    assert (packages.process, packages.description) == (None, reason)
+
+
+def fake_go(directory: Path, version: str) -> None:
+    """A `go` that says it is of this version, and can do nothing else."""
+    directory.mkdir()
+    script = directory / "go"
+    script.write_text(
+        "#!/bin/sh\n"
+        f"case $1 in version) echo go version {version};; env) echo {version}; echo /goroot;; *) exit 1;; esac\n"
+    )
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+
+
+def test_no_go_and_old_go(tmp_path: Path) -> None:
+    fake_go(tmp_path / "old", "go1.19.3")
+    (tmp_path / "empty").mkdir()
+    runner = Runner(f"--docker-mirror-go-search-paths=['{tmp_path / 'empty'}']")
+    with pytest.raises(Exception, match=r"needs Go 1\.\d+\S* or newer to be built, and found no `go`"):
+        runner.rules.request(MirrorHelper, [])
+    runner = Runner(f"--docker-mirror-go-search-paths=['{tmp_path / 'empty'}', '{tmp_path / 'old'}']")
+    with pytest.raises(Exception, match=r"found only:\n  \S*/old/go: go1\.19\.3\n(.|\n)*go_search_paths"):
+        runner.rules.request(MirrorHelper, [])
+
+
+def test_credentials_in_the_go_proxy_are_refused() -> None:
+    runner = Runner(env={"GOPROXY": "https://user:hunter2@proxy.example"})
+    with pytest.raises(Exception, match=r"Credentials in GOPROXY") as e:
+        runner.rules.request(MirrorHelper, [])
+    assert "hunter2" not in str(e.value)
+
+
+def test_prebuilt_helper(helper: Path, runner: Runner) -> None:
+    digest = runner.rules.request(MirrorHelper, []).digest
+    (file,) = runner.rules.request(DigestContents, [digest])
+    assert (file.path, file.content, file.is_executable) == (HELPER_NAME, helper.read_bytes(), True)
