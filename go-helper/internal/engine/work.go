@@ -316,8 +316,8 @@ func (r *run) releaseFollowers(im *image) {
 	}
 }
 
-// cancelPatience bounds the courtesy of cancelling uploads, also when the run is being interrupted.
-const cancelPatience = 800 * time.Millisecond
+// cancelPatience bounds the courtesy of cancelling an upload that has moved.
+const cancelPatience = 5 * time.Second
 
 // cancel ends an upload session that nobody will use. A broken PUT may have moved the session on, so where the
 // registry does not know the Location any more, the newest is asked for.
@@ -325,12 +325,12 @@ func (r *run) cancel(u *registry.Upload) {
 	if u == nil {
 		return
 	}
-	ctx, stop := context.WithTimeout(context.WithoutCancel(r.ctx), cancelPatience)
-	defer stop()
-	err := u.Cancel(ctx)
-	if err == nil {
+	err := u.Cancel(r.ctx) // also works, more briefly, where the run is being interrupted
+	if err == nil || r.ctx.Err() != nil {
 		return
 	}
+	ctx, stop := context.WithTimeout(r.ctx, cancelPatience)
+	defer stop()
 	if _, statusErr := u.Status(ctx); statusErr == nil {
 		err = u.Cancel(ctx)
 	}
