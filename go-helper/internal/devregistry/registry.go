@@ -161,7 +161,7 @@ func (g *Registry) Manifest(repository, reference string) (body []byte, mediaTyp
 		return nil, "", false
 	}
 	rt := route{reference: reference}
-	if h, err := v1.NewHash(reference); err == nil {
+	if h, err := parseDigest(reference); err == nil {
 		rt.digest = h
 	}
 	m, ok := repo.resolve(rt)
@@ -278,7 +278,7 @@ func (g *Registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if kind == KindMount {
 			name, from = query.Get("mount"), query.Get("from")
 		}
-		if h, err := v1.NewHash(name); err == nil {
+		if h, err := parseDigest(name); err == nil {
 			rt.digest = h
 		}
 	}

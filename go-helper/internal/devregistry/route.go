@@ -150,9 +150,10 @@ func named(rt route) (route, error) {
 
 func validName(name string) bool { return len(name) <= maxNameLength && namePattern.MatchString(name) }
 
+// parseDigest knows SHA-256 alone; other algorithms are a registry's choice ("Digests" of the image specification).
 func parseDigest(s string) (v1.Hash, error) {
 	h, err := v1.NewHash(s)
-	if err != nil {
+	if err != nil || h.Algorithm != "sha256" {
 		return v1.Hash{}, fail(http.StatusBadRequest, CodeDigestInvalid, "invalid digest %q", s)
 	}
 	return h, nil
