@@ -50,7 +50,7 @@ func TestInterrupt(t *testing.T) {
 			if !r.Interrupted || r.ExitCode != 130 || r.Copies[0].Status != engine.StatusCopied || r.Copies[1].Status != engine.StatusFailed {
 				t.Errorf("report: %+v", r)
 			}
-			wantContains(t, "report", r.Copies[1].Reason+r.Copies[1].Hint, "interrupted", "the next run goes on from here")
+			wantContains(t, "report", r.Copies[1].Reason+r.Copies[1].Hint, "interrupted", "the next run makes this copy")
 			wantContains(t, "stderr", p.stderr.String(), "interrupted: 1 copied, 1 failed")
 			wantContains(t, "stdout", p.stdout.String(), "copied "+dst.Host+"/quick:1@")
 			for _, e := range dst.Log().Entries() {

@@ -98,12 +98,32 @@ func (c *Console) Follow() {
 	c.signal()
 }
 
-// Rest ends the showing of progress; what was queued before is written first.
+// Rest ends the showing of progress and returns when everything is written and the bars are gone, so that standard
+// output, which may be the same terminal, can be written to.
 func (c *Console) Rest() {
 	c.mu.Lock()
 	c.following = false
 	c.mu.Unlock()
-	c.enqueue(c.renderer.rest)
+	c.await(c.renderer.rest)
+}
+
+// Flush returns when everything is written, for what follows on standard output to come after it.
+func (c *Console) Flush() { c.await(func() {}) }
+
+func (c *Console) await(last func()) {
+	done := make(chan struct{})
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return
+	}
+	c.queue = append(c.queue, func() {
+		last()
+		close(done)
+	})
+	c.mu.Unlock()
+	c.signal()
+	<-done
 }
 
 // Observe takes in one event; it is an [engine.Observer].

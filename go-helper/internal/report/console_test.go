@@ -200,8 +200,15 @@ func TestTerminalDrawsBarsAndLinesAboveThem(t *testing.T) {
 		c.Observe(engine.BlobEnded{Digest: d})
 	}
 	c.Rest()
+	// What is written elsewhere now must not be wiped out by bars that still go away.
+	length := len(out.String())
+	time.Sleep(3 * drawEvery)
+	if after := out.String(); len(after) != length {
+		t.Errorf("drew after it came to rest: %q", after[length:])
+	}
 	c.Error("after the bars")
 	c.Close()
+	c.Rest()
 	if !strings.HasSuffix(out.String(), "after the bars\n") {
 		t.Errorf("ends with %q", out.String()[max(0, len(out.String())-200):])
 	}

@@ -39,6 +39,8 @@ type Copy struct {
 	Status      engine.Status `json:"status"`
 	// Reason says why a copy failed or was skipped.
 	Reason string `json:"reason,omitempty"`
+	// Interrupted tells that a signal is the reason; the next run makes the copy.
+	Interrupted bool `json:"interrupted,omitempty"`
 	// Hint says what can be done about a failure.
 	Hint string `json:"hint,omitempty"`
 	// Digest is what the destination has (planned: would have); empty where it is not known.

@@ -81,7 +81,7 @@ func TestSummaries(t *testing.T) {
 		{Report{}, "nothing to do in 0s"},
 		{Report{Totals: Totals{Unchanged: 40}}, "40 unchanged in 0s"},
 		{Report{Totals: Totals{Planned: 2, Unchanged: 1}, DryRun: true}, "dry run: 2 to copy, 1 unchanged in 0s"},
-		{Report{Totals: Totals{Copied: 1, Skipped: 2}, Interrupted: true}, "interrupted: 1 copied, 2 skipped in 0s"},
+		{Report{Totals: Totals{Copied: 1, Skipped: 2}, Interrupted: true}, "interrupted: 1 copied, 2 skipped in 0s; the next run goes on from there"},
 		{Report{Totals: Totals{Copied: 1}, DockerHub: &DockerHub{PullsSpent: 1, PullsLeft: &left}}, "1 copied in 0s; 1 Docker Hub pull, 76 left"},
 	} {
 		if got := tt.report.Summary(); got != tt.want {

@@ -56,15 +56,15 @@ func (r *Report) Summary() string {
 	if bytes := r.Totals.bytesText(); bytes != "" {
 		text += "; " + bytes
 	}
-	if r.Interrupted {
-		text = "interrupted: " + text
-	}
 	text += " in " + durationText(r.Finished.Sub(r.Started).Round(time.Millisecond))
 	if hub := r.DockerHub; hub != nil {
 		text += "; " + plural(int(hub.PullsSpent), "Docker Hub pull")
 		if hub.PullsLeft != nil {
 			text += fmt.Sprintf(", %d left", *hub.PullsLeft)
 		}
+	}
+	if r.Interrupted {
+		text = "interrupted: " + text + "; the next run goes on from there"
 	}
 	return text
 }

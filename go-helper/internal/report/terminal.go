@@ -106,9 +106,9 @@ func (t *terminal) snapshot(s Snapshot) {
 }
 
 func (t *terminal) addBlob(f Flight) *mpb.Bar {
-	label := fmt.Sprintf("  %.12s %s ", f.Digest.Hex, Clean(tail(f.Source, 36)))
+	label := fmt.Sprintf("  %.12s %s ", f.Digest.Hex, Clean(tail(f.Source, 28)))
 	bar := t.bars.New(0, mpb.BarStyle().Lbound("[").Filler("-").Tip("-").Padding(" ").Rbound("]"),
-		mpb.PrependDecorators(decor.Name(label, decor.WC{W: 52, C: decor.DindentRight})),
+		mpb.PrependDecorators(decor.Name(label, decor.WC{W: 44, C: decor.DindentRight})),
 		mpb.AppendDecorators(decor.Any(func(s decor.Statistics) string {
 			return fmt.Sprintf(" %s/%s", byteText(s.Current), byteText(f.Size))
 		})),

@@ -88,6 +88,7 @@ func (s *session) copyTargets(ctx context.Context, targets []*target, ended func
 		if result.Err != nil {
 			e.copy.Hint = hint(copies[index], result.Err)
 		}
+		e.copy.Interrupted = unfinished
 		for _, a := range e.askers {
 			a.target.copies = append(a.target.copies, e.copy)
 			a.target.interrupted = a.target.interrupted || unfinished

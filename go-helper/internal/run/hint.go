@@ -14,7 +14,7 @@ func hint(c engine.Copy, err error) string {
 	var mismatch *registry.DigestMismatchError
 	switch {
 	case errors.Is(err, engine.ErrInterrupted):
-		return "the next run goes on from here"
+		return "the next run makes this copy"
 	case errors.Is(err, engine.ErrDrift):
 		return "run with --force to repair the destination"
 	case registry.IsDenied(err) && errors.As(err, &refused):

@@ -38,13 +38,14 @@ func (s *session) printCopies(copies []report.Copy) {
 
 // printFailures tells every failure of a target, with its own place.
 func (s *session) printFailures(t *target) {
+	defer s.console.Flush()
 	for _, line := range t.errs {
 		s.console.Error(line)
 	}
 	for i := range t.copies {
 		c := &t.copies[i]
-		if !failing(c.Status) || len(t.errs) > 0 {
-			continue
+		if !failing(c.Status) || c.Interrupted || len(t.errs) > 0 {
+			continue // said otherwise
 		}
 		for _, a := range c.Askers() {
 			if a.Target != t.address {
