@@ -16,21 +16,17 @@ _VALUES = 150  # right of them
 _BAR = 18
 _GAP = 8
 
+# Mid-tones, which stand out from a white page and from a black one: a picture doesn't know its page's theme
+# (prefers-color-scheme is the system's, and a site may have another).
 _STYLE = """
-text { font: 13px system-ui, -apple-system, 'Segoe UI', sans-serif; fill: #24292f }
+text { font: 13px system-ui, -apple-system, 'Segoe UI', sans-serif; fill: #6e7781 }
 .title { font-size: 15px; font-weight: 600 }
-.note { fill: #59636e; font-size: 12px }
+.note { font-size: 12px }
 .axis { stroke: #8c959f; stroke-width: 1 }
-.least { stroke: #24292f; stroke-width: 1.5; stroke-dasharray: 3 3 }
-.ours { fill: #0a7ea4 } .ours2 { fill: #5fb3cc } .peer { fill: #9aa4af } .peer2 { fill: #c9d0d6 }
-.line { fill: none; stroke-width: 2 } .line.ours { stroke: #0a7ea4; fill: none; stroke-width: 3 }
-.c0 { stroke: #b7791f } .c1 { stroke: #805ad5 } .c2 { stroke: #2f855a } .c3 { stroke: #c53030 }
-@media (prefers-color-scheme: dark) {
-  text { fill: #e6edf3 } .note { fill: #9198a1 } .axis { stroke: #656c76 } .least { stroke: #e6edf3 }
-  .ours { fill: #38bdf8 } .ours2 { fill: #1f6f93 } .peer { fill: #6e7681 } .peer2 { fill: #444c56 }
-  .line.ours { stroke: #38bdf8 }
-  .c0 { stroke: #e3b341 } .c1 { stroke: #b794f4 } .c2 { stroke: #68d391 } .c3 { stroke: #fc8181 }
-}
+.least { stroke: #cf6a18; stroke-width: 2; stroke-dasharray: 3 3 }
+.ours { fill: #0d8bb8 } .ours2 { fill: #63bdd8 } .peer { fill: #848d97 } .peer2 { fill: #b6bec7 }
+.line { fill: none; stroke-width: 2 } .line.ours { stroke: #0d8bb8; fill: none; stroke-width: 3 }
+.c0 { stroke: #b7791f } .c1 { stroke: #8b6fd1 } .c2 { stroke: #2f9e6a } .c3 { stroke: #d1495b }
 """
 
 
@@ -112,7 +108,7 @@ def curves(title: str, note: str, x_title: str, y_title: str, lines: dict[str, l
     canvas = _Canvas()
     canvas.text(0, 18, title, "title")
     canvas.text(0, 37, note, "note")
-    left, top, right, bottom = 40.0, 60.0, WIDTH - 110.0, 320.0
+    left, top, right, bottom = 40.0, 75.0, WIDTH - 150.0, 335.0
     x_most = max(x for points in lines.values() for x, _ in points)
     y_most = max(y for points in lines.values() for _, y in points)
 
