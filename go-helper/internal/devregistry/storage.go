@@ -11,8 +11,8 @@ import (
 type storage interface {
 	// open reads content; the error is fs.ErrNotExist where there is none.
 	open(h v1.Hash) (io.ReadSeekCloser, int64, error)
-	// create starts new content of perhaps sizeHint bytes (0: unknown).
-	create(sizeHint int64) (contentWriter, error)
+	// create starts new content.
+	create() (contentWriter, error)
 
 	linkBlob(repository string, h v1.Hash) error
 	unlinkBlob(repository string, h v1.Hash) error
@@ -36,6 +36,8 @@ type loader interface {
 // contentWriter is content that has no digest yet.
 type contentWriter interface {
 	io.Writer
+	// reserve makes room for n more bytes, where that saves work.
+	reserve(n int64)
 	// truncate drops what came after the first n bytes.
 	truncate(n int64) error
 	// commit files it under its digest, which the caller has checked. Nothing else may be called after it.

@@ -86,7 +86,7 @@ func (s *diskStorage) open(h v1.Hash) (io.ReadSeekCloser, int64, error) {
 	return f, info.Size(), nil
 }
 
-func (s *diskStorage) create(int64) (contentWriter, error) {
+func (s *diskStorage) create() (contentWriter, error) {
 	f, err := os.CreateTemp(s.tmp(), "upload-")
 	if err != nil {
 		return nil, err
@@ -137,7 +137,7 @@ func (s *diskStorage) unlinkBlob(repository string, h v1.Hash) error {
 }
 
 func (s *diskStorage) putManifest(repository string, m *manifest) error {
-	w, err := s.create(0)
+	w, err := s.create()
 	if err != nil {
 		return err
 	}
@@ -222,6 +222,8 @@ type diskWriter struct {
 }
 
 func (w *diskWriter) Write(p []byte) (int, error) { return w.file.Write(p) }
+
+func (*diskWriter) reserve(int64) {}
 
 func (w *diskWriter) truncate(n int64) error {
 	if err := w.file.Truncate(n); err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"io/fs"
+	"slices"
 	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -34,9 +35,7 @@ func (s *memoryStorage) open(h v1.Hash) (io.ReadSeekCloser, int64, error) {
 	return readSeekNopCloser{bytes.NewReader(b)}, int64(len(b)), nil
 }
 
-func (s *memoryStorage) create(sizeHint int64) (contentWriter, error) {
-	return &memoryWriter{storage: s, buf: make([]byte, 0, min(max(sizeHint, 0), maxPreallocated))}, nil
-}
+func (s *memoryStorage) create() (contentWriter, error) { return &memoryWriter{storage: s}, nil }
 
 func (*memoryStorage) linkBlob(string, v1.Hash) error       { return nil }
 func (*memoryStorage) unlinkBlob(string, v1.Hash) error     { return nil }
@@ -55,6 +54,12 @@ type memoryWriter struct {
 func (w *memoryWriter) Write(p []byte) (int, error) {
 	w.buf = append(w.buf, p...)
 	return len(p), nil
+}
+
+func (w *memoryWriter) reserve(n int64) {
+	if n > 0 {
+		w.buf = slices.Grow(w.buf, int(min(n, maxPreallocated)))
+	}
 }
 
 func (w *memoryWriter) truncate(n int64) error {

@@ -43,6 +43,15 @@ type abortUpload struct{ error }
 
 func (e abortUpload) Unwrap() error { return e.error }
 
+// reserve makes room for a body.
+func (u *upload) reserve(n int64) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !u.closed {
+		u.writer.reserve(n)
+	}
+}
+
 // begin makes the caller the one who may write.
 func (u *upload) begin() (turn, offset int64) {
 	u.mu.Lock()
@@ -115,7 +124,7 @@ func (u *upload) discard() error {
 
 // newUpload opens a session.
 func (c *call) newUpload(repo *repository) (*upload, error) {
-	writer, err := c.registry.storage.create(c.r.ContentLength)
+	writer, err := c.registry.storage.create()
 	if err != nil {
 		return nil, fmt.Errorf("starting an upload: %w", err)
 	}
@@ -390,6 +399,7 @@ func (c *call) receive(u *upload, turn int64) (int64, error) {
 			return 0, err
 		}
 	}
+	u.reserve(c.r.ContentLength)
 	buffer := buffers.Get().(*[]byte)
 	defer buffers.Put(buffer)
 	var received int64
