@@ -85,3 +85,90 @@ def test_list_package_mirror_publish(
     ]
     assert len({entry["report"] for entry in data.values()}) == 1
     assert json.loads(Path(data["3rdparty/base:os"]["report"]).read_text())["command"]
+
+
+def test_quickstart(quickstart: PantsProject, source: DevRegistry, dev_destination: DevRegistry) -> None:
+    source.seed()
+    for path in ("3rdparty/apps/backend.txt", "3rdparty/apps/frontend.txt", "3rdparty/charts/images.txt"):
+        quickstart.replace(path, "127.0.0.1:5000", source.host)
+    quickstart.replace("pants.toml", "127.0.0.1:5001", dev_destination.host)
+    quickstart.commit()
+
+    first = quickstart.run("publish", "::").succeeded()
+    for line in (
+        "3rdparty/apps/backend.txt: 3 copied",
+        "3rdparty/apps/frontend.txt: 1 copied",
+        "3rdparty/charts:charts: 2 copied",
+    ):
+        assert f"✓ {line}" in first.stdout
+    for reference, mirrored in {
+        "web:1.0": "apps/web:1.0",
+        "api:2.3": "apps/api:2.3",
+        "worker:2.3": "apps/worker:stable",
+        "charts/hello:0.1.0": "charts/hello:0.1.0",
+        "tools:5.1": "tools:5.1",
+    }.items():
+        assert source.digest(reference) == dev_destination.digest(mirrored) is not None
+
+    again = quickstart.run("mirror", "::").succeeded()
+    assert "copied" not in again.stdout
+
+    quickstart.replace("3rdparty/apps/frontend.txt", "web:1.0", "web:1.0\n" + source.host + "/api:latest")
+    changed = quickstart.run("--changed-since=HEAD", "list").succeeded()
+    assert changed.stdout.split() == ["3rdparty/apps/frontend.txt"]
+    mirrored = quickstart.run("--changed-since=HEAD", "mirror").succeeded()
+    assert mirrored.stdout.count("✓") == 1
+    assert source.digest("api:latest") == dev_destination.digest("apps/api:latest") is not None
+
+
+@pytest.fixture
+def fifty(project: PantsProject, source: DevRegistry, dev_destination: DevRegistry) -> PantsProject:
+    """Fifty lists of one image each; all images have a layer in common."""
+    for i in range(50):
+        source.push_image(f"app{i}:1", b"common", f"layer {i}".encode())
+    project.write({"3rdparty/BUILD": "docker_mirror_images(sources=['*.txt'])"})
+    project.write({f"3rdparty/app{i}.txt": f"{source.host}/app{i}:1\n" for i in range(50)})
+    project.use_registry(dev_destination.host)
+    project.commit()
+    return project
+
+
+def test_the_engine_runs_once_for_fifty_lists(
+    fifty: PantsProject, dev_destination: DevRegistry, tmp_path: Path
+) -> None:
+    output = tmp_path / "publish.json"
+    published = fifty.run("publish", f"--output={output}", "::").succeeded()
+    for i in range(50):
+        assert f"✓ 3rdparty/app{i}.txt: 1 copied" in published.stdout
+        assert f"✓ 3rdparty/app{i}.txt published to {dev_destination.host}." in published.stderr
+        assert dev_destination.digest(f"app{i}:1")
+    # One report, one run: it has the copies of all targets. Each process would else have written its own.
+    (report_file,) = {entry["report"] for entry in json.loads(output.read_text())}
+    report = json.loads(Path(report_file).read_text())
+    assert len(report["targets"]) == len(report["copies"]) == 50
+    # Only one run over all of them can upload the common layer once, and know where to mount it from.
+    assert report["bytes"]["up"] < 50 * len(b"common") + 100_000
+
+    mirrored = fifty.run("mirror", "--output=report.json", "::").succeeded()
+    assert mirrored.stdout.count("1 unchanged") == 50
+    assert len(json.loads((fifty.directory / "report.json").read_text())["targets"]) == 50
+
+
+def test_a_failed_target_fails_alone(lists: PantsProject, source: DevRegistry, destination: Registry) -> None:
+    lists.write({"3rdparty/team/tools.txt": f"{source.host}/team/tool:missing\n"})
+
+    published = lists.run("publish", "::").failed(1)
+    assert f"✓ 3rdparty/team/apps.txt published to {destination.host}." in published.stderr
+    assert f"✓ 3rdparty/base:os published to {destination.host}." in published.stderr
+    assert f"✕ 3rdparty/team/tools.txt failed for {destination.host}." in published.stderr
+    assert source.digest("team/app:1") == destination.digest("apps/app:stable") is not None
+
+    mirrored = lists.run("mirror", "::").failed(1)
+    assert "✓ 3rdparty/base:os: 1 unchanged" in mirrored.stdout
+    assert "✗ 3rdparty/team/tools.txt" in mirrored.stdout
+    assert "3rdparty/team/tools.txt:1" in mirrored.stdout + mirrored.stderr
+
+    lists.write({"3rdparty/base/os.txt": "two words here\n", "3rdparty/team/tools.txt": "Bad\n"})
+    bad = lists.run("mirror", "::").failed(2)
+    assert "3rdparty/base/os.txt:1: " in bad.stderr
+    assert "3rdparty/team/tools.txt:1: " in bad.stderr
