@@ -76,11 +76,13 @@ func (c *call) deleteBlob() error {
 // cdnSignature is no secret: it only shows that the client followed the redirect as it was given.
 const cdnSignature = "as-given"
 
+// errAuthorizationOnCDN is Amazon S3's "Only one auth mechanism allowed".
+var errAuthorizationOnCDN = fail(http.StatusBadRequest, "INVALID_ARGUMENT", "only one authentication mechanism is allowed; the URL is signed")
+
 // getFromCDN is the other host that RedirectBlobs sends clients to.
 func (c *call) getFromCDN() error {
 	if c.r.Header.Get("Authorization") != "" {
-		// Amazon S3: "Only one auth mechanism allowed".
-		return fail(http.StatusBadRequest, "INVALID_ARGUMENT", "only one authentication mechanism is allowed; the signature is in the query")
+		return errAuthorizationOnCDN
 	}
 	if c.r.URL.Query().Get("signature") != cdnSignature {
 		return fail(http.StatusForbidden, CodeDenied, "the signature is missing or wrong")

@@ -45,6 +45,9 @@ type Dialect struct {
 	// LocationQuery is added to an upload's Location; whoever drops it is refused. Quay and GitLab keep a session's state
 	// in several parameters.
 	LocationQuery string
+	// UploadElsewhere puts an upload's Location on another host and port, which takes no Authorization header: the URL is all
+	// that is needed there. The specification allows any URL ("Location: <location>").
+	UploadElsewhere bool
 
 	// NoDigestOnHead leaves Docker-Content-Digest out of the answer to a HEAD for a manifest: a SHOULD in the
 	// specification that old Artifactory versions leave out.

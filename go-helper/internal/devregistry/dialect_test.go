@@ -300,3 +300,40 @@ func TestRefuseForeignLayers(t *testing.T) {
 		types.DockerManifestSchema2, types.DockerConfigJSON, config, types.DockerForeignLayer, hashOf([]byte("abc")))
 	c.want(http.StatusInternalServerError, http.MethodPut, "/v2/a/manifests/v1", body, "Content-Type", string(types.DockerManifestSchema2))
 }
+
+func TestUploadElsewhere(t *testing.T) {
+	c := start(t, devregistry.Options{Dialect: devregistry.Dialect{
+		UploadElsewhere: true, Auth: devregistry.Auth{Scheme: devregistry.AuthBasic},
+	}})
+	blob, h := content(1000, "a")
+	c.header.Set("Authorization", "Basic bWU6c2VjcmV0")
+	location := c.upload("a")
+	if location.Host == c.server.Host {
+		t.Errorf("Location is on the same host: %s", location)
+	}
+	c.want(http.StatusBadRequest, http.MethodPut, withDigest(location, h), blob)
+	c.header.Del("Authorization")
+	one := c.want(http.StatusAccepted, http.MethodPatch, location.String(), blob[:10])
+	c.want(http.StatusCreated, http.MethodPut, withDigest(c.location(one), h), blob[10:])
+	c.want(http.StatusUnauthorized, http.MethodHead, "http://"+location.Host+"/v2/a/blobs/"+h.String(), nil)
+}
+
+func TestPlantManifest(t *testing.T) {
+	c := start(t, devregistry.Options{})
+	const schema1 = `{"schemaVersion":1,"name":"a","tag":"v1"}`
+	if err := c.server.PlantManifest("a", "v1", string(types.DockerManifestSchema1Signed), []byte(schema1)); err != nil {
+		t.Fatal(err)
+	}
+	a := c.want(http.StatusOK, http.MethodGet, "/v2/a/manifests/v1", nil)
+	if string(a.body) != schema1 || a.Header.Get("Content-Type") != string(types.DockerManifestSchema1Signed) {
+		t.Errorf("%s: %s", a.Header.Get("Content-Type"), a.body)
+	}
+	// Bytes that aren't what the digest says.
+	_, h := content(10, "a")
+	if err := c.server.PlantManifest("a", h.String(), string(types.DockerManifestSchema2), []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	if a := c.want(http.StatusOK, http.MethodGet, "/v2/a/manifests/"+h.String(), nil); string(a.body) != "{}" {
+		t.Errorf("%s", a.body)
+	}
+}

@@ -88,6 +88,9 @@ type Faults struct {
 	// Latency is waited before each answer; Jitter adds up to so much.
 	Latency, Jitter time.Duration
 
+	// Bandwidth is bytes a second of bodies, shared by all requests, for each direction; 0 is no limit.
+	Bandwidth int64
+
 	// RejectEvery answers every Nth request with RejectStatus (503).
 	RejectEvery  int
 	RejectStatus int
@@ -165,6 +168,7 @@ type faultState struct {
 	Faults
 	requests, mounts, downloads, uploads, writes atomic.Int64
 	rate                                         rateLimiter
+	down, up                                     *rateLimiter // nil: no limit
 }
 
 func newFaultState(f Faults) *faultState {
@@ -175,7 +179,11 @@ func newFaultState(f Faults) *faultState {
 	if burst == 0 {
 		burst = max(f.Rate, 1)
 	}
-	return &faultState{Faults: f, rate: rateLimiter{rate: f.Rate, burst: burst, tokens: burst, last: time.Now()}}
+	s := &faultState{Faults: f, rate: rateLimiter{rate: f.Rate, burst: burst, tokens: burst, last: time.Now()}}
+	if f.Bandwidth > 0 {
+		s.down, s.up = newBandwidth(f.Bandwidth), newBandwidth(f.Bandwidth)
+	}
+	return s
 }
 
 func nth(n int64, every int) bool { return every > 0 && n%int64(every) == 0 }
@@ -267,12 +275,37 @@ type rateLimiter struct {
 	last        time.Time
 }
 
-func (l *rateLimiter) allow() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// newBandwidth lets at most 20 ms' worth of bytes through at once.
+func newBandwidth(bytesPerSecond int64) *rateLimiter {
+	rate := float64(bytesPerSecond)
+	return &rateLimiter{rate: rate, burst: rate / 50, last: time.Now()}
+}
+
+func (l *rateLimiter) fill() {
 	now := time.Now()
 	l.tokens = min(l.burst, l.tokens+now.Sub(l.last).Seconds()*l.rate)
 	l.last = now
+}
+
+// wait takes n tokens, into debt where need be, and sleeps until the debt is paid. A nil limiter never waits.
+func (l *rateLimiter) wait(n int) {
+	if l == nil || n == 0 {
+		return
+	}
+	l.mu.Lock()
+	l.fill()
+	l.tokens -= float64(n)
+	debt := -l.tokens / l.rate
+	l.mu.Unlock()
+	if debt > 0 {
+		time.Sleep(time.Duration(debt * float64(time.Second)))
+	}
+}
+
+func (l *rateLimiter) allow() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fill()
 	if l.tokens < 1 {
 		return false
 	}

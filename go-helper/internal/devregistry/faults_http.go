@@ -41,6 +41,7 @@ type responseWriter struct {
 	record *record
 	fault  *Fault
 	stall  func(time.Duration)
+	limit  *rateLimiter // the bandwidth; nil: none
 
 	wroteHeader bool
 	sent        int64
@@ -49,8 +50,8 @@ type responseWriter struct {
 	corrupt     bool
 }
 
-func newResponseWriter(w http.ResponseWriter, rec *record, fault *Fault, stall func(time.Duration)) *responseWriter {
-	return &responseWriter{ResponseWriter: w, record: rec, fault: fault, stall: stall, cutAt: -1, stallAt: -1}
+func newResponseWriter(w http.ResponseWriter, rec *record, fault *Fault, limit *rateLimiter, stall func(time.Duration)) *responseWriter {
+	return &responseWriter{ResponseWriter: w, record: rec, fault: fault, limit: limit, stall: stall, cutAt: -1, stallAt: -1}
 }
 
 // Unwrap is for http.ResponseController.
@@ -93,6 +94,7 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 			part[len(part)/2] ^= 1
 			w.corrupt = false
 		}
+		w.limit.wait(len(part))
 		n, err := w.ResponseWriter.Write(part)
 		written += n
 		w.sent += int64(n)
@@ -121,7 +123,7 @@ func (w *responseWriter) ReadFrom(r io.Reader) (int64, error) {
 		w.WriteHeader(http.StatusOK)
 	}
 	inner, ok := w.ResponseWriter.(io.ReaderFrom)
-	if !ok || w.fault.LoseAnswer || w.cutAt >= 0 || w.stallAt >= 0 || w.corrupt {
+	if !ok || w.fault.LoseAnswer || w.cutAt >= 0 || w.stallAt >= 0 || w.corrupt || w.limit != nil {
 		return io.Copy(struct{ io.Writer }{w}, r)
 	}
 	n, err := inner.ReadFrom(r)
@@ -152,14 +154,15 @@ type requestBody struct {
 	record   *record
 	stall    func(time.Duration)
 	stallFor time.Duration
+	limit    *rateLimiter // the bandwidth; nil: none
 	received int64
 	cutAt    int64
 	stallAt  int64
 }
 
-func newRequestBody(r *http.Request, rec *record, fault *Fault, stall func(time.Duration)) *requestBody {
+func newRequestBody(r *http.Request, rec *record, fault *Fault, limit *rateLimiter, stall func(time.Duration)) *requestBody {
 	return &requestBody{
-		ReadCloser: r.Body, record: rec, stall: stall, stallFor: fault.StallFor,
+		ReadCloser: r.Body, record: rec, stall: stall, stallFor: fault.StallFor, limit: limit,
 		cutAt: fault.CutUpload.in(r.ContentLength), stallAt: fault.StallUpload.in(r.ContentLength),
 	}
 }
@@ -178,6 +181,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.received += int64(n)
 	b.record.up.Add(int64(n))
+	b.limit.wait(n)
 	return n, err
 }
 

@@ -260,3 +260,18 @@ func TestHalfway(t *testing.T) {
 		c.server.SetFaults(devregistry.Faults{})
 	}
 }
+
+func TestBandwidth(t *testing.T) {
+	c := start(t, devregistry.Options{Faults: devregistry.Faults{Bandwidth: 2_000_000}})
+	blob, h := content(400_000, "a")
+	for _, move := range []func(){
+		func() { c.push("a", blob) },
+		func() { c.want(http.StatusOK, http.MethodGet, "/v2/a/blobs/"+h.String(), nil) },
+	} {
+		began := time.Now()
+		move()
+		if took := time.Since(began); took < 150*time.Millisecond {
+			t.Errorf("400 kB at 2 MB/s took %s", took)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package devregistry
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -191,6 +192,31 @@ func (g *Registry) RemoveManifest(repository string, h v1.Hash) error {
 	return err
 }
 
+// PlantManifest puts a manifest in unchecked, under a tag or any digest, for tests of clients that meet a hostile or
+// ancient registry: schema 1, digests that don't match, children that aren't there. It isn't kept on disk.
+func (g *Registry) PlantManifest(repository, reference, mediaType string, body []byte) error {
+	h, _, err := v1.SHA256(bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	tag := reference
+	if named, err := parseDigest(reference); err == nil {
+		h, tag = named, ""
+	}
+	m := &manifest{digest: h, mediaType: mediaType, body: body}
+	if parsed, err := parseManifest(h, mediaType, body); err == nil {
+		m = parsed
+	}
+	repo := g.repositoryFor(repository)
+	repo.mu.Lock()
+	defer repo.mu.Unlock()
+	repo.manifests[h] = m
+	if tag != "" {
+		repo.tags[tag] = h
+	}
+	return nil
+}
+
 // OpenUploads counts the upload sessions that were neither completed nor cancelled.
 func (g *Registry) OpenUploads() int {
 	g.mu.RLock()
@@ -287,12 +313,13 @@ func (g *Registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Method: r.Method, Path: r.URL.RequestURI(), Kind: kind, Repository: rt.repository, Reference: rt.reference,
 		Digest: rt.digest, From: from, Authorization: scheme,
 	})
-	fault := g.faults.Load().pick(Request{
+	faults := g.faults.Load()
+	fault := faults.pick(Request{
 		Method: r.Method, Kind: kind, Repository: rt.repository, Reference: rt.reference, Digest: rt.digest, From: from, HTTP: r,
 	})
 	stall := func(d time.Duration) { g.stall(r.Context(), d) }
-	writer := newResponseWriter(w, rec, fault, stall)
-	r.Body = newRequestBody(r, rec, fault, stall)
+	writer := newResponseWriter(w, rec, fault, faults.down, stall)
+	r.Body = newRequestBody(r, rec, fault, faults.up, stall)
 	c := &call{route: rt, from: from, registry: g, dialect: g.dialect.Load(), w: writer, r: r}
 	defer func() {
 		aborted := recover()
@@ -351,7 +378,11 @@ func (c *call) serve() error {
 	case resourceCDN:
 		return c.getFromCDN()
 	}
-	if err := c.authorize(); err != nil {
+	if c.resource == resourceUpload && c.dialect.UploadElsewhere && c.onCDN() {
+		if c.r.Header.Get("Authorization") != "" {
+			return errAuthorizationOnCDN
+		}
+	} else if err := c.authorize(); err != nil {
 		return err
 	}
 	if c.resource == resourcePing {
@@ -415,6 +446,16 @@ func (c *call) url(pathAndQuery string) string {
 		scheme = "https"
 	}
 	return (&url.URL{Scheme: scheme, Host: c.r.Host}).String() + pathAndQuery
+}
+
+// onCDN tells whether the request came to the other host.
+func (c *call) onCDN() bool {
+	base, err := c.registry.cdnBase()
+	if err != nil {
+		return false
+	}
+	_, host, _ := strings.Cut(base, "://")
+	return host == c.r.Host
 }
 
 // location is what a Location header says.

@@ -168,7 +168,9 @@ func (c *call) startUpload() error {
 	if err != nil {
 		return err
 	}
-	c.uploadHeaders(u, u.offset())
+	if err := c.uploadHeaders(u, u.offset()); err != nil {
+		return err
+	}
 	if c.dialect.MinChunk > 0 {
 		c.w.Header().Set("OCI-Chunk-Min-Length", strconv.FormatInt(c.dialect.MinChunk, 10))
 	}
@@ -236,7 +238,7 @@ func unpackState(s string) (id string, offset int64, err error) {
 }
 
 // uploadHeaders are those of every answer about a session.
-func (c *call) uploadHeaders(u *upload, offset int64) {
+func (c *call) uploadHeaders(u *upload, offset int64) error {
 	query := ""
 	if !c.dialect.PlainLocation {
 		query = "_state=" + packState(u.id, offset)
@@ -248,12 +250,21 @@ func (c *call) uploadHeaders(u *upload, offset int64) {
 	if query != "" {
 		location += "?" + query
 	}
+	location = c.location(location)
+	if c.dialect.UploadElsewhere {
+		base, err := c.registry.cdnBase()
+		if err != nil {
+			return err
+		}
+		location = base + strings.TrimPrefix(location, c.url(""))
+	}
 	header := c.w.Header()
-	header.Set("Location", c.location(location))
+	header.Set("Location", location)
 	header.Set("Docker-Upload-UUID", u.id)
 	// Inclusive: the specification has no way to say "nothing yet", and distribution says 0-0.
 	header.Set("Range", "0-"+strconv.FormatInt(max(offset-1, 0), 10))
 	header.Set("Content-Length", "0")
+	return nil
 }
 
 // created answers 201 for a blob.
@@ -276,7 +287,9 @@ func (c *call) uploadStatus() error {
 	}
 	// A status says where the next request begins, so whoever still writes has lost the session.
 	_, offset := u.begin()
-	c.uploadHeaders(u, offset)
+	if err := c.uploadHeaders(u, offset); err != nil {
+		return err
+	}
 	if c.dialect.ZeroUploadStatus {
 		c.w.Header().Set("Range", "0-0")
 	}
@@ -316,7 +329,9 @@ func (c *call) patchUpload() error {
 	u.short = received < c.dialect.MinChunk
 	offset = u.size
 	u.mu.Unlock()
-	c.uploadHeaders(u, offset)
+	if err := c.uploadHeaders(u, offset); err != nil {
+		return err
+	}
 	c.w.WriteHeader(http.StatusAccepted)
 	return nil
 }
