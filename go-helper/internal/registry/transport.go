@@ -10,8 +10,9 @@ import (
 const (
 	// Small requests are many and short: small buffers keep 64 connections cheap.
 	smallBuffer = 16 << 10
-	// Blob bodies are few and long.
-	bulkBuffer = 128 << 10
+	// Blob bodies are few and long. The engine reads them in far larger pieces, which pass this buffer by: a
+	// larger one would only copy every byte once more.
+	bulkBuffer = 32 << 10
 	// uploadSendBuffer bounds what is under way, and so lost, when a server refuses a body.
 	uploadSendBuffer = 512 << 10
 	// maxIdle is above any number of connections that a window and the transfers need, so that none is thrown
