@@ -368,3 +368,52 @@ func TestVersionAndCompletion(t *testing.T) {
 		}
 	}
 }
+
+func TestVerifyFindsDamageAndForceRepairsIt(t *testing.T) {
+	t.Parallel()
+	w := newWorkplace(t)
+	src, dst := startRegistry(t), startRegistry(t)
+	pushImage(t, src.Host+"/app:1", 4096, 2)
+	w.write("images.txt", src.Host+"/app:1\n")
+	w.run(0, "copy", "--registry", dst.Host, "images.txt")
+	w.run(0, "copy", "--registry", dst.Host, "--verify", "images.txt")
+
+	var blob v1.Hash
+	for uploaded := range dst.Log().Uploads() {
+		blob = uploaded.Digest
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, dst.URL+"/v2/app/blobs/"+blob.String(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil || answer.StatusCode != http.StatusAccepted {
+		t.Fatalf("deleting a blob: %v, %v", answer, err)
+	}
+	answer.Body.Close()
+
+	w.run(0, "copy", "--registry", dst.Host, "images.txt") // an equal digest is trusted
+	dst.Log().Reset()
+	p := w.run(1, "copy", "--registry", dst.Host, "--verify", "images.txt")
+	wantContains(t, "stderr", p.stderr.String(), "images.txt:1: ", blob.String(), "--force")
+	for _, e := range dst.Log().Entries() {
+		if e.Method != http.MethodGet && e.Method != http.MethodHead {
+			t.Errorf("--verify sent %s %s", e.Method, e.Path)
+		}
+	}
+	w.run(0, "copy", "--registry", dst.Host, "--force", "images.txt")
+	w.run(0, "copy", "--registry", dst.Host, "--verify", "images.txt")
+}
+
+func TestOnlyAndLabel(t *testing.T) {
+	t.Parallel()
+	w := newWorkplace(t)
+	src, dst := startRegistry(t), startRegistry(t)
+	pushImage(t, src.Host+"/one:1", 512, 1)
+	pushImage(t, src.Host+"/two:1", 512, 1)
+	w.write("images.txt", src.Host+"/one:1 AS first\n"+src.Host+"/two:1\n")
+	w.run(2, "copy", "--registry", dst.Host, "--only", "third", "images.txt")
+	p := w.run(0, "copy", "--registry", dst.Host, "--only", "first", "images.txt")
+	wantContains(t, "stderr", p.stderr.String(), "1 copied")
+	w.run(2, "copy", "--registry", dst.Host, "--label", "prod", "images.txt")
+}

@@ -9,6 +9,7 @@ import (
 func newCopy(code *run.Code, streams run.Streams) *cobra.Command {
 	settings := run.Settings{Streams: streams, Version: version, Command: "copy"}
 	var lists listFlags
+	var choice run.Choice
 	c := &cobra.Command{
 		Use:   "copy [flags] [FILE...|-]",
 		Short: "Copy the images of lists",
@@ -20,11 +21,12 @@ list has copy specs ({"src": …, "dst": …, "transform": {"limitPlatforms": [�
   docker-mirror copy specs.json
   echo alpine:3.22 | docker-mirror copy --registry registry.example`,
 		RunE: func(c *cobra.Command, files []string) error {
-			*code = run.Copy(c.Context(), settings, run.Lists{Files: files, Format: lists.format}, lists.settings())
+			*code = run.Copy(c.Context(), settings, run.Lists{Files: files, Format: lists.format}, lists.settings(), choice)
 			return nil
 		},
 	}
 	lists.add(c)
+	addChoiceFlags(c, &choice)
 	addRunFlags(c, &settings)
 	return c
 }

@@ -68,6 +68,11 @@ func addRunFlags(c *cobra.Command, s *run.Settings) {
 	flags.BoolVar(&s.Verify, "verify", false, "compare the destinations' content in depth, and write nothing unless with --force")
 }
 
+func addChoiceFlags(c *cobra.Command, choice *run.Choice) {
+	c.Flags().StringArrayVar(&choice.Only, "only", nil, "take only the image with this `NAME`, its AS name or the image itself; repeatable")
+	c.Flags().StringArrayVar(&choice.Labels, "label", nil, "take only images with this `LABEL`; repeatable")
+}
+
 func complete(c *cobra.Command, flag string, values []string) {
 	must(c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)))
 }

@@ -9,16 +9,18 @@ import (
 func newMirror(code *run.Code, streams run.Streams) *cobra.Command {
 	settings := run.Settings{Streams: streams, Version: version, Command: "mirror"}
 	var batch string
+	var choice run.Choice
 	c := &cobra.Command{
 		Use:    "mirror [flags] --batch FILE",
 		Short:  "Copy the plans of a batch in one run, for pants mirror",
 		Hidden: true, // for the Pants rules
 		Args:   cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			*code = run.Mirror(c.Context(), settings, batch)
+			*code = run.Mirror(c.Context(), settings, batch, choice)
 			return nil
 		},
 	}
+	addChoiceFlags(c, &choice)
 	addRunFlags(c, &settings)
 	c.Flags().StringVar(&batch, "batch", "", "`FILE` with the targets and their plans")
 	must(c.MarkFlagRequired("batch"))

@@ -32,6 +32,7 @@ type Console struct {
 type renderer interface {
 	// interval is how often a snapshot is wanted, delay when the first; a run that is over before stays quiet.
 	interval() (delay, every time.Duration)
+	expect([]engine.Copy)
 	snapshot(Snapshot)
 	event(engine.Event)
 	// tellsEvents is true where event shows every pause and retry by itself.
@@ -96,6 +97,11 @@ func (c *Console) Follow() {
 	c.following = true
 	c.mu.Unlock()
 	c.signal()
+}
+
+// Expect tells which copies the engine will run: events know them by their index.
+func (c *Console) Expect(copies []engine.Copy) {
+	c.enqueue(func() { c.renderer.expect(copies) })
 }
 
 // Rest ends the showing of progress and returns when everything is written and the bars are gone, so that standard

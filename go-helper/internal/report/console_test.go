@@ -14,6 +14,7 @@ import (
 	"github.com/vbauerster/mpb/v8"
 
 	"docker-mirror/go-helper/internal/engine"
+	"docker-mirror/go-helper/internal/reference"
 )
 
 // buffer is written by one goroutine while a test reads it.
@@ -221,6 +222,11 @@ func TestJSONLines(t *testing.T) {
 	t.Parallel()
 	var out buffer
 	c := newConsole(eager{newJSONLines(&out, time.Now)}, false, time.Now)
+	c.Expect([]engine.Copy{{
+		Source:      reference.Reference{Registry: "registry.example", Repository: "app", Tag: "1"},
+		Destination: reference.Reference{Registry: "mirror.example", Repository: "app", Tag: "1"},
+		Origin:      "images.txt:1",
+	}})
 	c.Observe(engine.RunStarted{Copies: 1})
 	c.Observe(engine.BlobStarted{Digest: hash('a'), Size: 10, Source: "s/app"})
 	c.Observe(engine.BlobRead{Digest: hash('a'), Bytes: 10})
@@ -249,7 +255,7 @@ func TestJSONLines(t *testing.T) {
 		}
 		switch e.Event {
 		case "copy_ended":
-			if e.Index == nil || *e.Index != 0 || e.Status != engine.StatusCopied || e.Digest != hash('b').String() {
+			if e.Source != "registry.example/app:1" || e.Destination != "mirror.example/app:1" || e.Origin != "images.txt:1" || e.Status != engine.StatusCopied || e.Digest != hash('b').String() {
 				t.Errorf("%q", line)
 			}
 		case "error":

@@ -12,12 +12,13 @@ import (
 type jsonLines struct {
 	encoder *json.Encoder
 	now     func() time.Time
+	copies  []engine.Copy
 }
 
 func newJSONLines(w io.Writer, now func() time.Time) *jsonLines {
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
-	return &jsonLines{encoder, now}
+	return &jsonLines{encoder: encoder, now: now}
 }
 
 // jsonEvent is a line of --progress json. Event tells which of the other keys are there.
@@ -29,14 +30,16 @@ type jsonEvent struct {
 	Registry   string `json:"registry,omitempty"`
 	Repository string `json:"repository,omitempty"`
 	From       string `json:"from,omitempty"`
-	Source     string `json:"source,omitempty"`
-	Digest     string `json:"digest,omitempty"`
-	Size       int64  `json:"size,omitempty"`
-	Error      string `json:"error,omitempty"`
+	// Source is a blob's repository, or a copy's image.
+	Source      string `json:"source,omitempty"`
+	Destination string `json:"destination,omitempty"` // of a copy
+	Origin      string `json:"origin,omitempty"`      // of a copy, file:line
+	Digest      string `json:"digest,omitempty"`
+	Size        int64  `json:"size,omitempty"`
+	Error       string `json:"error,omitempty"`
 	// WaitSeconds is how long a registry is left alone, or a retry waits.
 	WaitSeconds float64 `json:"wait_seconds,omitempty"`
 
-	Index  *int          `json:"index,omitempty"` // of the copy in report.json
 	Status engine.Status `json:"status,omitempty"`
 	Bytes  *engine.Bytes `json:"bytes,omitempty"`
 
@@ -66,6 +69,8 @@ func (j *jsonLines) write(e jsonEvent) {
 	_ = j.encoder.Encode(e) // a closed standard error ends no run
 }
 
+func (j *jsonLines) expect(copies []engine.Copy) { j.copies = copies }
+
 func (j *jsonLines) snapshot(s Snapshot) {
 	p := &jsonProgress{
 		ElapsedSeconds: s.Elapsed.Seconds(), Copies: s.Copies, Ended: s.Ended, Failed: s.Failed,
@@ -92,10 +97,15 @@ func (j *jsonLines) event(event engine.Event) {
 	case engine.BlobMounted:
 		j.write(jsonEvent{Event: "blob_mounted", Registry: e.Registry, Repository: e.Repository, From: e.From, Digest: e.Digest.String(), Size: e.Size})
 	case engine.CopyEnded:
-		j.write(jsonEvent{
-			Event: "copy_ended", Index: &e.Index, Status: e.Result.Status, Digest: hashText(e.Result.Digest),
+		line := jsonEvent{
+			Event: "copy_ended", Status: e.Result.Status, Digest: hashText(e.Result.Digest),
 			Error: errorText(e.Result.Err), Bytes: &e.Result.Bytes,
-		})
+		}
+		if e.Index < len(j.copies) {
+			c := j.copies[e.Index]
+			line.Source, line.Destination, line.Origin = c.Source.String(), c.Destination.String(), c.Origin
+		}
+		j.write(line)
 	case engine.RegistryPaused:
 		j.write(jsonEvent{Event: "registry_paused", Registry: e.Registry, WaitSeconds: e.For.Seconds(), Message: Clean(e.Reason)})
 	case engine.Retried:

@@ -23,6 +23,8 @@ func (p *plain) interval() (delay, every time.Duration) {
 	return 5 * time.Second, 5 * time.Second
 }
 
+func (p *plain) expect([]engine.Copy) {}
+
 func (p *plain) snapshot(s Snapshot) {
 	if text := snapshotText(s); text != p.last {
 		p.last = text

@@ -76,6 +76,8 @@ func figuresText(s Snapshot) string {
 	return text
 }
 
+func (t *terminal) expect([]engine.Copy) {}
+
 func (t *terminal) snapshot(s Snapshot) {
 	t.state.Store(&s)
 	if t.bars == nil {

@@ -24,7 +24,7 @@ type batch struct {
 
 // Mirror copies what the plans of a batch say in one engine run: the set rules hold over all of them together. A line a
 // target goes to standard output, in the batch's order.
-func Mirror(ctx context.Context, s Settings, batchFile string) Code {
+func Mirror(ctx context.Context, s Settings, batchFile string, choice Choice) Code {
 	b, err := readBatch(batchFile)
 	if s.Report == "" {
 		s.Report = b.Report
@@ -43,6 +43,9 @@ func Mirror(ctx context.Context, s Settings, batchFile string) Code {
 		if err != nil {
 			targets[i].errs = report.Lines(fmt.Errorf("%s: %w", p.Target, err))
 		}
+	}
+	if err := choice.apply(targets); err != nil {
+		return session.badInput(err)
 	}
 	session.copyTargets(ctx, targets, func(*target) {})
 	for _, t := range targets {

@@ -8,7 +8,7 @@ import (
 )
 
 // Copy plans the lists and copies what they say.
-func Copy(ctx context.Context, s Settings, lists Lists, settings plan.Settings) Code {
+func Copy(ctx context.Context, s Settings, lists Lists, settings plan.Settings, choice Choice) Code {
 	session, err := s.open()
 	if err != nil {
 		return session.badInput(err)
@@ -22,6 +22,9 @@ func Copy(ctx context.Context, s Settings, lists Lists, settings plan.Settings) 
 		return session.badInput(err)
 	}
 	t := &target{plan: copies}
+	if err := choice.apply([]*target{t}); err != nil {
+		return session.badInput(err)
+	}
 	session.copyTargets(ctx, []*target{t}, func(*target) {})
 	code := t.code()
 	if ctx.Err() != nil {

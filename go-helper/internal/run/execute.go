@@ -97,6 +97,7 @@ func (s *session) copyTargets(ctx context.Context, targets []*target, ended func
 			}
 		}
 	}
+	s.console.Expect(copies)
 	s.runEngine(ctx, pool, copies, finish)
 	for _, e := range entries {
 		s.report.Copies = append(s.report.Copies, e.copy)

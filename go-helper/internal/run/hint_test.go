@@ -1,0 +1,44 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+
+	"docker-mirror/go-helper/internal/engine"
+	"docker-mirror/go-helper/internal/reference"
+	"docker-mirror/go-helper/internal/registry"
+)
+
+func TestHintsSayWhatToDo(t *testing.T) {
+	t.Parallel()
+	c := engine.Copy{
+		Source:      reference.Reference{Registry: "src.example", Repository: "team/app", Tag: "1"},
+		Destination: reference.Reference{Registry: "dst.example", Repository: "mirror/app", Tag: "1"},
+	}
+	at := func(status int, host, repository string) error {
+		return fmt.Errorf("copying: %w", &registry.Error{Op: "get manifest", Host: host, Repository: repository, Status: status})
+	}
+	for _, tt := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"denied at the source", at(403, "src.example", "team/app"), "log in to src.example with an account that may read src.example/team/app; --verbose shows which credentials are used"},
+		{"denied at the destination", at(401, "dst.example", "mirror/app"), "log in to dst.example with an account that may write to dst.example/mirror/app; --verbose shows which credentials are used"},
+		{"not there at the source", at(404, "src.example", "team/app"), "check the name and the tag of the image"},
+		{"not there at the destination", at(404, "dst.example", "mirror/app"), "dst.example/mirror/app may have to be created first"},
+		{"busy", at(503, "dst.example", "mirror/app"), "run again later: what is done is kept"},
+		{"cut", fmt.Errorf("reading: %w", io.ErrUnexpectedEOF), "run again later: what is done is kept"},
+		{"damaged", &registry.DigestMismatchError{}, "the content is not what its digest says: the registry, or something on the way to it, is damaged"},
+		{"drift", fmt.Errorf("%w: lacks a blob", engine.ErrDrift), "run with --force to repair the destination"},
+		{"interrupted", fmt.Errorf("%w: %w", engine.ErrInterrupted, context.Canceled), "the next run makes this copy"},
+		{"nobody knows", errors.New("something else"), ""},
+	} {
+		if got := hint(c, tt.err); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
