@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -26,7 +27,7 @@ func Make(files []spec.File, s Settings) ([]Copy, error) {
 // Build plans the copies of images, in their order: for each registry, for each tag, one. The error joins a
 // *[spec.Error] for each thing wrong; the copies that could be planned are returned beside it.
 func Build(images []spec.Image, s Settings) ([]Copy, error) {
-	b := &builder{settings: s, templates: map[string]parsed{}}
+	b := &builder{settings: s, templates: map[string]parsed{}, reported: map[spec.Error]bool{}}
 	if b.prepare(); len(b.errs) > 0 {
 		return nil, errors.Join(b.errs...)
 	}
@@ -40,11 +41,14 @@ func Build(images []spec.Image, s Settings) ([]Copy, error) {
 }
 
 func noRegistry(aliases []string) error {
-	known := "no registry aliases are configured"
-	if len(aliases) > 0 {
-		known = "known aliases are " + strings.Join(aliases, ", ")
+	return fmt.Errorf("no destination registry: name one or more, by address or @alias (%s)", knownAliases(aliases))
+}
+
+func knownAliases(aliases []string) string {
+	if len(aliases) == 0 {
+		return "no registry aliases are configured"
 	}
-	return fmt.Errorf("no destination registry: name one or more, by address or @alias (%s)", known)
+	return "known aliases are " + strings.Join(aliases, ", ")
 }
 
 type builder struct {
@@ -55,6 +59,7 @@ type builder struct {
 	homeless  *spec.Image // the first image that has nowhere to go: it is reported once
 	copies    []Copy
 	errs      []error
+	reported  map[spec.Error]bool
 }
 
 // overridden is an Override whose platforms are parsed.
@@ -71,7 +76,11 @@ type parsed struct {
 func (b *builder) fail(image spec.Image, err error) {
 	file, line := image.File, image.Line
 	for _, err := range flatten(err) {
-		b.errs = append(b.errs, &spec.Error{File: file, Line: line, Msg: err.Error()})
+		found := spec.Error{File: file, Line: line, Msg: err.Error()}
+		if !b.reported[found] { // once, not once a registry
+			b.reported[found] = true
+			b.errs = append(b.errs, &found)
+		}
 	}
 }
 
@@ -215,7 +224,7 @@ func (b *builder) match(image spec.Image) []match {
 
 func (b *builder) platformsOf(image spec.Image, matches []match) []v1.Platform {
 	platforms := image.Platforms
-	if len(platforms) == 0 {
+	if platforms == nil {
 		platforms = b.platforms
 	}
 	seen := map[string]bool{}
@@ -274,7 +283,7 @@ func (b *builder) wanted(image spec.Image, matches []match) (wanted, bool) {
 
 // defaultTags is the source's tag, or the digest's hex where there is only a digest.
 func defaultTags(image spec.Image) []string {
-	if image.Select != nil || image.Ref.Tag != "" {
+	if image.Select != nil || firstOf(image.Tag, image.Ref.Tag) != "" {
 		return []string{"{tag}"}
 	}
 	return []string{"{digest}"}
@@ -282,13 +291,13 @@ func defaultTags(image spec.Image) []string {
 
 // lookUp finds a registry that a list names itself: an @alias, or an address that may well be a known one's.
 func (b *builder) lookUp(name string) (Registry, error) {
-	for _, known := range append(b.settings.KnownRegistries, b.settings.Registries...) {
+	for _, known := range slices.Concat(b.settings.KnownRegistries, b.settings.Registries) {
 		if name == known.Alias || name == known.Address {
 			return known, nil
 		}
 	}
 	if strings.HasPrefix(name, "@") {
-		return Registry{}, fmt.Errorf("unknown registry alias %s: %s", name, strings.TrimSuffix(strings.SplitAfterN(noRegistry(b.settings.KnownAliases).Error(), "(", 2)[1], ")"))
+		return Registry{}, fmt.Errorf("unknown registry alias %s: %s", name, knownAliases(b.settings.KnownAliases))
 	}
 	_, _, err := splitAddress(name)
 	return Registry{Address: name}, err
@@ -409,13 +418,15 @@ func (b *builder) value(image spec.Image, placeholder string) (string, error) {
 	case "target_name":
 		value, missing = b.settings.TargetName, "there is no target"
 	case "tag":
-		value, missing = ref.Tag, "the source has only a digest"
+		value, missing = firstOf(image.Tag, ref.Tag), "the source has only a digest"
 		if image.Select != nil {
 			value = policyTag(image)
 		}
 	case "digest":
-		missing = "the source is not pinned by a digest"
-		if ref.HasDigest() && image.Select == nil {
+		switch missing = "the source is not pinned by a digest"; {
+		case image.Select != nil:
+			missing = "a tag policy chooses the images"
+		case ref.HasDigest():
 			value = ref.Digest.Hex
 		}
 	default:

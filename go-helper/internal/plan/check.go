@@ -89,12 +89,22 @@ func resolveAll(copies []Copy) []resolved {
 	return all
 }
 
+// ontoItself tells whether an entry's policy would copy every tag onto itself.
+func ontoItself(c Copy) bool {
+	if c.Select == nil || c.Skip != nil {
+		return false
+	}
+	repository, tag := splitDestination(c.Dst)
+	src, err := c.Source()
+	return err == nil && repository == src.Name() && tag == tagPlaceholder
+}
+
 // Conflicts finds every set rule that a plan breaks:
 //   - a reference can't be both a source and a destination;
 //   - a digest on a destination needs the same digest on its source, and no transform;
 //   - two copies to one destination must be equal.
 //
-// Entries that aren't [Copy.Ready] take no part.
+// Entries that aren't [Copy.Ready] take no part, but for a policy that would copy every tag onto itself.
 func Conflicts(copies []Copy) []Conflict { return conflicts(copies, resolveAll(copies)) }
 
 func conflicts(copies []Copy, all []resolved) []Conflict {
@@ -111,6 +121,8 @@ func conflicts(copies []Copy, all []resolved) []Conflict {
 			destinations[written(r.dst)] = append(destinations[written(r.dst)], i)
 		case !errors.Is(r.err, errNotReady):
 			conflict([]int{i}, "%s", r.err)
+		case ontoItself(copies[i]):
+			conflict([]int{i}, "%s is both a source and a destination: the tags that the policy selects", copies[i].Src)
 		}
 	}
 

@@ -66,6 +66,10 @@ func TestSetRules(t *testing.T) {
 {"src": "b", "dst": "r.example/x:1"}]`, []plan.Conflict{
 			{Msg: "p.json:1, p.json:2: destination r.example/x:1 requests inconsistent copies from docker.io/library/b:latest and docker.io/library/a@" + testDigest, Copies: []int{0, 1}},
 		}},
+		{"a policy onto itself", `{"src": "nginx", "dst": "index.docker.io/library/nginx", "select": {"mode": "all"}}`, []plan.Conflict{
+			{Msg: "p.json:1: docker.io/library/nginx is both a source and a destination: the tags that the policy selects", Copies: []int{0}},
+		}},
+		{"a policy into its own repository", `{"src": "nginx", "dst": "docker.io/nginx:copy-{tag}", "select": {"mode": "all"}}`, nil},
 		{"policies and skipped entries take no part", `[{"src": "a", "dst": "r.example/x", "select": {}}, {"src": "r.example/x", "dst": "s.example/x:{tag}", "select": {}},
 {"src": "a", "skip": {"dst": "a", "reason": "x"}}]`, nil},
 	} {

@@ -101,6 +101,9 @@ func asWritten(image spec.Image) Copy {
 	}
 	switch {
 	case image.Skip != nil:
+		if image.Bare() { // a repository whose tags a policy would have chosen
+			c.Src = image.Ref.Name()
+		}
 	case image.Select != nil:
 		c.Src, c.Dst = image.Ref.Name(), image.Destination.Name()+":"+image.ImageTags[0]
 	default:

@@ -69,13 +69,22 @@ func FuzzMake(f *testing.F) {
 	f.Add(`[{"src":"a","dst":"r.example/a:{tag}","select":{"mode":"higher"}}]`, `{"overrides":{"a":{"tags":["l"]}}}`)
 	f.Add("a\na\nb", `{"registries":[{"address":"r.example"}],"image_tags":["x","{tag}"],"platforms":["linux/amd64"]}`)
 	f.Add("a", `{"registries":[{"address":"r.example","repository":"{target_repository}","skip_push":true}],"repository":"{{"}`)
+	f.Add("[[image]]\nsource = \"a\"\nselect = { mode = \"semver\" }\nrepository = \"x/{repository}\"\nvariants = {a = \""+testHex+"\"}", `{"registries":[{"address":"r.example"}]}`)
+	f.Add("images:\n  x: {source: a, destination: r.example/a, mode: all}", `{"platforms":["linux/amd64"]}`)
 	f.Fuzz(func(t *testing.T, list, settings string) {
 		s, err := plan.ReadSettings("s.json", []byte(settings))
 		if err != nil {
 			return
 		}
 		start := time.Now()
-		copies, err := plan.Make([]spec.File{{Name: "-", Data: []byte(list)}}, s)
+		format := spec.FormatAuto
+		switch {
+		case strings.HasPrefix(list, "images:"):
+			format = spec.FormatReplicant
+		case strings.HasPrefix(list, "[[") || strings.HasPrefix(list, "[defaults]"):
+			format = spec.FormatTOML
+		}
+		copies, err := plan.Make([]spec.File{{Name: "-", Format: format, Data: []byte(list)}}, s)
 		if took := time.Since(start); took > 5*time.Second {
 			t.Fatalf("took %s", took)
 		}

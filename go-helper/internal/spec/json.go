@@ -7,7 +7,6 @@ import (
 
 	"docker-mirror/go-helper/internal/reference"
 	"docker-mirror/go-helper/internal/strictjson"
-	"docker-mirror/go-helper/internal/tags"
 )
 
 // parseJSON reads magic-mirror's copy specs: a stream of objects and arrays of objects
@@ -48,7 +47,7 @@ func (c *collector) copySpec(d *strictjson.Decoder, v strictjson.Value) {
 		strictjson.Member{Key: "origin", Decode: func(v strictjson.Value) { image.Origin, _ = d.NonEmpty(v, `"origin"`) }},
 		strictjson.Member{Key: "name", Decode: func(v strictjson.Value) { image.Name, _ = d.NonEmpty(v, `"name"`) }},
 		strictjson.Member{Key: "labels", Decode: func(v strictjson.Value) { image.Labels = d.Strings(v, `"labels"`) }},
-		strictjson.Member{Key: "select", Decode: func(v strictjson.Value) { image.Select = tagPolicy(d, v) }},
+		strictjson.Member{Key: "select", Decode: func(v strictjson.Value) { image.Select = tagPolicy(d, v, camelCase) }},
 		strictjson.Member{Key: "skip", Decode: func(v strictjson.Value) { image.Skip = skip(d, v) }},
 	)
 	if v.Kind != strictjson.Object {
@@ -110,15 +109,30 @@ func (c *collector) destination(d *strictjson.Decoder, dst text, image *Image) {
 		}
 		image.ImageTags = []string{tag}
 	}
-	ref, err := reference.Parse(written)
+	ref, err := parseTemplated(written, image.Select != nil)
 	if err != nil {
 		d.Errorf(dst.line, "%s", err)
 		return
 	}
-	if image.Select != nil {
-		ref.Tag = ""
-	}
 	image.Destination = &ref
+}
+
+// parseTemplated reads a destination. Where it is a template, it has no tag, and its repository may have {tag} in it.
+func parseTemplated(s string, template bool) (reference.Reference, error) {
+	if !template {
+		return reference.Parse(s)
+	}
+	stand := "0tag0"
+	for strings.Contains(s, stand) {
+		stand += "0"
+	}
+	ref, err := reference.Parse(strings.ReplaceAll(s, tagPlaceholder, stand))
+	if err != nil {
+		return ref, errors.New(strings.ReplaceAll(err.Error(), stand, tagPlaceholder))
+	}
+	ref.Tag = ""
+	ref.Repository = strings.ReplaceAll(ref.Repository, stand, tagPlaceholder)
+	return ref, nil
 }
 
 // tagPlaceholder stands for the tags that a policy selects.
@@ -151,25 +165,9 @@ func whyNotRepository(key, s string) string {
 
 func transform(d *strictjson.Decoder, v strictjson.Value, image *Image) {
 	d.Object(v, `"transform"`, strictjson.Member{Key: "limitPlatforms", Decode: func(v strictjson.Value) {
-		seen := map[string]bool{}
-		d.Array(v, `"limitPlatforms"`, func(item strictjson.Value) {
-			s, ok := d.NonEmpty(item, `an entry of "limitPlatforms"`)
-			if !ok {
-				return
-			}
-			platforms, problems := parsePlatforms([]string{s})
-			for _, problem := range problems {
-				d.Errorf(item.Line, "%s", problem)
-			}
-			for _, p := range platforms {
-				if seen[p.String()] {
-					d.Errorf(item.Line, "duplicate platform %q", s)
-					continue
-				}
-				seen[p.String()] = true
-				image.Platforms = append(image.Platforms, p)
-			}
-		})
+		if platforms := platformList(d, v, `"limitPlatforms"`); len(platforms) > 0 {
+			image.Platforms = platforms
+		}
 	}})
 }
 
@@ -180,39 +178,4 @@ func skip(d *strictjson.Decoder, v strictjson.Value) *Skip {
 		strictjson.Member{Key: "reason", Required: true, Decode: func(v strictjson.Value) { s.Reason, _ = d.NonEmpty(v, `"reason"`) }},
 	)
 	return s
-}
-
-func tagPolicy(d *strictjson.Decoder, v strictjson.Value) *tags.Policy {
-	p := &tags.Policy{}
-	before := len(d.Problems)
-	d.Object(v, `"select"`,
-		strictjson.Member{Key: "mode", Decode: func(v strictjson.Value) {
-			s, _ := d.NonEmpty(v, `"mode"`)
-			p.Mode = tags.Mode(s)
-		}},
-		strictjson.Member{Key: "compatibility", Decode: func(v strictjson.Value) { p.Compatibility, _ = d.NonEmpty(v, `"compatibility"`) }},
-		strictjson.Member{Key: "pinnedMajor", Decode: func(v strictjson.Value) {
-			if n, ok := d.Int(v, `"pinnedMajor"`); ok {
-				major := uint64(n)
-				p.PinnedMajor = &major
-			}
-		}},
-		strictjson.Member{Key: "replaceTag", Decode: func(v strictjson.Value) { p.ReplaceTag = d.Bool(v, `"replaceTag"`) }},
-		strictjson.Member{Key: "semver", Decode: func(v strictjson.Value) { p.Semver = d.Strings(v, `"semver"`) }},
-		strictjson.Member{Key: "include", Decode: func(v strictjson.Value) { p.Include = d.Strings(v, `"include"`) }},
-		strictjson.Member{Key: "exclude", Decode: func(v strictjson.Value) { p.Exclude = d.Strings(v, `"exclude"`) }},
-		strictjson.Member{Key: "latest", Decode: func(v strictjson.Value) { p.Latest, _ = d.Int(v, `"latest"`) }},
-		strictjson.Member{Key: "order", Decode: func(v strictjson.Value) {
-			s, _ := d.NonEmpty(v, `"order"`)
-			p.Order = tags.Order(s)
-		}},
-		strictjson.Member{Key: "allowEmpty", Decode: func(v strictjson.Value) { p.AllowEmpty = d.Bool(v, `"allowEmpty"`) }},
-	)
-	if len(d.Problems) > before {
-		return p
-	}
-	for _, err := range unjoin(p.Validate()) {
-		d.Errorf(v.Line, `"select": %s`, err)
-	}
-	return p
 }

@@ -83,15 +83,17 @@ type Image struct {
 	Source string
 	// Ref is Source in full. With Select, its Tag and Digest are of no meaning.
 	Ref reference.Reference
+	// Tag is what {tag} means where it isn't Ref's own: that of a variant.
+	Tag string
 	// Name is what follows AS; empty where there is none.
 	Name string
-	// Platforms limits a multi-platform image to these; empty: the settings decide.
+	// Platforms limits a multi-platform image to these; nil: the settings decide; empty: all.
 	Platforms []v1.Platform
 	// Destination is where the image goes, where the list itself says so.
 	Destination *reference.Reference
 	// Labels are for choosing a part of a plan.
 	Labels []string
-	// Registries, Repository and ImageTags take the place of the settings' own.
+	// Registries (addresses or @aliases), Repository and ImageTags (templates) take the place of the settings' own.
 	Registries []string
 	Repository string
 	ImageTags  []string
@@ -100,6 +102,9 @@ type Image struct {
 	// Skip is set on entries of a plan that say what is not to be copied.
 	Skip *Skip
 }
+
+// Bare tells whether Source names a repository only, without a tag or digest.
+func (i Image) Bare() bool { return !strings.Contains(i.Source, "@") && !hasTag(i.Source) }
 
 // Skip says that an image doesn't go to a destination, and why.
 type Skip struct {
@@ -172,6 +177,10 @@ func Parse(file string, format Format, data []byte) ([]Image, error) {
 		parseText(c, text)
 	case FormatJSON:
 		parseJSON(c, text)
+	case FormatTOML:
+		parseTOML(c, text)
+	case FormatReplicant:
+		parseReplicant(c, text)
 	default:
 		return nil, &Error{File: file, Msg: fmt.Sprintf("unknown format %q", format)}
 	}

@@ -1,0 +1,98 @@
+package spec
+
+import (
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"docker-mirror/go-helper/internal/strictjson"
+	"docker-mirror/go-helper/internal/tags"
+)
+
+// What several formats have in common.
+
+// platformList reads a list of platforms, each once; it is never nil.
+func platformList(d *strictjson.Decoder, v strictjson.Value, what string) []v1.Platform {
+	all := []v1.Platform{}
+	seen := map[string]bool{}
+	d.Array(v, what, func(item strictjson.Value) {
+		s, ok := d.NonEmpty(item, "an entry of "+what)
+		if !ok {
+			return
+		}
+		platforms, problems := parsePlatforms([]string{s})
+		for _, problem := range problems {
+			d.Errorf(item.Line, "%s", problem)
+		}
+		for _, p := range platforms {
+			if seen[p.String()] {
+				d.Errorf(item.Line, "duplicate platform %q", s)
+				continue
+			}
+			seen[p.String()] = true
+			all = append(all, p)
+		}
+	})
+	return all
+}
+
+// naming is how a format writes keys of two words.
+type naming func(camel, snake string) string
+
+func camelCase(camel, _ string) string { return camel }
+func snakeCase(_, snake string) string { return snake }
+
+// tagPolicy reads "select"; it is never nil.
+func tagPolicy(d *strictjson.Decoder, v strictjson.Value, named naming) *tags.Policy {
+	p := &tags.Policy{}
+	before := len(d.Problems)
+	pinnedMajor, replaceTag, allowEmpty := named("pinnedMajor", "pinned_major"), named("replaceTag", "replace_tag"), named("allowEmpty", "allow_empty")
+	text := func(key string, into func(s string)) strictjson.Member {
+		return strictjson.Member{Key: key, Decode: func(v strictjson.Value) {
+			if s, ok := d.NonEmpty(v, `"`+key+`"`); ok {
+				into(s)
+			}
+		}}
+	}
+	texts := func(key string, into *[]string) strictjson.Member {
+		return strictjson.Member{Key: key, Decode: func(v strictjson.Value) { *into = oneOrMore(d, v, `"`+key+`"`) }}
+	}
+	d.Object(v, `"select"`,
+		text("mode", func(s string) { p.Mode = tags.Mode(s) }),
+		text("compatibility", func(s string) { p.Compatibility = s }),
+		strictjson.Member{Key: pinnedMajor, Decode: func(v strictjson.Value) {
+			if n, ok := d.Int(v, `"`+pinnedMajor+`"`); ok {
+				major := uint64(n)
+				p.PinnedMajor = &major
+			}
+		}},
+		strictjson.Member{Key: replaceTag, Decode: func(v strictjson.Value) { p.ReplaceTag = d.Bool(v, `"`+replaceTag+`"`) }},
+		texts("semver", &p.Semver),
+		texts("include", &p.Include),
+		texts("exclude", &p.Exclude),
+		strictjson.Member{Key: "latest", Decode: func(v strictjson.Value) {
+			n, ok := d.Int(v, `"latest"`)
+			if p.Latest = n; ok && n == 0 {
+				d.Errorf(v.Line, `"latest" must be 1 or more; without it all are selected`)
+			}
+		}},
+		text("order", func(s string) { p.Order = tags.Order(s) }),
+		strictjson.Member{Key: allowEmpty, Decode: func(v strictjson.Value) { p.AllowEmpty = d.Bool(v, `"`+allowEmpty+`"`) }},
+	)
+	if len(d.Problems) > before {
+		return p
+	}
+	for _, err := range unjoin(p.Validate()) {
+		d.Errorf(v.Line, `"select": %s`, err)
+	}
+	return p
+}
+
+// oneOrMore reads a string or an array of them.
+func oneOrMore(d *strictjson.Decoder, v strictjson.Value, what string) []string {
+	if v.Kind != strictjson.String {
+		return d.Strings(v, what)
+	}
+	if s, ok := d.NonEmpty(v, what); ok {
+		return []string{s}
+	}
+	return nil
+}
