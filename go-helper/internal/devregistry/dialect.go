@@ -91,8 +91,9 @@ var (
 	// Distribution is the zero value but for what our own registry has beyond it. Its RefuseForeignLayers is a matter of
 	// configuration.
 	Distribution = Dialect{NoMonolithicPost: true, NoReferrers: true}
-	// ECR is Amazon's.
-	ECR = Dialect{MountNeedsManifest: true, MinChunk: 5 << 20, ImmutableTags: true, NoReferrers: true, TagsPageSize: 1000}
+	// ECR is Amazon's. RepositoriesMustExist and ImmutableTags are true of it where nothing else is configured and where
+	// they are; a test that is about them sets them.
+	ECR = Dialect{MountNeedsManifest: true, MinChunk: 5 << 20, TagsPageSize: 1000}
 	// ArtifactRegistry is Google's.
 	ArtifactRegistry = Dialect{NoMounts: true, NoPatch: true}
 	// ACR is Azure's.

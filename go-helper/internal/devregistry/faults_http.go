@@ -145,6 +145,9 @@ func nextBreak(now int64, offsets ...int64) int64 {
 	return next
 }
 
+// limitedRead keeps a body under a bandwidth limit flowing in small steps.
+const limitedRead = 16 << 10
+
 // errCut is what a reader of a body gets where a fault cuts it.
 var errCut = errors.New("the connection was cut by a fault")
 
@@ -177,6 +180,9 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	}
 	if next := nextBreak(b.received, b.stallAt, b.cutAt); next >= 0 && int64(len(p)) > next-b.received {
 		p = p[:next-b.received]
+	}
+	if b.limit != nil {
+		p = p[:min(len(p), limitedRead)]
 	}
 	n, err := b.ReadCloser.Read(p)
 	b.received += int64(n)

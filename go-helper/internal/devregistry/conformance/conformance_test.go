@@ -24,6 +24,11 @@ func TestDistributionDialect(t *testing.T) {
 	conformance.Run(t, conformance.Target{URL: s.URL})
 }
 
+func TestRelativeLocation(t *testing.T) {
+	s := devregistrytest.Start(t, devregistry.Options{Dialect: devregistry.Dialect{RelativeLocation: true}})
+	conformance.Run(t, conformance.Target{URL: s.URL, MonolithicPost: true, Referrers: true})
+}
+
 func TestDistribution(t *testing.T) {
 	s := distributiontest.Start(t)
 	conformance.Run(t, conformance.Target{URL: s.URL})

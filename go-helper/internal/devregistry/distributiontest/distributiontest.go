@@ -28,6 +28,28 @@ type Server struct {
 	Root string
 }
 
+// The one who may do anything in a registry started WithPassword; all others nothing.
+const (
+	User     = "robot"
+	Password = "correct horse"
+	// htpasswd is distribution's only format, bcrypt.
+	htpasswd = User + ":$2a$05$k.0IsdBlnk.ixbV6a564se4Hvvwmi9u0uMoDRdW6Ia2BS8rZTblvS\n"
+)
+
+// Option changes how the registry is configured.
+type Option func(*settings)
+
+type settings struct{ password bool }
+
+// WithPassword makes the registry ask for User and Password with basic authentication.
+func WithPassword() Option { return func(s *settings) { s.password = true } }
+
+const authConfig = `auth:
+  htpasswd:
+    realm: distributiontest
+    path: %q
+`
+
 const config = `version: 0.1
 log:
   level: info
@@ -54,13 +76,25 @@ const startTimeout = 30 * time.Second
 
 // Start builds the registry where that hasn't been done, and runs it on a free port of loopback until the test ends.
 // The test is skipped with -short.
-func Start(t testing.TB) *Server {
+func Start(t testing.TB, options ...Option) *Server {
 	t.Helper()
+	var chosen settings
+	for _, option := range options {
+		option(&chosen)
+	}
 	program := toolstest.Build(t, toolstest.Registry)
 	dir := t.TempDir()
 	root := filepath.Join(dir, "registry")
 	configFile := filepath.Join(dir, "config.yml")
-	if err := os.WriteFile(configFile, fmt.Appendf(nil, config, root), 0o600); err != nil {
+	content := fmt.Appendf(nil, config, root)
+	if chosen.password {
+		passwords := filepath.Join(dir, "htpasswd")
+		if err := os.WriteFile(passwords, []byte(htpasswd), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		content = fmt.Appendf(content, authConfig, passwords)
+	}
+	if err := os.WriteFile(configFile, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(program, "serve", configFile)
