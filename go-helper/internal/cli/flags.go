@@ -54,14 +54,14 @@ const defaultConcurrency = 10
 // addRunFlags adds what all commands that copy have in common.
 func addRunFlags(c *cobra.Command, s *run.Settings) {
 	flags := c.Flags()
-	flags.IntVar(&s.Concurrency, "concurrency", defaultConcurrency, "most `blobs` in transfer at once")
+	flags.IntVar(&s.Concurrency, "concurrency", defaultConcurrency, "`N` blobs in transfer at once, at most")
 	flags.BoolVarP(&s.Verbose, "verbose", "v", false, "log what is done, and show a line for each copy")
 	flags.StringVar(&s.Report, "report", "", "write a report of the run to `FILE`, however it ends")
 	modes := make([]string, len(report.Modes))
 	for i, mode := range report.Modes {
 		modes[i] = string(mode)
 	}
-	flags.StringVar(&s.Progress, "progress", string(report.ModeAuto), "how progress is shown: "+strings.Join(modes, ", "))
+	flags.StringVar(&s.Progress, "progress", string(report.ModeAuto), "`HOW` progress is shown: "+strings.Join(modes, ", "))
 	complete(c, "progress", modes)
 	flags.BoolVar(&s.DryRun, "dry-run", false, "show what would be copied, and write nothing")
 	flags.BoolVar(&s.Force, "force", false, "don't trust a destination that has the digest: check its content and repair it")
