@@ -15,7 +15,7 @@ import (
 // Pushed tells what is where.
 type Pushed struct {
 	Repository string  `json:"repository"`
-	Tag        string  `json:"tag"`
+	Tag        string  `json:"tag"` // empty: by digest alone
 	Digest     v1.Hash `json:"digest"`
 	MediaType  string  `json:"mediaType"`
 	About      string  `json:"about"`
@@ -41,8 +41,12 @@ func PushImages(ctx context.Context, client *http.Client, base, prefix string, i
 	var pushed []Pushed
 	for _, image := range images {
 		repository := prefix + image.Repository
-		if err := p.manifest(ctx, repository, image.Tag, image.Manifest); err != nil {
-			return pushed, fmt.Errorf("pushing %s:%s: %w", repository, image.Tag, err)
+		reference := image.Tag
+		if reference == "" {
+			reference = image.Digest.String()
+		}
+		if err := p.manifest(ctx, repository, reference, image.Manifest); err != nil {
+			return pushed, fmt.Errorf("pushing %s of %s: %w", reference, repository, err)
 		}
 		pushed = append(pushed, Pushed{repository, image.Tag, image.Digest, string(image.MediaType), image.About})
 	}

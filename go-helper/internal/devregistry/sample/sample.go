@@ -14,7 +14,8 @@ import (
 // Image is one tag of the set.
 type Image struct {
 	Repository string
-	Tag        string
+	// Tag is empty where the image is pushed by its digest alone.
+	Tag string
 	// About says what is special about it.
 	About string
 	Manifest
@@ -27,6 +28,9 @@ type Manifest struct {
 	Body      []byte
 	Blobs     []Blob     // config and layers
 	Children  []Manifest // of an index
+
+	subject      v1.Hash // of a referrer
+	artifactType string
 }
 
 // Blob is a config or a layer.

@@ -5,9 +5,11 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+	"slices"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
@@ -120,5 +122,58 @@ func TestPush(t *testing.T) {
 	}
 	if uploads := s.Log().Uploads(); len(uploads) > 0 {
 		t.Errorf("uploaded again: %v", uploads)
+	}
+}
+
+func TestAttached(t *testing.T) {
+	s := devregistrytest.Start(t, devregistry.Options{})
+	if _, err := sample.Push(t.Context(), nil, s.URL, ""); err != nil {
+		t.Fatal(err)
+	}
+	set, err := sample.Set()
+	if err != nil {
+		t.Fatal(err)
+	}
+	attached, err := sample.Attached()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fallback, err := sample.Fallback()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sample.PushImages(t.Context(), nil, s.URL, "", append(attached, fallback...)); err != nil {
+		t.Fatal(err)
+	}
+	// The registry's own referrers and the fallback tags say the same.
+	for _, image := range []sample.Image{set[0], set[1], {Repository: sample.RepositoryWeb, Manifest: set[0].Children[0]}, attached[1]} {
+		ref, err := name.NewDigest(s.Host + "/" + image.Repository + "@" + image.Digest.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		referrers, err := remote.Referrers(ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		byAPI, err := referrers.IndexManifest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tag, err := remote.Index(ref.Context().Tag("sha256-" + image.Digest.Hex))
+		if err != nil {
+			t.Fatal(err)
+		}
+		byTag, err := tag.IndexManifest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(byAPI.Manifests) == 0 || len(byAPI.Manifests) != len(byTag.Manifests) {
+			t.Errorf("%s: %d referrers by API, %d by tag", ref, len(byAPI.Manifests), len(byTag.Manifests))
+		}
+		for _, d := range byAPI.Manifests {
+			if !slices.ContainsFunc(byTag.Manifests, func(e v1.Descriptor) bool { return e.Digest == d.Digest && e.ArtifactType == d.ArtifactType }) {
+				t.Errorf("%s: %s (%s) isn't in the fallback tag", ref, d.Digest, d.ArtifactType)
+			}
+		}
 	}
 }
