@@ -129,7 +129,7 @@ func (s *session) runEngine(ctx context.Context, pool *registry.Pool, copies []e
 			}
 		},
 	}
-	go func() { results <- engine.Run(ctx, copies, opts) }()
+	go func() { results <- s.engine(ctx, copies, opts) }()
 
 	interrupt := ctx.Done()
 	var giveUp <-chan time.Time

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -45,6 +46,9 @@ type Settings struct {
 	Verify bool // compare, write nothing
 }
 
+// engineRun is [engine.Run].
+type engineRun func(context.Context, []engine.Copy, engine.Options) []engine.Result
+
 // errConcurrency has the wording of the flag.
 var errConcurrency = errors.New("--concurrency must be at least 1")
 
@@ -55,6 +59,7 @@ type session struct {
 	log     *slog.Logger
 	report  report.Report
 	quiet   bool // there is nothing to sum up
+	engine  engineRun
 }
 
 // open checks the settings. A session is returned also with an error, so that it can be said and reported.
@@ -82,6 +87,7 @@ func (s Settings) open() (*session, error) {
 		Settings: s,
 		console:  console,
 		log:      slog.New(slog.NewTextHandler(console, &slog.HandlerOptions{Level: level})),
+		engine:   engine.Run,
 		report:   report.Report{Version: s.Version, Command: s.Command, Started: now(), DryRun: s.DryRun},
 	}, err
 }
@@ -120,7 +126,7 @@ func (s *session) badInput(err error) Code {
 }
 
 // close writes the report first, as after an interrupt there is little time, then has the results printed and sums up.
-func (s *session) close(code Code, print ...func()) Code {
+func (s *session) close(code Code, results ...func()) Code {
 	s.report.Interrupted = code == CodeInterrupted
 	s.report.Finish(now(), code)
 	if s.Report != "" {
@@ -132,8 +138,8 @@ func (s *session) close(code Code, print ...func()) Code {
 		}
 	}
 	s.console.Rest()
-	for _, p := range print {
-		p()
+	for _, print := range results {
+		print()
 	}
 	if !s.quiet {
 		s.console.Summary(s.report.Summary())
