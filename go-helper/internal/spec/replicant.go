@@ -9,6 +9,7 @@ import (
 
 	"docker-mirror/go-helper/internal/reference"
 	"docker-mirror/go-helper/internal/strictjson"
+	"docker-mirror/go-helper/internal/strictyaml"
 	"docker-mirror/go-helper/internal/tags"
 )
 
@@ -26,12 +27,19 @@ import (
 //
 // Where replicant ignores or forgives (unknown keys, bad references), there are errors here.
 func parseReplicant(c *collector, data []byte) {
-	root, err := yamlTree(data)
+	documents, err := strictyaml.Parse(data)
 	var problem *strictjson.Problem
-	if errors.As(err, &problem) {
+	switch {
+	case errors.As(err, &problem):
 		c.errorf(problem.Line, "%s", problem.Msg)
 		return
+	case len(documents) == 0:
+		return
+	case len(documents) > 1:
+		c.errorf(documents[1].Line, "a second document: want only one")
+		return
 	}
+	root := documents[0]
 	d := &strictjson.Decoder{}
 	defaultMode := tags.ModeHighest
 	var images []strictjson.Field

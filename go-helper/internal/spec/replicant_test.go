@@ -7,7 +7,7 @@ import (
 )
 
 func TestReplicantsConfiguration(t *testing.T) {
-	images, err := Parse("replicant.yaml", FormatAuto, []byte(`mode: higher # default highest
+	_, err := Parse("replicant.yaml", FormatAuto, []byte(`mode: higher # default highest
 anchors: &none
 images:
   nginx:
@@ -17,7 +17,7 @@ images:
 	if want := []string{`replicant.yaml:2: unknown key "anchors" in replicant's configuration: known keys are images, mode`}; !reflect.DeepEqual(messages(t, err), want) {
 		t.Errorf("got %q, want %q", messages(t, err), want)
 	}
-	images, err = Parse("replicant.yaml", FormatAuto, []byte(`images:
+	images, err := Parse("replicant.yaml", FormatAuto, []byte(`images:
   nginx: &shared
     source: k8s.gcr.io/ingress-nginx/controller
     destination: eu.gcr.io/me/ingress-nginx/controller
@@ -70,7 +70,7 @@ func TestReplicantsConfigurationIsCheckedAsReplicantDoesNot(t *testing.T) {
 		{"no images", "mode: all\n", []string{`1: replicant's configuration has no "images"`}},
 		{"images are null", "images:\n", []string{`1: "images" must be an object, not null`}},
 		{"a list", "- a\n", []string{`1: replicant's configuration must be an object, not an array`}},
-		{"two documents", "images: {}\n---\nimages: {}\n", []string{`2: a second document: want only one`}},
+		{"two documents", "images: {}\n---\nimages: {}\n", []string{`3: a second document: want only one`}},
 		{"all at once", `mode: newest
 images:
   a:

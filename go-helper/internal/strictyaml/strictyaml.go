@@ -1,4 +1,7 @@
-package spec
+// Package strictyaml reads YAML into the values of package strictjson, so that one strict decoder with lines serves both.
+//
+// go.yaml.in/yaml/v3 does the parsing: its nodes have lines, and it reads YAML as Kubernetes' own tools and replicant do.
+package strictyaml
 
 import (
 	"bytes"
@@ -14,53 +17,60 @@ import (
 	"docker-mirror/go-helper/internal/strictjson"
 )
 
+// maxDepth bounds nesting, so that hostile input can't exhaust the stack.
+const maxDepth = 256
+
 // maxAliased bounds how many values aliases can blow a document up by.
 const maxAliased = 100_000
 
-// yamlTree reads one YAML document with its lines; an empty one is an empty object.
-func yamlTree(data []byte) (strictjson.Value, error) {
+// Parse reads a stream of documents with their lines; empty documents are left out. The error is a *[strictjson.Problem],
+// beside the documents before it.
+func Parse(data []byte) ([]strictjson.Value, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	var document, second yaml.Node
-	switch err := decoder.Decode(&document); {
-	case errors.Is(err, io.EOF):
-		return strictjson.Value{Kind: strictjson.Object, Line: 1}, nil
-	case err != nil:
-		return strictjson.Value{}, yamlProblem(err)
+	var values []strictjson.Value
+	for {
+		var document yaml.Node
+		switch err := decoder.Decode(&document); {
+		case errors.Is(err, io.EOF):
+			return values, nil
+		case err != nil:
+			return values, problem(err)
+		}
+		b := builder{open: map[*yaml.Node]bool{}}
+		value, err := b.value(document.Content[0], 0)
+		if err != nil {
+			return values, err
+		}
+		if value.Kind != strictjson.Null {
+			values = append(values, value)
+		}
 	}
-	switch err := decoder.Decode(&second); {
-	case err == nil:
-		return strictjson.Value{}, &strictjson.Problem{Line: second.Line, Msg: "a second document: want only one"}
-	case !errors.Is(err, io.EOF):
-		return strictjson.Value{}, yamlProblem(err)
-	}
-	b := yamlBuilder{open: map[*yaml.Node]bool{}}
-	return b.value(document.Content[0], 0)
 }
 
-var yamlLine = regexp.MustCompile(`^line (\d+): `)
+var lineOf = regexp.MustCompile(`^line (\d+): `)
 
-// yamlProblem takes the line out of go-yaml's message, the only place where it has it.
-func yamlProblem(err error) error {
+// problem takes the line out of go-yaml's message, the only place where it has it.
+func problem(err error) error {
 	msg := strings.TrimPrefix(err.Error(), "yaml: ")
 	line := 1
-	if m := yamlLine.FindStringSubmatch(msg); m != nil {
+	if m := lineOf.FindStringSubmatch(msg); m != nil {
 		line, _ = strconv.Atoi(m[1])
 		msg = msg[len(m[0]):]
 	}
 	return &strictjson.Problem{Line: max(line, 1), Msg: "invalid YAML: " + msg}
 }
 
-type yamlBuilder struct {
+type builder struct {
 	aliased int
 	open    map[*yaml.Node]bool // anchors that are being followed
 }
 
-func (b *yamlBuilder) value(n *yaml.Node, depth int) (strictjson.Value, error) {
+func (b *builder) value(n *yaml.Node, depth int) (strictjson.Value, error) {
 	v := strictjson.Value{Line: n.Line}
 	if len(b.open) > 0 {
 		b.aliased++
 	}
-	if b.aliased > maxAliased || depth > maxTreeDepth {
+	if b.aliased > maxAliased || depth > maxDepth {
 		return v, &strictjson.Problem{Line: n.Line, Msg: "the document is too large or too deep"}
 	}
 	switch n.Kind {
@@ -101,7 +111,7 @@ func (b *yamlBuilder) value(n *yaml.Node, depth int) (strictjson.Value, error) {
 }
 
 // fields reads a mapping; merge keys (<<) give what the mapping doesn't say itself.
-func (b *yamlBuilder) fields(v *strictjson.Value, n *yaml.Node, depth int) error {
+func (b *builder) fields(v *strictjson.Value, n *yaml.Node, depth int) error {
 	var merged []strictjson.Field
 	own := map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
