@@ -18,8 +18,8 @@ const module = "docker-mirror/go-helper"
 // nothing of ours.
 var imports = map[string][]string{
 	"":            {"cli"}, // main.go
-	"cli":         {"run", "plan", "spec", "report", "devregistry", "devregistry/sample", "extract"},
-	"run":         {"plan", "spec", "tags", "engine", "registry", "auth", "report"},
+	"cli":         {"run", "plan", "spec", "report", "devregistry", "devregistry/sample"},
+	"run":         {"plan", "spec", "tags", "engine", "registry", "auth", "report", "extract"},
 	"plan":        {"spec", "tags"},
 	"spec":        {"tags"},
 	"engine":      {"registry"},
@@ -30,10 +30,10 @@ var imports = map[string][]string{
 }
 
 // leaves may be imported by all, and import no other package of ours than leaves.
-var leaves = []string{"reference", "platform", "strictjson", "suggest"}
+var leaves = []string{"reference", "platform", "strictjson", "strictyaml", "suggest"}
 
 // offline packages never touch the network.
-var offline = []string{"spec", "plan", "tags", "extract", "reference", "platform", "strictjson", "suggest"}
+var offline = []string{"spec", "plan", "tags", "extract", "reference", "platform", "strictjson", "strictyaml", "suggest"}
 
 type goPackage struct {
 	ImportPath string

@@ -35,6 +35,9 @@ func (s *session) copyTargets(ctx context.Context, targets []*target, ended func
 	defer pool.Close()
 	s.console.Follow()
 
+	outer := ctx
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	entries = s.expand(ctx, pool, entries)
 	entries = merge(entries)
 
@@ -81,32 +84,46 @@ func (s *session) copyTargets(ctx context.Context, targets []*target, ended func
 		}
 		unfinished := result.Status == engine.StatusSkipped ||
 			ctx.Err() != nil && (errors.Is(result.Err, engine.ErrInterrupted) || errors.Is(result.Err, context.Canceled))
-		if unfinished && result.Status == engine.StatusFailed {
+		interrupted := unfinished && outer.Err() != nil
+		switch {
+		case interrupted && result.Status == engine.StatusFailed:
 			result.Err = fmt.Errorf("%w before it was done", engine.ErrInterrupted) // not in which request
+		case unfinished && !interrupted:
+			result.Status, result.Err = engine.StatusSkipped, errStopped
+		case failing(result.Status) && s.StopOnError:
+			stop()
 		}
 		e.copy.SetResult(result)
 		if result.Err != nil {
 			e.copy.Hint = hint(copies[index], result.Err)
 		}
-		e.copy.Interrupted = unfinished
+		e.copy.Interrupted = interrupted
 		for _, a := range e.askers {
 			a.target.copies = append(a.target.copies, e.copy)
-			a.target.interrupted = a.target.interrupted || unfinished
+			a.target.interrupted = a.target.interrupted || interrupted
 			if waiting[a.target]--; waiting[a.target] == 0 {
 				ended(a.target)
 			}
 		}
 	}
 	s.console.Expect(copies)
-	s.runEngine(ctx, pool, copies, finish)
+	for _, e := range entries {
+		if s.StopOnError && failing(e.copy.Status) { // found while planning
+			stop()
+		}
+	}
+	s.runEngine(ctx, outer, pool, copies, finish)
 	for _, e := range entries {
 		s.report.Copies = append(s.report.Copies, e.copy)
 	}
 	s.accountFor(pool)
 }
 
-// runEngine runs the engine and calls finish once a copy, in this goroutine.
-func (s *session) runEngine(ctx context.Context, pool *registry.Pool, copies []engine.Copy, finish func(int, engine.Result)) {
+// errStopped is why a copy is skipped after another one failed.
+var errStopped = errors.New("the run was ended by the failure of another copy")
+
+// runEngine runs the engine and calls finish once a copy, in this goroutine. The user interrupts by outer.
+func (s *session) runEngine(ctx, outer context.Context, pool *registry.Pool, copies []engine.Copy, finish func(int, engine.Result)) {
 	type end struct {
 		index  int
 		result engine.Result
@@ -144,7 +161,11 @@ func (s *session) runEngine(ctx context.Context, pool *registry.Pool, copies []e
 			return
 		case <-interrupt:
 			interrupt = nil
-			s.console.Notice("interrupted: ending what is under way (once more to stop at once)")
+			if outer.Err() == nil {
+				s.console.Notice("a copy failed: ending what is under way")
+			} else {
+				s.console.Notice("interrupted: ending what is under way (once more to stop at once)")
+			}
 			timer := time.NewTimer(patienceAfterInterrupt)
 			defer timer.Stop()
 			giveUp = timer.C

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ const stdinPatience = 2 * time.Second
 type Lists struct {
 	Files  []string
 	Format string // of all files; empty: by each file's ending
+	What   string // what a person should type or pipe in; empty: copy specs
 }
 
 // read reads all lists; the error joins one for each file that can't be read.
@@ -40,13 +42,15 @@ func (l Lists) read(ctx context.Context, in io.Reader, notice func(string)) ([]s
 			err = errors.New("standard input can be read only once")
 		default:
 			stdinRead = true
-			file.Data, err = readPatiently(ctx, in, notice)
+			file.Data, err = readPatiently(ctx, in, func() {
+				notice("still waiting to read " + cmp.Or(l.What, "copy specs") + " from standard input")
+			})
 		}
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
-			errs = append(errs, fmt.Errorf("can't read the image list: %w", err))
+			errs = append(errs, fmt.Errorf("can't read %s: %w", cmp.Or(l.What, "the image list"), err))
 			continue
 		}
 		files = append(files, file)
@@ -56,7 +60,7 @@ func (l Lists) read(ctx context.Context, in io.Reader, notice func(string)) ([]s
 
 // readPatiently reads standard input to its end and says so when that takes long. Where ctx ends first, the reading
 // goroutine is left behind: a read of a terminal can't be broken off, and the program is about to end.
-func readPatiently(ctx context.Context, in io.Reader, notice func(string)) ([]byte, error) {
+func readPatiently(ctx context.Context, in io.Reader, notice func()) ([]byte, error) {
 	type content struct {
 		data []byte
 		err  error
@@ -76,7 +80,7 @@ func readPatiently(ctx context.Context, in io.Reader, notice func(string)) ([]by
 			}
 			return c.data, nil
 		case <-timer.C:
-			notice("still waiting to read copy specs from standard input")
+			notice()
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}

@@ -44,6 +44,9 @@ type Settings struct {
 	DryRun bool // look, send nothing that writes
 	Force  bool // don't trust a destination that has the digest
 	Verify bool // compare, write nothing
+
+	// StopOnError ends the run, as an interrupt would, at the first copy that fails.
+	StopOnError bool
 }
 
 // engineRun is [engine.Run].

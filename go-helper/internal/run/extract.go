@@ -1,0 +1,68 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"docker-mirror/go-helper/internal/extract"
+	"docker-mirror/go-helper/internal/report"
+	"docker-mirror/go-helper/internal/spec"
+)
+
+// Extraction says what to look for and where the list goes.
+type Extraction struct {
+	Deep   bool
+	Output string // file; empty: standard output
+	Check  string // list to compare with, in place of writing one
+}
+
+// Extract lists the images that Kubernetes manifests ask for. A stale list under Check is [CodeFailed].
+func Extract(ctx context.Context, s Streams, manifests []string, e Extraction) Code {
+	console := report.NewConsole(report.ModePlain, s.Err, false)
+	defer console.Close()
+	files, err := Lists{Files: manifests, What: "Kubernetes manifests"}.read(ctx, s.In, console.Notice)
+	if ctx.Err() != nil {
+		return CodeInterrupted
+	}
+	found, extractErr := extract.Images(files, extract.Options{Deep: e.Deep})
+	for _, note := range found.Notes {
+		console.Notice(note)
+	}
+	if err := errors.Join(err, extractErr); err != nil {
+		return say(console, err)
+	}
+	if e.Check != "" {
+		return checkList(console, found.Images, e.Check)
+	}
+	if len(found.Images) == 0 {
+		console.Notice("no images found")
+	}
+	list := extract.List(found.Images)
+	if e.Output == "" {
+		_, err = s.Out.Write(list)
+	} else {
+		err = report.WriteFileAtomic(e.Output, list)
+	}
+	if err != nil {
+		return say(console, fmt.Errorf("writing the list: %w", err))
+	}
+	return CodeDone
+}
+
+func checkList(console *report.Console, images []extract.Image, file string) Code {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return say(console, fmt.Errorf("can't read the image list: %w", err))
+	}
+	err = extract.Check(images, spec.File{Name: file, Data: data})
+	switch {
+	case err == nil:
+		return CodeDone
+	case errors.Is(err, extract.ErrStale):
+		say(console, err)
+		return CodeFailed
+	}
+	return say(console, err)
+}
