@@ -29,23 +29,23 @@ const (
 // range of Semver admits them (">=2.0.0-0").
 type Policy struct {
 	// Mode is replicant's; empty for none.
-	Mode Mode `json:"mode,omitempty" toml:"mode"`
+	Mode Mode `json:"mode,omitempty"`
 	// Compatibility is the pre-release that a version must have, exactly ("alpine" in 1.2.3-alpine). Empty: none.
-	Compatibility string `json:"compatibility,omitempty" toml:"compatibility"`
+	Compatibility string `json:"compatibility,omitempty"`
 	// PinnedMajor is the only major version wanted; nil for any.
-	PinnedMajor *uint64 `json:"pinnedMajor,omitempty" toml:"pinned_major"`
+	PinnedMajor *uint64 `json:"pinnedMajor,omitempty"`
 	// ReplaceTag also copies a selected tag that the destination has with another digest.
-	ReplaceTag bool `json:"replaceTag,omitempty" toml:"replace_tag"`
+	ReplaceTag bool `json:"replaceTag,omitempty"`
 	// Semver holds version ranges (">=1.2, <2", "^1.2 || ~3.1"); a tag must be in one of them.
-	Semver []string `json:"semver,omitempty" toml:"semver"`
+	Semver []string `json:"semver,omitempty"`
 	// Include holds globs or /regular expressions/; a tag must match one. Empty: every tag does.
-	Include []string `json:"include,omitempty" toml:"include"`
+	Include []string `json:"include,omitempty"`
 	// Exclude holds globs or /regular expressions/; a tag must match none.
-	Exclude []string `json:"exclude,omitempty" toml:"exclude"`
+	Exclude []string `json:"exclude,omitempty"`
 	// Latest keeps this many of what is left, the highest in Order; 0 keeps all.
-	Latest int `json:"latest,omitempty" toml:"latest"`
+	Latest int `json:"latest,omitempty"`
 	// Order ranks for Latest; empty is "semver".
-	Order Order `json:"order,omitempty" toml:"order"`
+	Order Order `json:"order,omitempty"`
 	// AllowEmpty makes selecting nothing no error.
-	AllowEmpty bool `json:"allowEmpty,omitempty" toml:"allow_empty"`
+	AllowEmpty bool `json:"allowEmpty,omitempty"`
 }
