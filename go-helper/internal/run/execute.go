@@ -116,7 +116,7 @@ func (s *session) copyTargets(ctx context.Context, targets []*target, ended func
 	for _, e := range entries {
 		s.report.Copies = append(s.report.Copies, e.copy)
 	}
-	s.accountFor(pool)
+	s.accountFor(pool.Stats())
 }
 
 // errStopped is why a copy is skipped after another one failed.
@@ -199,9 +199,9 @@ func (s *session) poolOptions() registry.Options {
 }
 
 // accountFor puts what was asked of the registries into the report.
-func (s *session) accountFor(pool *registry.Pool) {
+func (s *session) accountFor(all map[string]registry.Stats) {
 	s.report.Registries = map[string]report.Registry{}
-	for host, stats := range pool.Stats() {
+	for host, stats := range all {
 		r := report.Registry{
 			Requests: stats.Requests,
 			Retries:  stats.Retries, Throttled: stats.Throttled,

@@ -4,11 +4,13 @@ import (
 	"context"
 	"io"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"docker-mirror/go-helper/internal/engine"
 	"docker-mirror/go-helper/internal/plan"
+	"docker-mirror/go-helper/internal/registry"
 )
 
 // newSession is one whose engine the test is.
@@ -56,6 +58,28 @@ func TestAnEngineThatDoesntReturnIsLeftBehind(t *testing.T) {
 	}
 	if s.report.Copies[0].Status != engine.StatusFailed || s.report.Copies[1].Status != engine.StatusCopied {
 		t.Errorf("copies %+v", s.report.Copies)
+	}
+}
+
+func TestDockerHubPullsAreAccountedFor(t *testing.T) {
+	s := newSession(t, nil)
+	s.accountFor(map[string]registry.Stats{
+		"docker.io": {
+			Requests:  map[string]int64{"manifest GET": 7, "manifest HEAD": 40, "token": 1},
+			RateLimit: &registry.RateLimit{Limit: 100, Remaining: 76, Window: 6 * time.Hour},
+		},
+		"ghcr.io": {Requests: map[string]int64{"manifest GET": 3}},
+	})
+	s.close(CodeDone)
+	hub := s.report.DockerHub
+	if hub == nil || hub.PullsSpent != 7 || *hub.PullsLeft != 76 || *hub.Limit != 100 {
+		t.Errorf("Docker Hub: %+v", hub)
+	}
+	if limit := s.report.Registries["docker.io"].RateLimit; limit.WindowSeconds != 21600 {
+		t.Errorf("limit %+v", limit)
+	}
+	if !strings.Contains(s.report.Summary(), "7 Docker Hub pulls, 76 left") {
+		t.Errorf("summary %q", s.report.Summary())
 	}
 }
 
