@@ -181,8 +181,9 @@ func TestBuildRefuses(t *testing.T) {
 		},
 		{
 			"bad registries", "nginx",
-			plan.Settings{Registries: to("prod", "https://r.example", "me:hunter2@r.example", "r.example:port", "R.example/UP")},
+			plan.Settings{Registries: to("@prod", "prod", "https://r.example", "me:hunter2@r.example", "r.example:port", "R.example/UP")},
 			[]string{
+				`registries: registry @prod is an alias, which means nothing here: want an address`,
 				`registries: registry "prod" is no host name: want one with a dot or a port, as in registry.example or localhost:5000`,
 				`registries: registry "https://r.example": leave the https:// out`,
 				`registries: a registry address has a user name or password in it: credentials come from the keychain`,

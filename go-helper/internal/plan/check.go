@@ -177,13 +177,17 @@ func platformsOrAll(r resolved) string {
 
 // at names the places of copies, each once: "a.txt:1, b.txt:7: ".
 func at(copies []Copy, indexes []int) string {
-	var places []string
-	for _, i := range indexes {
-		places = extend(places, copies[i].Origin)
-	}
 	const most = 6
+	var places []string
+	seen := make(map[string]bool, len(indexes))
+	for _, i := range indexes {
+		if origin := copies[i].Origin; origin != "" && !seen[origin] {
+			seen[origin] = true
+			places = append(places, origin)
+		}
+	}
 	if len(places) > most {
-		places = append(places[:most], fmt.Sprintf("%d more", len(places)-most))
+		places = append(places[:most:most], fmt.Sprintf("%d more", len(places)-most))
 	}
 	if joined := strings.Join(places, ", "); joined != "" {
 		return joined + ": "

@@ -11,6 +11,9 @@ import (
 
 // splitAddress cuts a registry's address into its host and the prefix of all repositories there.
 func splitAddress(address string) (host, prefix string, err error) {
+	if strings.HasPrefix(address, "@") {
+		return "", "", fmt.Errorf("registry %s is an alias, which means nothing here: want an address", address)
+	}
 	if strings.Contains(address, "@") {
 		return "", "", errors.New("a registry address has a user name or password in it: credentials come from the keychain")
 	}
