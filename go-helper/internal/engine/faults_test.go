@@ -115,6 +115,7 @@ func TestSpeaksDialects(t *testing.T) {
 		"ECR":                {MountNeedsManifest: true},
 		"Artifact Registry":  devregistry.ArtifactRegistry,
 		"GHCR":               devregistry.GHCR,
+		"ACR":                devregistry.ACR,
 		"Docker Hub":         {RedirectBlobs: true},
 		"relative Location":  {RelativeLocation: true},
 		"state in the query": {LocationQuery: "state=a%2Fb&x=1"},
@@ -148,6 +149,50 @@ func TestSpeaksDialects(t *testing.T) {
 				t.Errorf("%d upload sessions were left open", n)
 			}
 		})
+	}
+}
+
+// A registry that limits the bodies of requests gets large blobs in chunks.
+func TestChunksWhereBodiesAreLimited(t *testing.T) {
+	source, destination := pair(t)
+	newPusher(t, source.Host).image("x", "v", ociManifest, content("large", 10<<20), content("next", 7<<20))
+	dialect := devregistry.ACR
+	dialect.MaxUploadBody = 3 << 20
+	destination.SetDialect(dialect)
+	list := copies(t, source.Host, []string{destination.Host}, "x:v")
+	wantStatus(t, list, run(t, list, engine.Options{}), engine.StatusCopied)
+	checkMirrored(t, source, destination, list[0])
+	if n := destination.OpenUploads(); n != 0 {
+		t.Errorf("%d upload sessions were left open", n)
+	}
+}
+
+// A registry that stands still holds up no other for long: it is detached and gets transfers of its own.
+func TestSlowDestinationIsDetached(t *testing.T) {
+	source, fast := pair(t)
+	slow := devregistrytest.Start(t, devregistry.Options{})
+	p := newPusher(t, source.Host)
+	p.image("x", "v", ociManifest, content("large", 12<<20))
+	slow.SetFaults(devregistry.Faults{Intercept: devregistry.Once(func(r devregistry.Request) bool {
+		return r.Kind == devregistry.KindUploadPut && r.HTTP.ContentLength > 1<<20
+	}, devregistry.Fault{StallUpload: devregistry.AfterBytes(1 << 20), StallFor: 20 * time.Second})})
+	list := copies(t, source.Host, []string{fast.Host, slow.Host}, "x:v")
+	var fastAfter, slowAfter time.Duration
+	began := time.Now()
+	results := run(t, list, engine.Options{Observe: func(e engine.Event) {
+		if ended, ok := e.(engine.CopyEnded); ok {
+			if ended.Index == 0 {
+				fastAfter = time.Since(began)
+			} else {
+				slowAfter = time.Since(began)
+			}
+		}
+	}})
+	wantStatus(t, list, results, engine.StatusCopied)
+	checkMirrored(t, source, fast, list[0])
+	checkMirrored(t, source, slow, list[1])
+	if fastAfter >= slowAfter {
+		t.Errorf("the fast registry was done after %s, the one that stood still after %s", fastAfter, slowAfter)
 	}
 }
 

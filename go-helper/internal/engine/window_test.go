@@ -1,0 +1,94 @@
+package engine
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// feed pushes content through a window as pump does.
+func feed(t *testing.T, pool *chunkPool, w *window, content []byte, patience time.Duration) bool {
+	t.Helper()
+	for len(content) > 0 {
+		c := pool.get()
+		n := copy(c.buf[:chunkSize], content)
+		c.buf, content = c.buf[:n], content[n:]
+		more := w.push(c, patience)
+		c.release()
+		if !more {
+			return false
+		}
+	}
+	return true
+}
+
+func pattern(n int) []byte {
+	out := make([]byte, n)
+	for i := range out {
+		out[i] = byte(i * 7 >> 3)
+	}
+	return out
+}
+
+func TestWindowHandsOverAndRewinds(t *testing.T) {
+	const size = 5*windowBehind + 12345
+	want := pattern(size)
+	w := newWindow(0, size)
+	go feed(t, &chunkPool{}, w, want, 0)
+
+	first := w.newReader()
+	head := make([]byte, 3*windowBehind)
+	if _, err := io.ReadFull(first, head); err != nil {
+		t.Fatal(err)
+	}
+	if w.rewind(0) {
+		t.Error("the window still has bytes that lie far behind")
+	}
+	back := int64(len(head) - windowBehind/2)
+	if !w.rewind(back) {
+		t.Fatal("the window lost bytes that lie just behind")
+	}
+	second := w.newReader()
+	if _, err := first.Read(head); !errors.Is(err, errStaleReader) {
+		t.Errorf("the earlier reader still reads: %v", err)
+	}
+	rest, err := io.ReadAll(second)
+	if err != nil || !bytes.Equal(rest, want[back:]) {
+		t.Errorf("read %d bytes, %v; want %d", len(rest), err, len(want)-int(back))
+	}
+}
+
+func TestWindowIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWindow(0, 100*windowAhead)
+		done := make(chan bool)
+		go func() { done <- feed(t, &chunkPool{}, w, pattern(10*windowAhead), 0) }()
+		synctest.Wait()
+		if w.end > windowAhead+chunkSize {
+			t.Errorf("%d bytes were taken without a reader", w.end)
+		}
+		w.close(errSent)
+		if <-done {
+			t.Error("a closed window takes more")
+		}
+		if _, err := w.newReader().Read(make([]byte, 1)); !errors.Is(err, errSent) {
+			t.Errorf("read after close: %v", err)
+		}
+	})
+}
+
+func TestWindowDetachesAReaderThatStandsStill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWindow(0, 100*windowAhead)
+		began := time.Now()
+		if feed(t, &chunkPool{}, w, pattern(4*windowAhead), detachPatience) {
+			t.Error("nobody reads, and all was taken")
+		}
+		if !errors.Is(w.closedBy(), errDetached) || time.Since(began) != detachPatience {
+			t.Errorf("closed by %v after %s", w.closedBy(), time.Since(began))
+		}
+	})
+}
