@@ -76,8 +76,9 @@ type request struct {
 	repository, reference string
 	scopes                []auth.Scope
 
-	accept []int // statuses that are no error
-	limit  int64 // most bytes of an accepted answer's body
+	accept   []int // statuses that are no error
+	limit    int64 // most bytes of an accepted answer's body
+	attempts int   // fewer than the policy's; 0: those
 }
 
 func (r *request) where(c *Client) string { return where(c.host, r.repository, r.reference) }
@@ -111,7 +112,7 @@ func (c *Client) do(ctx context.Context, r *request) (*reply, error) {
 
 // retrying calls try until it succeeds, fails for good, or the policy allows no further try.
 func retrying[T any](ctx context.Context, c *Client, r *request, try func(again bool) (T, error)) (T, error) {
-	var attempts attempts
+	attempts := attempts{most: r.attempts}
 	for {
 		out, err := try(attempts.made > 0)
 		if err == nil {

@@ -88,6 +88,7 @@ func throttled(err error) bool {
 
 // attempts counts the tries of one request against the policy.
 type attempts struct {
+	most   int // 0: the policy's
 	made   int
 	failed int       // other than by throttling
 	since  time.Time // when it was first throttled
@@ -103,7 +104,11 @@ func (a *attempts) next(c *Client, err error) (time.Duration, bool) {
 	var refused *Error
 	if !throttled(err) || !errors.As(err, &refused) {
 		a.failed++
-		return policy.wait(a.failed-1, err), a.failed < policy.Attempts
+		most := policy.Attempts
+		if a.most > 0 {
+			most = min(most, a.most)
+		}
+		return policy.wait(a.failed-1, err), a.failed < most
 	}
 	if a.since.IsZero() {
 		a.since = time.Now()

@@ -24,6 +24,8 @@ const (
 	// defaultChunk is one PATCH where a registry limits bodies: below Azure's 20 MB, a multiple of what
 	// object stores want.
 	defaultChunk = 16 << 20
+	// statusAttempts: a session whose status can't be had is better started anew.
+	statusAttempts = 3
 	// expectFor is how long after a refused body the next ones ask first.
 	expectFor = time.Minute
 )
@@ -142,7 +144,8 @@ func (u *Upload) request(kind, op, method string) *request {
 // Content-Length, or in PATCHes and a PUT where this registry limits bodies. It tries once: after an error the
 // caller asks [Temporary], then [Upload.Status], [Upload.Cancel] or another [Client.StartUpload].
 //
-// Once Put has returned no Read of body begins; one that is under way after an error may still end.
+// Once Put has returned no Read of body begins; one that is under way after an error may still end. Where ctx ends
+// or the connection breaks Put returns when a Read under way has: body must not block beyond ctx.
 func (u *Upload) Put(ctx context.Context, digest v1.Hash, size int64, body io.Reader, offset int64) error {
 	chunk := u.c.chunk.Load()
 	if chunk > 0 {
@@ -255,7 +258,7 @@ func (u *Upload) learn(ctx context.Context, r *request, header string, resp *htt
 		}
 	case http.StatusRequestEntityTooLarge:
 		chunk := c.chunk.Load()
-		next := int64(defaultChunk)
+		next := min(int64(defaultChunk), n/2)
 		if chunk > 0 {
 			next = min(chunk, n) / 2
 		}
@@ -329,6 +332,7 @@ func (s *sentBody) end() {
 func (u *Upload) Status(ctx context.Context) (int64, error) {
 	r := u.request("upload GET", "ask for status of upload", http.MethodGet)
 	r.accept = []int{http.StatusNoContent, http.StatusOK, http.StatusAccepted}
+	r.attempts = statusAttempts
 	answer, err := u.c.do(ctx, r)
 	if err != nil {
 		return 0, err
@@ -363,6 +367,19 @@ func (u *Upload) Cancel(ctx context.Context) error {
 	}
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer stop()
+	err := u.delete(ctx)
+	var refused *Error
+	if !errors.As(err, &refused) || refused.Temporary() || IsDenied(err) {
+		return err
+	}
+	// distribution refuses a Location whose offset is no longer the upload's (after a broken PUT): ask for the newest.
+	if _, statusErr := u.Status(ctx); statusErr != nil {
+		return err
+	}
+	return u.delete(ctx)
+}
+
+func (u *Upload) delete(ctx context.Context) error {
 	r := u.request("upload DELETE", "cancel upload of", http.MethodDelete)
 	r.scopes = []auth.Scope{auth.Delete(u.repository)}
 	r.accept = []int{http.StatusNoContent, http.StatusOK, http.StatusAccepted, http.StatusNotFound}
