@@ -344,11 +344,11 @@ func (b *builder) toRegistry(image spec.Image, w wanted, registry Registry) {
 			Select:    image.Select,
 		}
 		if image.Select != nil {
-			c.Src = image.Ref.Name()
+			c.Src = image.Ref.Name() + ":" + tagPlaceholder
 		}
 		if registry.SkipPush {
 			c.Skip = &spec.Skip{Destination: c.Dst, Reason: "skip_push is set for registry " + firstOf(registry.Alias, registry.Address)}
-			c.Dst, c.Select = "", nil
+			c.Src, c.Dst, c.Select = c.sourceRepository(), "", nil
 		}
 		b.copies = append(b.copies, c)
 	}

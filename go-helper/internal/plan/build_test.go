@@ -322,7 +322,7 @@ func TestCopySpecsKeepTheirDestination(t *testing.T) {
 		"docker.io/library/nginx:latest -> r.example/a:1 for linux/amd64",
 		"docker.io/library/redis:latest -> r.example/b:1 for linux/arm64,linux/386 labelled l",
 		"docker.io/library/x -> skip s.example/x:1: because",
-		"docker.io/library/y -> r.example/y:{tag} for linux/amd64 select",
+		"docker.io/library/y:{tag} -> r.example/y:{tag} for linux/amd64 select",
 	}
 	if got := arrows(copies); !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))

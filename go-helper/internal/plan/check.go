@@ -122,7 +122,7 @@ func conflicts(copies []Copy, all []resolved) []Conflict {
 		case !errors.Is(r.err, errNotReady):
 			conflict([]int{i}, "%s", r.err)
 		case ontoItself(copies[i]):
-			conflict([]int{i}, "%s is both a source and a destination: the tags that the policy selects", copies[i].Src)
+			conflict([]int{i}, "%s is both a source and a destination: the tags that the policy selects", copies[i].sourceRepository())
 		}
 	}
 

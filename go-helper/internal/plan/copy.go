@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -17,8 +18,9 @@ import (
 
 // Copy is one entry of a plan. What magic-mirror knows of it are `src`, `dst` and `transform`.
 //
-// An entry with Select is not yet a copy: Src is a repository and Dst a repository with a template for the tag; [Expand]
-// makes copies of it. An entry with Skip is none at all and has no Dst: it says what is left out, and why.
+// An entry with Select is not yet a copy: Src is a repository with {tag} for its tag, and Dst one with a template for the tag;
+// [Expand] makes copies of it. magic-mirror can't take such references for anything else, and refuses them. An entry with Skip
+// is no copy at all and has no Dst: it says what is left out, and why.
 type Copy struct {
 	Src       string     `json:"src"`
 	Dst       string     `json:"dst,omitempty"`
@@ -45,7 +47,10 @@ type Transform struct {
 func (c Copy) Ready() bool { return c.Select == nil && c.Skip == nil }
 
 // Source gives Src in full. With Select only registry and repository mean anything.
-func (c Copy) Source() (reference.Reference, error) { return reference.Parse(c.Src) }
+func (c Copy) Source() (reference.Reference, error) { return reference.Parse(c.sourceRepository()) }
+
+// sourceRepository is Src without the {tag} of an entry with Select.
+func (c Copy) sourceRepository() string { return strings.TrimSuffix(c.Src, ":"+tagPlaceholder) }
 
 // Destination gives Dst in full; an error on entries that aren't [Copy.Ready].
 func (c Copy) Destination() (reference.Reference, error) { return reference.Parse(c.Dst) }
@@ -105,7 +110,7 @@ func asWritten(image spec.Image) Copy {
 			c.Src = image.Ref.Name()
 		}
 	case image.Select != nil:
-		c.Src, c.Dst = image.Ref.Name(), image.Destination.Name()+":"+image.ImageTags[0]
+		c.Src, c.Dst = image.Ref.Name()+":"+tagPlaceholder, image.Destination.Name()+":"+image.ImageTags[0]
 	default:
 		c.Dst = image.Destination.String()
 	}

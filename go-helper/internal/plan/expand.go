@@ -58,21 +58,21 @@ func Expand(c Copy, source, destination []string) ([]Copy, error) {
 	repository, tagTemplate := splitDestination(c.Dst)
 	selected, err := c.Select.Select(source, sourceTags(tagTemplate, destination))
 	if errors.Is(err, tags.ErrNothingBelow) {
-		c.Skip, c.Dst, c.Select = &spec.Skip{Destination: repository, Reason: err.Error()}, "", nil
+		c.Skip, c.Src, c.Dst, c.Select = &spec.Skip{Destination: repository, Reason: err.Error()}, c.sourceRepository(), "", nil
 		return []Copy{c}, nil
 	}
 	if err != nil {
-		return nil, &spec.Error{File: c.Origin, Msg: fmt.Sprintf("%s: %s", c.Src, err)}
+		return nil, &spec.Error{File: c.Origin, Msg: fmt.Sprintf("%s: %s", c.sourceRepository(), err)}
 	}
 	copies := make([]Copy, 0, len(selected))
 	var errs []error
 	for _, tag := range selected {
 		expanded := c
 		expanded.Select = nil
-		expanded.Src = c.Src + ":" + tag
+		expanded.Src = c.sourceRepository() + ":" + tag
 		expanded.Dst = strings.ReplaceAll(repository+":"+tagTemplate, tagPlaceholder, tag)
 		if r := resolve(expanded); r.err != nil {
-			errs = append(errs, &spec.Error{File: c.Origin, Msg: fmt.Sprintf("tag %s of %s: %s", tag, c.Src, r.err)})
+			errs = append(errs, &spec.Error{File: c.Origin, Msg: fmt.Sprintf("tag %s of %s: %s", tag, c.sourceRepository(), r.err)})
 			continue
 		}
 		copies = append(copies, expanded)

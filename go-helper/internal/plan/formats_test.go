@@ -99,8 +99,8 @@ select = { semver = "^1", latest = 2 }
 		"quay.io/a/b:latest -> r.example/m/a/b/latest:latest",
 		"quay.io/a/b:latest -> r.example/m/a/b/latest:latest-extra",
 		"quay.io/a/b:latest -> skip s.example/m/a/b/latest:latest: skip_push is set for registry s.example",
-		"quay.io/a/b -> r.example/m/a/b/{tag}:{tag} select",
-		"quay.io/a/b -> r.example/m/a/b/{tag}:{tag}-extra select",
+		"quay.io/a/b:{tag} -> r.example/m/a/b/{tag}:{tag} select",
+		"quay.io/a/b:{tag} -> r.example/m/a/b/{tag}:{tag}-extra select",
 		"quay.io/a/b -> skip s.example/m/a/b/{tag}:{tag}: skip_push is set for registry s.example",
 	}
 	if got := arrows(copies); !reflect.DeepEqual(got, want) {

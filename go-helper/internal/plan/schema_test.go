@@ -47,7 +47,7 @@ func planSchema(t *testing.T) *jsonschema.Schema {
 	t.Helper()
 	entry := schemaFor[plan.Copy](t)
 	describe(entry, map[string]string{
-		"src":       "The image, as for `docker pull`. With select: a repository.",
+		"src":       "The image, as for `docker pull`. With select: a repository, with {tag} for its tag.",
 		"dst":       "Where it goes, as for `docker push`. With select: a repository, with {tag} for the tags that are selected. Not beside skip.",
 		"transform": "What changes on the way; nothing where this is missing.",
 		"origin":    "Where the user asked for it: file:line.",

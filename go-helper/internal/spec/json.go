@@ -60,6 +60,9 @@ func (c *collector) copySpec(d *strictjson.Decoder, v strictjson.Value) {
 		d.Errorf(dst.line, `%s has both "dst" and "skip"`, what)
 	}
 	if src.ok {
+		if image.Select != nil {
+			src.value = strings.TrimSuffix(src.value, ":"+tagPlaceholder)
+		}
 		image.Source = src.value
 		ref, problem := parseSource(src.value)
 		if problem == "" && image.Select != nil {
