@@ -127,8 +127,12 @@ func TestCorrupt(t *testing.T) {
 
 // What came before a cut is acknowledged, and the upload goes on from there.
 func TestCutUpload(t *testing.T) {
-	for _, root := range []string{"", t.TempDir()} {
+	for _, disk := range []bool{false, true} {
 		for _, method := range []string{http.MethodPut, http.MethodPatch} {
+			root := ""
+			if disk {
+				root = t.TempDir()
+			}
 			c := start(t, devregistry.Options{Root: root, Faults: devregistry.Faults{CutUploadEvery: 1, CutUploadAfter: 700_000}})
 			blob, h := content(1_000_000, "a")
 			location := c.upload("a")

@@ -69,7 +69,7 @@ func New(opts Options) (*Registry, error) {
 	}
 	g.storage = disk
 	if err := disk.load(g); err != nil {
-		return nil, fmt.Errorf("loading the registry in %s: %w", opts.Root, err)
+		return nil, errors.Join(fmt.Errorf("loading the registry in %s: %w", opts.Root, err), disk.close())
 	}
 	return g, nil
 }

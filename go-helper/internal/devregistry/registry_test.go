@@ -37,7 +37,13 @@ func TestGoContainerregistry(t *testing.T) {
 		if root == "" {
 			continue
 		}
-		// What is on disk is there again after a restart.
+		// What is on disk is there again after a restart, and not for two at once.
+		if _, err := devregistry.New(devregistry.Options{Root: root}); err == nil {
+			t.Error("two registries use one folder")
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
 		again := devregistrytest.Start(t, devregistry.Options{Root: root})
 		ref, err = name.NewTag(again.Host + "/team/app:v1")
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/gofrs/flock"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
@@ -20,12 +21,14 @@ import (
 //	repositories/<name>/_manifests/<hex>         holds the media type
 //	repositories/<name>/_tags/<tag>              holds the manifest's digest
 //	tmp/                                         what isn't finished; emptied at start
+//	lock                                         locked while a registry uses the folder
 //
 // Everything gets its name by rename when it is whole, so that a killed process leaves nothing half-written. There
 // is no fsync: a registry for tests needn't outlive a power cut. A repository's name can't hold a component that
 // starts with an underscore, so the folders of one never meet another's.
 type diskStorage struct {
 	root string
+	lock *flock.Flock
 	// folders remembers which folders exist, so that a link costs one system call.
 	folders sync.Map
 }
@@ -39,16 +42,33 @@ const (
 )
 
 func newDiskStorage(root string) (*diskStorage, error) {
-	s := &diskStorage{root: root}
-	if err := os.RemoveAll(s.tmp()); err != nil {
-		return nil, fmt.Errorf("emptying the upload folder: %w", err)
+	if err := os.MkdirAll(root, 0o755); err != nil {
+		return nil, err
 	}
-	for _, dir := range []string{s.tmp(), filepath.Join(root, "content"), s.repositories()} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return nil, err
-		}
+	s := &diskStorage{root: root, lock: flock.New(filepath.Join(root, "lock"))}
+	locked, err := s.lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("locking the folder: %w", err)
+	}
+	if !locked {
+		return nil, errors.New("another registry uses this folder")
+	}
+	if err := s.prepare(); err != nil {
+		return nil, errors.Join(err, s.lock.Close())
 	}
 	return s, nil
+}
+
+func (s *diskStorage) prepare() error {
+	if err := os.RemoveAll(s.tmp()); err != nil {
+		return fmt.Errorf("emptying the upload folder: %w", err)
+	}
+	for _, dir := range []string{s.tmp(), filepath.Join(s.root, "content"), s.repositories()} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *diskStorage) tmp() string          { return filepath.Join(s.root, "tmp") }
@@ -214,7 +234,7 @@ func (s *diskStorage) load(into loader) error {
 	})
 }
 
-func (s *diskStorage) close() error { return os.RemoveAll(s.tmp()) }
+func (s *diskStorage) close() error { return errors.Join(os.RemoveAll(s.tmp()), s.lock.Close()) }
 
 type diskWriter struct {
 	storage *diskStorage
