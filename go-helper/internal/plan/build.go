@@ -16,12 +16,13 @@ import (
 
 const defaultRepository = "{repository}"
 
-// Make reads lists and plans them: [spec.ParseAll], [Build], [Check] and [Merge], with the errors of all of them at once.
+// Make reads lists and plans them: [spec.ParseAll], [Build], [Check] and [Merge], with the errors of all of them at once, in
+// the order of files and lines.
 func Make(files []spec.File, s Settings) ([]Copy, error) {
 	images, parseErr := spec.ParseAll(files, s.AllowEmpty)
 	copies, buildErr := Build(images, s)
 	all := resolveAll(copies)
-	return merge(copies, all), errors.Join(parseErr, buildErr, join(conflicts(copies, all)))
+	return merge(copies, all), inOrder(files, copies, parseErr, buildErr, join(conflicts(copies, all)))
 }
 
 // Build plans the copies of images, in their order: for each registry, for each tag, one. The error joins a
@@ -82,14 +83,6 @@ func (b *builder) fail(image spec.Image, err error) {
 			b.errs = append(b.errs, &found)
 		}
 	}
-}
-
-// flatten takes errors.Join apart.
-func flatten(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		return joined.Unwrap()
-	}
-	return []error{err}
 }
 
 func (b *builder) failSettings(format string, args ...any) {

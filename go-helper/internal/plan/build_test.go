@@ -239,11 +239,12 @@ func TestBuildRefuses(t *testing.T) {
 			},
 		},
 		{
-			"lists and plan at once", "Nginx\nnginx:1\nnginx:2",
-			plan.Settings{Registries: to("r.example"), ImageTags: []string{"x"}},
+			"lists and plan at once, in the order of lines", "nginx AS Web\nnginx:1\nnginx:2\nNginx",
+			plan.Settings{Registries: to("r.example"), Repository: "{name}", ImageTags: []string{"x"}},
 			[]string{
-				`images.txt:1: image reference "Nginx" does not match expected format: a repository can't have upper-case letters`,
+				`images.txt:1: destination repository "Web": a repository can't have upper-case letters`,
 				"images.txt:2, images.txt:3: destination r.example/nginx:x requests inconsistent copies from docker.io/library/nginx:2 and docker.io/library/nginx:1",
+				`images.txt:4: image reference "Nginx" does not match expected format: a repository can't have upper-case letters`,
 			},
 		},
 	} {
