@@ -1,0 +1,60 @@
+"""`scripts/quickstart` shows what it says it shows, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def quickstart(temporary: Path) -> subprocess.Popen[str]:
+    temporary.mkdir()
+    return subprocess.Popen(
+        [CHECKOUT / "scripts/quickstart"],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def processes_of(session: int) -> list[str]:
+    """The command lines of what still runs in a session."""
+    listed = subprocess.run(["ps", "-e", "-o", "sess=,args="], capture_output=True, text=True, check=True).stdout
+    return [line for line in listed.splitlines() if line.split(None, 1)[0] == str(session)]
+
+
+def test_quickstart(tmp_path: Path) -> None:
+    process = quickstart(tmp_path / "temporary")
+    output, _ = process.communicate(timeout=1200)
+    assert process.returncode == 0, output
+    first, again, edited = re.split(r"^(?:Again|Edit one list).*$", output, flags=re.MULTILINE)
+    assert re.search(r"^6 copied; .* mounted", first, re.MULTILINE), output
+    assert re.search(r"^6 unchanged", again, re.MULTILINE), output
+    assert " copied" not in again, output
+    selected = edited.partition("--changed-since=HEAD list")[2].partition("$ pants")[0].split()
+    assert selected == ["3rdparty/apps/backend.txt"], output
+    assert "✓ 3rdparty/apps/backend.txt: 1 copied, 3 unchanged" in edited, output
+    assert not processes_of(process.pid)
+    assert not list((tmp_path / "temporary").iterdir())
+
+
+def test_interrupted_quickstart_cleans_up(tmp_path: Path) -> None:
+    process = quickstart(tmp_path / "temporary")
+    assert process.stdout
+    for line in process.stdout:
+        if line.startswith("source "):
+            break
+    assert any("serve" in command for command in processes_of(process.pid))
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal's Ctrl-C
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    time.sleep(0.5)
+    assert not processes_of(process.pid)
+    assert not list((tmp_path / "temporary").iterdir())
