@@ -310,6 +310,9 @@ func (b *builder) toRegistry(image spec.Image, w wanted, registry Registry) {
 	if prefix != "" {
 		repository = prefix + "/" + repository
 	}
+	if host == reference.DockerHub && !strings.Contains(repository, "/") {
+		repository = "library/" + repository // which is what `docker push` makes of it
+	}
 	if strings.Contains(repository, tagPlaceholder) && image.Select != nil && image.Select.NeedsDestination() {
 		b.fail(image, fmt.Errorf("mode %q looks at the tags that the destination has, so {tag} can't be in its repository (%s)", image.Select.Mode, repository))
 		return
@@ -349,9 +352,8 @@ func (b *builder) toRegistry(image spec.Image, w wanted, registry Registry) {
 
 // repository expands the template that applies: a registry's own comes first, as in Pants.
 func (b *builder) repository(image spec.Image, w wanted, registry Registry) (string, error) {
-	repository, err := b.expand(image, w.repository)
-	if err != nil || registry.Repository == "" {
-		return repository, err
+	if registry.Repository == "" {
+		return b.expand(image, w.repository)
 	}
 	t := b.template(registry.Repository, targetRepository)
 	if t.err != nil {
@@ -359,7 +361,7 @@ func (b *builder) repository(image spec.Image, w wanted, registry Registry) (str
 	}
 	return t.expand(func(placeholder string) (string, error) {
 		if placeholder == targetRepository {
-			return repository, nil
+			return b.expand(image, w.repository)
 		}
 		return b.value(image, placeholder)
 	})

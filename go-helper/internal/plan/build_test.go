@@ -106,6 +106,10 @@ func TestBuild(t *testing.T) {
 			},
 		},
 		{
+			"Docker Hub as a destination", "quay.io/a/b:1\nquay.io/c:1", plan.Settings{Registries: to("index.docker.io")},
+			[]string{"quay.io/a/b:1 -> docker.io/a/b:1", "quay.io/c:1 -> docker.io/library/c:1"},
+		},
+		{
 			"platforms: a line's own come first", "--platform=linux/arm64 a:1\nb:1",
 			plan.Settings{Registries: to("r.example"), Platforms: []string{"linux/amd64"}},
 			[]string{

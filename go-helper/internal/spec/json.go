@@ -117,6 +117,9 @@ func (c *collector) destination(d *strictjson.Decoder, dst text, image *Image) {
 		d.Errorf(dst.line, "%s", err)
 		return
 	}
+	if image.Select != nil && image.Select.NeedsDestination() && strings.Contains(ref.Repository, tagPlaceholder) {
+		d.Errorf(dst.line, `"dst": mode %q looks at the tags that the destination has, so {tag} can't be in its repository`, image.Select.Mode)
+	}
 	image.Destination = &ref
 }
 

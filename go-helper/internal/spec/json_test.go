@@ -95,6 +95,9 @@ func TestJSONReportsEveryErrorWithItsLine(t *testing.T) {
 		{"policy and a bad tag template", `{"src": "a", "dst": "r.example/a:{tagg}", "select": {}}`, []string{
 			`1: "dst": tag template "{tagg}" would make bad tags: the only placeholder is {tag}`,
 		}},
+		{"policy that asks a repository which isn't one yet", `{"src": "a", "dst": "r.example/a/{tag}", "select": {"mode": "semver"}}`, []string{
+			`1: "dst": mode "semver" looks at the tags that the destination has, so {tag} can't be in its repository`,
+		}},
 		{"skip", `{"src": "a", "skip": {"dst": "r.example/a:1"}}`, []string{`1: "skip" has no "reason"`}},
 		{"skip and dst", `{"src": "a", "dst": "r.example/a", "skip": {"dst": "r.example/a:1", "reason": "x"}}`, []string{`1: copy spec has both "dst" and "skip"`}},
 	} {
