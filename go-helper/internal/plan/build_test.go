@@ -106,7 +106,8 @@ func TestBuild(t *testing.T) {
 			},
 		},
 		{
-			"Docker Hub as a destination", "quay.io/a/b:1\nquay.io/c:1", plan.Settings{Registries: to("index.docker.io")},
+			"Docker Hub as a destination", "quay.io/a/b:1\nquay.io/c:1",
+			plan.Settings{Registries: to("index.docker.io")},
 			[]string{"quay.io/a/b:1 -> docker.io/a/b:1", "quay.io/c:1 -> docker.io/library/c:1"},
 		},
 		{
