@@ -79,6 +79,11 @@ func (c *Client) GetManifest(ctx context.Context, repository, identifier string)
 
 // PutManifest writes a manifest under a tag or its digest.
 func (c *Client) PutManifest(ctx context.Context, repository, identifier string, m *Manifest) error {
+	_, err := c.putManifest(ctx, repository, identifier, m)
+	return err
+}
+
+func (c *Client) putManifest(ctx context.Context, repository, identifier string, m *Manifest) (*reply, error) {
 	r := c.manifestRequest("manifest PUT", "put manifest", http.MethodPut, repository, identifier)
 	r.header = http.Header{"Content-Type": {m.MediaType}}
 	r.body = m.Body
@@ -86,14 +91,14 @@ func (c *Client) PutManifest(ctx context.Context, repository, identifier string,
 	r.accept = []int{http.StatusCreated, http.StatusOK, http.StatusAccepted, http.StatusNoContent}
 	answer, err := c.do(ctx, r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	want := digestOf(m.Body)
 	got, err := v1.NewHash(answer.header.Get("Docker-Content-Digest"))
 	if err == nil && got.Algorithm == want.Algorithm && got != want {
-		return &DigestMismatchError{Reference: r.where(c), Want: want, Got: got}
+		return nil, &DigestMismatchError{Reference: r.where(c), Want: want, Got: got}
 	}
-	return nil
+	return answer, nil
 }
 
 func (c *Client) manifestRequest(kind, op, method, repository, identifier string) *request {
