@@ -39,17 +39,25 @@ type Client struct {
 	bodyRefused atomic.Int64
 	// chunk is the size of one PATCH where this registry limits bodies; 0 for one PUT.
 	chunk atomic.Int64
+	// noReferrers: the registry has no referrers API.
+	noReferrers atomic.Bool
 }
 
 func newClient(host string, opts *Options) *Client {
+	own := opts.Host(host)
+	window := opts.MaxWindow
+	if own.MaxWindow > 0 {
+		window = own.MaxWindow
+	}
 	c := &Client{
 		host:     host,
 		base:     url.URL{Scheme: "https", Host: host},
 		opts:     opts,
-		small:    newSmallTransport(opts),
-		bulk:     newBulkTransport(opts),
-		throttle: newThrottle(opts.MaxWindow),
+		small:    newSmallTransport(opts, own),
+		bulk:     newBulkTransport(opts, own),
+		throttle: newThrottle(window, own.MaxRate),
 	}
+	c.chunk.Store(max(own.ChunkSize, 0))
 	if opts.PlainHTTP(host) {
 		c.base.Scheme = "http"
 	}

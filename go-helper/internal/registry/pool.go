@@ -1,9 +1,12 @@
 package registry
 
 import (
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -24,12 +27,29 @@ type Options struct {
 	MaxWindow int
 	// PlainHTTP tells which hosts speak HTTP without TLS; nil means loopback only (127/8, ::1, localhost).
 	PlainHTTP func(host string) bool
+	// Host gives what is particular to a host; nil, and the zero HostOptions, mean nothing.
+	Host func(host string) HostOptions
 	// Retry is the policy for what fails in passing; zero fields have its documented defaults.
 	Retry RetryPolicy
 	// OnPause is told when a registry is left alone for d; it must be quick. May be nil.
 	OnPause func(host string, d time.Duration, reason string)
 	// OnRetry is told when what failed with err is tried again after wait; it must be quick. May be nil.
 	OnRetry func(host, what string, err error, wait time.Duration)
+}
+
+// HostOptions are what one registry host needs beyond the defaults; each zero field means those.
+type HostOptions struct {
+	// TLS is for a private authority (RootCAs), client certificates, or no verification at all.
+	TLS *tls.Config
+	// Proxy as in [http.Transport]; nil takes the process's environment.
+	Proxy func(*http.Request) (*url.URL, error)
+	// MaxWindow is the most small requests at once.
+	MaxWindow int
+	// MaxRate is the most requests a second, of all kinds.
+	MaxRate float64
+	// ChunkSize sends blobs in PATCHes of this many bytes, where the registry or a proxy before it limits
+	// bodies. Without it a 413 is what tells.
+	ChunkSize int64
 }
 
 const (
@@ -61,6 +81,9 @@ func NewPool(opts Options) (*Pool, error) {
 	}
 	if opts.PlainHTTP == nil {
 		opts.PlainHTTP = isLoopback
+	}
+	if opts.Host == nil {
+		opts.Host = func(string) HostOptions { return HostOptions{} }
 	}
 	if opts.OnPause == nil {
 		opts.OnPause = func(string, time.Duration, string) {}

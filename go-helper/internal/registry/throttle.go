@@ -32,10 +32,18 @@ type throttle struct {
 
 	pausedAt, pausedUntil time.Time
 	strikes               int // pauses in a row without an accepted answer between them
+
+	interval time.Duration // between two requests; 0: no rate was set
+	next     time.Time     // when the next one may go out
 }
 
-func newThrottle(most int) *throttle {
-	return &throttle{max: most, window: float64(min(startWindow, most)), growing: true}
+// newThrottle has a window of at most so many, and lets at most rate requests a second out; 0 is no limit.
+func newThrottle(most int, rate float64) *throttle {
+	t := &throttle{max: most, window: float64(min(startWindow, most)), growing: true}
+	if rate > 0 {
+		t.interval = time.Duration(float64(time.Second) / rate)
+	}
+	return t
 }
 
 // acquire takes a place in the window; again puts a request that was refused before to the front.
@@ -89,22 +97,38 @@ func (t *throttle) admit() {
 
 // gate waits until the registry isn't paused. Every request passes it right before it is sent.
 func (t *throttle) gate(ctx context.Context) error {
-	waited := false
-	for {
+	for reserved := t.interval == 0; ; {
 		t.mu.Lock()
 		left := time.Until(t.pausedUntil)
 		t.mu.Unlock()
-		if left <= 0 {
-			if waited {
-				return nil
-			}
+		switch {
+		case left > 0:
+			left += rand.N(resumeJitter)
+		case !reserved:
+			left, reserved = t.reserve(), true
+		default:
 			return ctx.Err()
 		}
-		waited = true
-		if err := sleep(ctx, left+rand.N(resumeJitter)); err != nil {
+		if err := sleep(ctx, left); err != nil {
 			return err
 		}
 	}
+}
+
+// reserve takes the next moment that the set rate allows.
+func (t *throttle) reserve() time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	t.next = maxTime(now, t.next.Add(t.interval))
+	return t.next.Sub(now)
+}
+
+func maxTime(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // remaining is how long the pause still lasts.

@@ -89,7 +89,7 @@ func TestRateLimitedRegistry(t *testing.T) {
 
 func TestWindow(t *testing.T) {
 	ctx := t.Context()
-	th := newThrottle(64)
+	th := newThrottle(64, 0)
 	for range startWindow {
 		if err := th.acquire(ctx, false); err != nil {
 			t.Fatal(err)
@@ -140,7 +140,7 @@ func TestWindow(t *testing.T) {
 }
 
 func TestPause(t *testing.T) {
-	th := newThrottle(4)
+	th := newThrottle(4, 0)
 	sent := time.Now()
 	if !th.pause(80*time.Millisecond, sent) {
 		t.Error("the first pause is none")

@@ -21,16 +21,16 @@ const (
 )
 
 // newSmallTransport carries everything without a blob's body, over HTTP/2 where TLS offers it.
-func newSmallTransport(opts *Options) *http.Transport {
-	t := newTransport(smallBuffer, opts.Retry.ResponseTimeout)
+func newSmallTransport(opts *Options, own HostOptions) *http.Transport {
+	t := newTransport(own, smallBuffer, opts.Retry.ResponseTimeout)
 	t.ForceAttemptHTTP2 = true
 	return t
 }
 
 // newBulkTransport carries blob bodies, a connection each: over one HTTP/2 connection they would share one
 // congestion window, and a cut would break all of them.
-func newBulkTransport(opts *Options) *http.Transport {
-	t := newTransport(bulkBuffer, 5*opts.Retry.ResponseTimeout)
+func newBulkTransport(opts *Options, own HostOptions) *http.Transport {
+	t := newTransport(own, bulkBuffer, 5*opts.Retry.ResponseTimeout)
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	t.Protocols = protocols
@@ -45,10 +45,15 @@ func newBulkTransport(opts *Options) *http.Transport {
 	return t
 }
 
-func newTransport(buffer int, responseTimeout time.Duration) *http.Transport {
+func newTransport(own HostOptions, buffer int, responseTimeout time.Duration) *http.Transport {
+	proxy := own.Proxy
+	if proxy == nil {
+		proxy = http.ProxyFromEnvironment
+	}
 	dialer := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
+		Proxy:                  proxy,
+		TLSClientConfig:        own.TLS.Clone(),
 		DialContext:            dialer.DialContext,
 		TLSHandshakeTimeout:    15 * time.Second,
 		DisableCompression:     true, // digests are of the bytes as they are

@@ -151,7 +151,7 @@ func (u *Upload) Put(ctx context.Context, digest v1.Hash, size int64, body io.Re
 	if chunk > 0 {
 		for offset < size {
 			n := min(chunk, size-offset)
-			if err := u.patch(ctx, io.LimitReader(body, n), offset, n, size); err != nil {
+			if err := u.patch(ctx, body, offset, n, size); err != nil {
 				return err
 			}
 			offset += n
@@ -207,7 +207,7 @@ func (u *Upload) send(ctx context.Context, r *request, body io.Reader, offset, n
 		req.Header.Set("Authorization", header)
 	}
 	if n > 0 {
-		sent := newSentBody(body, &c.stats.up, c.opts.Retry.StallTimeout, cancel)
+		sent := newSentBody(body, n, &c.stats.up, c.opts.Retry.StallTimeout, cancel)
 		defer sent.end()
 		// Without GetBody net/http can't send it a second time, which would need what is no longer there.
 		req.Body = sent
@@ -289,14 +289,15 @@ func (c *Client) expects() bool {
 // transport doesn't come back for more.
 type sentBody struct {
 	body  io.Reader
+	left  int64 // net/http reads on to see whether there is more than Content-Length: not here
 	up    *atomic.Int64
 	stall time.Duration
 	timer *time.Timer
 	over  atomic.Bool
 }
 
-func newSentBody(body io.Reader, up *atomic.Int64, stall time.Duration, cancel context.CancelCauseFunc) *sentBody {
-	s := &sentBody{body: body, up: up, stall: stall}
+func newSentBody(body io.Reader, n int64, up *atomic.Int64, stall time.Duration, cancel context.CancelCauseFunc) *sentBody {
+	s := &sentBody{body: body, left: n, up: up, stall: stall}
 	s.timer = time.AfterFunc(stall, func() { cancel(&timeoutError{what: "no byte went out", limit: stall}) })
 	s.timer.Stop() // connecting has a timeout of its own
 	return s
@@ -309,7 +310,11 @@ func (s *sentBody) Read(p []byte) (int, error) {
 		return 0, errBodyOver
 	}
 	s.timer.Stop()
-	n, err := s.body.Read(p)
+	if s.left == 0 {
+		return 0, io.EOF
+	}
+	n, err := s.body.Read(p[:min(int64(len(p)), s.left)])
+	s.left -= int64(n)
 	s.up.Add(int64(n))
 	if err == nil && !s.over.Load() {
 		s.timer.Reset(s.stall)
