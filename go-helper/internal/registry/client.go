@@ -35,6 +35,8 @@ type Client struct {
 	pinging     pinging
 	// usedUp remembers that the rate limit's remainder was 0 when last told.
 	usedUp atomic.Bool
+	// linksTags remembers that the registry says where its tag lists go on, so that no Link means the end.
+	linksTags atomic.Bool
 	// bodyRefused is when a blob's body was last answered with 429 or 5xx, in Unix nanoseconds.
 	bodyRefused atomic.Int64
 	// chunk is the size of one PATCH where this registry limits bodies; 0 for one PUT.

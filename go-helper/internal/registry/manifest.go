@@ -4,9 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
+	"errors"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -39,12 +40,18 @@ type Manifest struct {
 func (c *Client) HeadManifest(ctx context.Context, repository, identifier string) (v1.Descriptor, error) {
 	r := c.manifestRequest("manifest HEAD", "resolve", http.MethodHead, repository, identifier)
 	answer, err := c.do(ctx, r)
-	if err != nil {
+	var refused *Error
+	if err != nil && (!errors.As(err, &refused) || refused.Status != http.StatusMethodNotAllowed) {
 		return v1.Descriptor{}, err
 	}
-	digest, err := v1.NewHash(answer.header.Get("Docker-Content-Digest"))
-	if err != nil || contentLength(answer.header) < 0 {
-		// The header is optional in the distribution spec.
+	var digest v1.Hash
+	size := int64(-1)
+	if err == nil {
+		digest, err = v1.NewHash(answer.header.Get("Docker-Content-Digest"))
+		size = contentLength(answer.header)
+	}
+	if err != nil || size < 0 {
+		// The header is optional in the distribution spec, and HEAD isn't known everywhere.
 		m, err := c.GetManifest(ctx, repository, identifier)
 		if err != nil {
 			return v1.Descriptor{}, err
@@ -57,7 +64,7 @@ func (c *Client) HeadManifest(ctx context.Context, repository, identifier string
 	return v1.Descriptor{
 		MediaType: types.MediaType(mediaType(answer.header)),
 		Digest:    digest,
-		Size:      contentLength(answer.header),
+		Size:      size,
 	}, nil
 }
 
@@ -123,8 +130,8 @@ func mediaType(h http.Header) string {
 
 // contentLength of a HEAD's answer, -1 where it is missing or no length.
 func contentLength(h http.Header) int64 {
-	var n int64
-	if _, err := fmt.Sscanf(h.Get("Content-Length"), "%d", &n); err != nil || n < 0 {
+	n, err := strconv.ParseInt(h.Get("Content-Length"), 10, 64)
+	if err != nil || n < 0 {
 		return -1
 	}
 	return n

@@ -57,10 +57,16 @@ func (c *Client) ListTags(ctx context.Context, repository string) ([]string, err
 		if err != nil {
 			return nil, wrapTransport(ctx, r.op, r.where(c), err)
 		}
-		if next == nil {
-			return tags, nil
+		if next != nil {
+			c.linksTags.Store(true)
 		}
-		if !fresh {
+		if next == nil {
+			if c.linksTags.Load() || !fresh {
+				return tags, nil
+			}
+			// Some registries cut the list and leave Link out: only an empty page says that there is no more.
+			next = c.endpoint(repository, "tags/list", url.Values{"n": {strconv.Itoa(tagsPage)}, "last": {page.Tags[len(page.Tags)-1]}})
+		} else if !fresh {
 			return nil, wrapTransport(ctx, r.op, r.where(c), permanentf("the tag list's pages repeat themselves"))
 		}
 		if next.Host != r.url.Host || next.Scheme != r.url.Scheme {
