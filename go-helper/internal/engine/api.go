@@ -12,6 +12,8 @@ type Copy struct {
 	Destination reference.Reference
 	// Platforms limits a multi-platform image to these; empty means all, byte for byte.
 	Platforms []v1.Platform
+	// Referrers says which attachments (signatures, attestations, SBOMs) come along.
+	Referrers Referrers
 	// Origin is where the user asked for it, `file:line`; it goes into every message.
 	Origin string
 }
@@ -37,6 +39,8 @@ type Result struct {
 	SourceDigest v1.Hash
 	Err          error
 	Bytes        Bytes
+	// Attached is the number of attachments that were copied with it.
+	Attached int
 }
 
 // Bytes counts the blob bytes of a copy or a run. Where several copies share a blob, its bytes stand with the

@@ -14,18 +14,28 @@ func (r *run) commitIfReady(im *image) {
 	if im.pending > 0 || im.ended || im.root == nil {
 		return
 	}
-	root := im.root
-	r.spawn(func() { r.commit(im, root) })
+	root, attached := im.root, im.attached
+	r.spawn(func() { r.commit(im, root, attached) })
 }
 
-// commit writes an image's manifests: children before their index, and the tag last.
-func (r *run) commit(im *image, root *node) {
+// commit writes an image's manifests: children before their index, then what is attached to them, and the tag last.
+func (r *run) commit(im *image, root *node, attached []attachment) {
 	to := im.copy.Destination
+	digest := root.manifest.Digest.String()
 	identifier := to.Tag
 	if identifier == "" {
-		identifier = root.manifest.Digest.String()
+		identifier = digest
 	}
-	err := r.pushTree(r.ctx, im, root, identifier)
+	var err error
+	if len(attached) > 0 {
+		err = r.pushTree(r.ctx, im, root, digest)
+		if err == nil {
+			err = r.pushAttachments(r.ctx, im, attached)
+		}
+	}
+	if err == nil {
+		err = r.pushTree(r.ctx, im, root, identifier)
+	}
 	if err != nil && blobUnknown(err) && r.recheck(im, root) {
 		return // comes back when what was missing is there
 	}
@@ -34,7 +44,7 @@ func (r *run) commit(im *image, root *node) {
 		return
 	}
 	r.committed(im)
-	r.end(im, Result{Status: StatusCopied, Digest: root.manifest.Digest})
+	r.end(im, Result{Status: StatusCopied, Digest: root.manifest.Digest, Attached: len(attached)})
 }
 
 func (r *run) pushTree(ctx context.Context, im *image, n *node, identifier string) error {

@@ -34,6 +34,8 @@ type destination struct {
 	client *registry.Client
 	host   string
 
+	referrersTags sync.Mutex // held while one is read and written
+
 	mu        sync.Mutex
 	mode      mountMode
 	verdict   chan struct{} // closed when mode leaves mountsUnknown

@@ -46,6 +46,8 @@ type Options struct {
 	Verify bool
 	// Force does not trust a destination that has the digest: its blobs are asked for and its manifests written again.
 	Force bool
+	// CheckReferrers also asks for the attachments of images that are unchanged, and copies what is missing.
+	CheckReferrers bool
 	// CachePath is a file that remembers which repository has which blob, to mount from in later
 	// runs; it is advice, never taken for truth. Empty: none.
 	CachePath string
@@ -92,6 +94,7 @@ type image struct {
 	ended     bool
 	rechecked bool
 	root      *node
+	attached  []attachment
 	needs     []*need
 	pending   int // needs that are not done
 	result    Result
@@ -232,7 +235,7 @@ func (r *run) resolveOne(im *image) {
 	im.started = true
 	r.mu.Unlock()
 	began := time.Now()
-	root, settled, err := r.resolve(im)
+	root, attached, settled, err := r.resolve(im)
 	r.log.Debug("looked up", "source", im.copy.Source, "destination", im.copy.Destination,
 		"seconds", time.Since(began).Seconds(), "settled", settled != nil, "error", err)
 	switch {
@@ -242,7 +245,7 @@ func (r *run) resolveOne(im *image) {
 		r.end(im, *settled)
 	}
 	r.mu.Lock()
-	im.root, im.resolved = root, true
+	im.root, im.attached, im.resolved = root, attached, true
 	r.mu.Unlock()
 	r.admit(false)
 }
@@ -328,7 +331,7 @@ func (r *run) endLocked(im *image, result Result) bool {
 		result.SourceDigest = im.result.SourceDigest
 	}
 	im.result = result
-	im.root = nil
+	im.root, im.attached = nil, nil
 	if im.started {
 		r.inFlight.release(0)
 	}

@@ -16,52 +16,73 @@ import (
 const tagsWorthAList = 3
 
 // resolve finds out what is to be done for an image, the destination first: a settled result, or
-// the tree of manifests that the destination shall have.
-func (r *run) resolve(im *image) (*node, *Result, error) {
+// the tree of manifests that the destination shall have, with what is attached to it.
+func (r *run) resolve(im *image) (*node, []attachment, *Result, error) {
 	ctx, c := r.ctx, im.copy
 	there, err := r.lookAtDestination(ctx, im)
 	if err != nil {
-		return nil, nil, fmt.Errorf("look up destination %s: %w", c.Destination, err)
+		return nil, nil, nil, fmt.Errorf("look up destination %s: %w", c.Destination, err)
 	}
-	if there != nil && !c.limited() {
+	checkAttached := c.attaches() && (r.opts.CheckReferrers || r.opts.Verify)
+	if there != nil && !c.limited() && !checkAttached {
 		digest, err := r.sourceDigest(ctx, im)
 		if err != nil {
-			return nil, nil, fmt.Errorf("look up source %s: %w", c.Source, err)
+			return nil, nil, nil, fmt.Errorf("look up source %s: %w", c.Source, err)
 		}
 		if digest == there.Digest {
 			settled, err := r.trust(ctx, im, digest, digest)
 			if settled != nil || err != nil {
-				return nil, settled, err
+				return nil, nil, settled, err
 			}
 		}
 	}
 	root, sourceDigest, err := r.tree(ctx, im)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read source %s: %w", c.Source, err)
+		return nil, nil, nil, fmt.Errorf("read source %s: %w", c.Source, err)
 	}
 	r.mu.Lock()
 	im.result.SourceDigest = sourceDigest
 	r.mu.Unlock()
-	if there != nil && there.Digest == root.manifest.Digest {
+	same := there != nil && there.Digest == root.manifest.Digest
+	var attached []attachment
+	if !same || checkAttached || r.opts.Force {
+		if attached, err = r.attachments(ctx, im, root, sourceDigest); err != nil {
+			return nil, nil, nil, fmt.Errorf("read source %s: %w", c.Source, err)
+		}
+	}
+	complete := true
+	if same && checkAttached {
+		if complete, err = r.attachmentsThere(ctx, im, attached); err != nil {
+			return nil, nil, nil, fmt.Errorf("look up destination %s: %w", c.Destination, err)
+		}
+	}
+	if same && complete {
 		settled, err := r.trust(ctx, im, there.Digest, sourceDigest)
 		if settled != nil || err != nil {
-			return nil, settled, err
+			return nil, nil, settled, err
 		}
 	}
 	switch {
 	case r.opts.Verify && !r.opts.Force:
-		if there == nil {
-			return nil, nil, fmt.Errorf("%w: %s is not there", ErrDrift, c.Destination)
+		switch {
+		case there == nil:
+			err = fmt.Errorf("%w: %s is not there", ErrDrift, c.Destination)
+		case same:
+			err = fmt.Errorf("%w: %s lacks something that is attached to it", ErrDrift, c.Destination)
+		default:
+			err = fmt.Errorf("%w: %s has %s, the source has %s", ErrDrift, c.Destination, there.Digest, root.manifest.Digest)
 		}
-		return nil, nil, fmt.Errorf("%w: %s has %s, the source has %s", ErrDrift, c.Destination, there.Digest, root.manifest.Digest)
+		return nil, nil, nil, err
 	case r.opts.DryRun:
-		return nil, &Result{
+		return nil, nil, &Result{
 			Status: StatusPlanned, Digest: root.manifest.Digest, SourceDigest: sourceDigest,
-			Bytes: r.estimate(im, root),
+			Bytes: r.estimate(im, root, attached), Attached: len(attached),
 		}, nil
 	}
-	return root, nil, nil
+	return root, attached, nil, nil
 }
+
+func (c Copy) attaches() bool { return c.Referrers != "" && c.Referrers != ReferrersNone }
 
 func (c Copy) limited() bool { return len(c.Platforms) > 0 }
 
@@ -179,11 +200,11 @@ func (r *run) child(ctx context.Context, client *registry.Client, repository str
 
 // estimate tells a dry run's bytes: a blob goes up once a registry and is mounted elsewhere. What a
 // repository has already is not asked for.
-func (r *run) estimate(im *image, root *node) Bytes {
+func (r *run) estimate(im *image, root *node, attached []attachment) Bytes {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var bytes Bytes
-	root.walk(func(n *node) {
+	add := func(n *node) {
 		for _, d := range n.blobs {
 			b := r.blobFor(im, d, 0)
 			first := len(b.hosts) == 0
@@ -201,6 +222,10 @@ func (r *run) estimate(im *image, root *node) Bytes {
 				need.state = needDone
 			}
 		}
-	})
+	}
+	root.walk(add)
+	for _, a := range attached {
+		a.node.walk(add)
+	}
 	return bytes
 }

@@ -127,7 +127,11 @@ func (r *run) source(b *blob, i int) (blobSource, bool) {
 // start sets an image to work: it registers what its repository needs. r.mu must be held.
 func (r *run) start(im *image) {
 	var all []v1.Descriptor
-	im.root.walk(func(n *node) { all = append(all, n.blobs...) })
+	collect := func(n *node) { all = append(all, n.blobs...) }
+	im.root.walk(collect)
+	for _, a := range im.attached {
+		a.node.walk(collect)
+	}
 	// Small ones first: they cost nothing, and teach how the registry treats mounts. Then the blobs that
 	// most images wait for, as far as is known, then the largest, so that none of them comes last.
 	slices.SortStableFunc(all, func(a, b v1.Descriptor) int {
