@@ -203,14 +203,21 @@ func ParseAll(files []File, allowEmpty bool) ([]Image, error) {
 
 // sniff tells JSON from text.
 func sniff(data []byte) Format {
-	trimmed := bytes.TrimLeft(bytes.TrimPrefix(data, bom), " \t\r\n")
+	trimmed := bytes.TrimLeft(withoutBOM(data), " \t\r\n")
 	if len(trimmed) > 0 && (trimmed[0] == '[' || trimmed[0] == '{') {
 		return FormatJSON
 	}
 	return FormatText
 }
 
-var bom = []byte("\xef\xbb\xbf")
+// withoutBOM takes UTF-8's byte order mark off, and those that careless concatenation put before it.
+func withoutBOM(data []byte) []byte {
+	bom := []byte("\xef\xbb\xbf")
+	for bytes.HasPrefix(data, bom) {
+		data = data[len(bom):]
+	}
+	return data
+}
 
 // collector gathers a file's entries and errors.
 type collector struct {
@@ -229,7 +236,7 @@ func (c *collector) text(data []byte) ([]byte, bool) {
 		c.errorf(0, "is UTF-16: save it as UTF-8")
 		return nil, false
 	}
-	return bytes.TrimPrefix(data, bom), true
+	return withoutBOM(data), true
 }
 
 // err joins the errors in the order of lines.

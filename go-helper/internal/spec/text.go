@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -27,7 +28,7 @@ func parseText(c *collector, data []byte) {
 			c.errorf(number, "not valid UTF-8")
 			continue
 		}
-		words := strings.Fields(withoutComment(string(line)))
+		words := strings.Fields(withoutComment(withoutMarks(string(line))))
 		if len(words) == 0 {
 			continue
 		}
@@ -42,11 +43,16 @@ func parseText(c *collector, data []byte) {
 	}
 }
 
+// withoutMarks makes white space of the byte order marks that pasting leaves within a text.
+func withoutMarks(line string) string { return strings.ReplaceAll(line, "\ufeff", " ") }
+
 func withoutComment(line string) string {
-	for i := range len(line) {
-		if line[i] == '#' && (i == 0 || line[i-1] == ' ' || line[i-1] == '\t') {
+	before := ' '
+	for i, r := range line {
+		if r == '#' && unicode.IsSpace(before) {
 			return line[:i]
 		}
+		before = r
 	}
 	return line
 }
