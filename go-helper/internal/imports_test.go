@@ -21,8 +21,8 @@ const module = "docker-mirror/go-helper"
 // nothing of ours.
 var imports = map[string][]string{
 	"":            {"cli"}, // main.go
-	"cli":         {"run", "plan", "spec", "report", "devregistry", "devregistry/sample"},
-	"run":         {"plan", "spec", "tags", "engine", "registry", "auth", "report", "extract"},
+	"cli":         {"run", "plan", "spec", "lint", "report", "devregistry", "devregistry/sample"},
+	"run":         {"plan", "spec", "lint", "tags", "engine", "registry", "auth", "report", "extract"},
 	"plan":        {"spec", "tags"},
 	"spec":        {"tags"},
 	"engine":      {"registry"},
@@ -30,13 +30,14 @@ var imports = map[string][]string{
 	"report":      {"engine"}, // its event types
 	"devregistry": {},
 	"extract":     {"spec"},
+	"lint":        {"spec"},
 }
 
 // leaves may be imported by all, and import no other package of ours than leaves.
 var leaves = []string{"reference", "platform", "strictjson", "strictyaml", "suggest"}
 
 // offline packages never touch the network.
-var offline = []string{"spec", "plan", "tags", "extract", "reference", "platform", "strictjson", "strictyaml", "suggest"}
+var offline = []string{"spec", "plan", "tags", "extract", "lint", "reference", "platform", "strictjson", "strictyaml", "suggest"}
 
 type goPackage struct {
 	ImportPath string

@@ -58,6 +58,8 @@ was sent), 130 interrupted. Results go to standard output, everything else to st
 	root.AddCommand(
 		newCopy(code, streams),
 		newPlan(code, streams),
+		newLint(code, streams),
+		newFmt(code, streams),
 		newExtract(code, streams),
 		newReplicant(code, streams),
 		newNames(code, streams),

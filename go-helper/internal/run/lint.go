@@ -1,0 +1,77 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"docker-mirror/go-helper/internal/lint"
+	"docker-mirror/go-helper/internal/report"
+	"docker-mirror/go-helper/internal/spec"
+)
+
+// Lint prints what lists allow but rarely mean, a line a finding. It fails where there is a finding of level error.
+func Lint(ctx context.Context, s Streams, lists Lists, rules lint.Rules) Code {
+	console := report.NewConsole(report.ModePlain, s.Err, false)
+	defer console.Close()
+	files, err := lists.read(ctx, s.In, console.Notice)
+	if ctx.Err() != nil {
+		return CodeInterrupted
+	}
+	images, parseErr := spec.ParseAll(files, true)
+	code := CodeDone
+	for _, finding := range lint.Check(images, rules) {
+		if finding.Level == lint.Error {
+			code = CodeFailed
+		}
+		if _, err := fmt.Fprintln(s.Out, report.Clean(finding.String())); err != nil {
+			return say(console, err)
+		}
+	}
+	if err := errors.Join(err, parseErr); err != nil {
+		return say(console, err)
+	}
+	return code
+}
+
+// Style rewrites text lists in the one style and prints the names of those that changed; other formats are left alone.
+// With check it writes nothing and fails where it would have.
+func Style(ctx context.Context, s Streams, lists Lists, check bool) Code {
+	console := report.NewConsole(report.ModePlain, s.Err, false)
+	defer console.Close()
+	files, err := lists.read(ctx, s.In, console.Notice)
+	if ctx.Err() != nil {
+		return CodeInterrupted
+	}
+	errs := []error{err}
+	code := CodeDone
+	for _, file := range files {
+		if format := file.Format; format != spec.FormatText {
+			of, err := spec.FormatOf(file.Name)
+			if err != nil || format != spec.FormatAuto || of != spec.FormatText {
+				errs = append(errs, err)
+				continue
+			}
+		}
+		styled, err := spec.StyleText(file.Name, file.Data)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if bytes.Equal(styled, file.Data) {
+			continue
+		}
+		if check {
+			code = CodeFailed
+		} else if err := report.WriteFileAtomic(file.Name, styled); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		fmt.Fprintln(s.Out, file.Name)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return say(console, err)
+	}
+	return code
+}
