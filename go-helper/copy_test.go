@@ -225,6 +225,7 @@ func TestBadInputSendsNothing(t *testing.T) {
 		{"no command", nil, nil, []string{"command"}},
 		{"missing file", nil, []string{"copy", "--registry", "DST", "missing.txt"}, []string{"missing.txt"}},
 		{"two missing files", nil, []string{"copy", "--registry", "DST", "one.txt", "two.txt"}, []string{"one.txt", "two.txt"}},
+		{"standard input twice", nil, []string{"copy", "--registry", "DST", "-", "-"}, []string{"only once"}},
 		{"a folder", nil, []string{"copy", "--registry", "DST", "."}, []string{"."}},
 		{"unknown ending", map[string]string{"list.img": "alpine"}, []string{"copy", "--registry", "DST", "list.img"}, []string{"list.img", "format"}},
 		{"unknown format", nil, []string{"copy", "--registry", "DST", "--format", "csv", "list.txt"}, []string{"csv"}},

@@ -63,6 +63,7 @@ func addRunFlags(c *cobra.Command, s *run.Settings) {
 	}
 	flags.StringVar(&s.Progress, "progress", string(report.ModeAuto), "`HOW` progress is shown: "+strings.Join(modes, ", "))
 	complete(c, "progress", modes)
+	flags.StringVar(&s.Config, "config", "", "`FILE` that says how to speak to which registry, TOML")
 	flags.BoolVar(&s.DryRun, "dry-run", false, "show what would be copied, and write nothing")
 	flags.BoolVar(&s.Force, "force", false, "don't trust a destination that has the digest: check its content and repair it")
 	flags.BoolVar(&s.Verify, "verify", false, "compare the destinations' content in depth, and write nothing unless with --force")

@@ -34,9 +34,11 @@ type Report struct {
 
 // Copy is one image copied to one place, whoever asked for it.
 type Copy struct {
-	Source      string        `json:"source"`
-	Destination string        `json:"destination"`
-	Status      engine.Status `json:"status"`
+	Source      string `json:"source"`
+	Destination string `json:"destination"`
+	// ReadFrom is what took the source's place: a pull-through cache.
+	ReadFrom string        `json:"read_from,omitempty"`
+	Status   engine.Status `json:"status"`
 	// Reason says why a copy failed or was skipped.
 	Reason string `json:"reason,omitempty"`
 	// Interrupted tells that a signal is the reason; the next run makes the copy.

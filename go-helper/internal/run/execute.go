@@ -59,6 +59,9 @@ func (s *session) copyTargets(ctx context.Context, targets []*target, ended func
 			continue
 		}
 		e.copy.Source, e.copy.Destination = c.Source.String(), c.Destination.String()
+		if from := s.config.source(c.Source); from != c.Source {
+			c.Source, e.copy.ReadFrom = from, from.String()
+		}
 		jobs, copies = append(jobs, e), append(copies, c)
 		for _, a := range e.askers {
 			waiting[a.target]++
@@ -187,6 +190,8 @@ func (s *session) runEngine(ctx, outer context.Context, pool *registry.Pool, cop
 func (s *session) poolOptions() registry.Options {
 	return registry.Options{
 		Keychain:  auth.NewConfigKeychain(s.log),
+		Host:      s.config.host,
+		PlainHTTP: s.config.plainHTTP,
 		Logger:    s.log,
 		UserAgent: "docker-mirror/" + s.Version,
 		OnPause: func(host string, d time.Duration, reason string) {

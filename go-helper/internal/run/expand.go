@@ -22,7 +22,7 @@ func (s *session) expand(ctx context.Context, pool *registry.Pool, entries []*en
 		copies []plan.Copy
 		err    error
 	}
-	lister := &tagLister{pool: pool, lists: map[string]*tagList{}}
+	lister := &tagLister{pool: pool, from: s.config.source, lists: map[string]*tagList{}}
 	found := make([]listed, len(entries))
 	var wait sync.WaitGroup
 	for i, e := range entries {
@@ -93,6 +93,7 @@ func flatten(err error) []error {
 // tagLister lists each repository once.
 type tagLister struct {
 	pool *registry.Pool
+	from func(reference.Reference) reference.Reference // where a source is read
 
 	mu    sync.Mutex
 	lists map[string]*tagList
@@ -109,7 +110,7 @@ func (l *tagLister) expand(ctx context.Context, c plan.Copy) ([]plan.Copy, error
 	if err != nil {
 		return nil, err
 	}
-	sourceTags, err := l.list(ctx, source)
+	sourceTags, err := l.list(ctx, l.from(source))
 	if err != nil {
 		return nil, fmt.Errorf("listing the tags of %s: %w", source.Name(), err)
 	}

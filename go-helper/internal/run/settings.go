@@ -40,6 +40,7 @@ type Settings struct {
 	Verbose     bool   // debug log on Err, and a line for each copy
 	Report      string // file that report.json goes to; empty: none
 	Progress    string // a [report.Mode]
+	Config      string // file that says how to speak to which registry; empty: none
 
 	DryRun bool // look, send nothing that writes
 	Force  bool // don't trust a destination that has the digest
@@ -63,6 +64,7 @@ type session struct {
 	report  report.Report
 	quiet   bool // there is nothing to sum up
 	engine  engineRun
+	config  config
 }
 
 // open checks the settings. A session is returned also with an error, so that it can be said and reported.
@@ -81,12 +83,18 @@ func (s Settings) open() (*session, error) {
 		err = errors.Join(err, reportErr)
 		s.Report = ""
 	}
+	configured, configErr := readConfig(s.Config)
+	err = errors.Join(err, configErr)
 	level := slog.LevelWarn
 	if s.Verbose {
 		level = slog.LevelDebug
 	}
 	console := report.NewConsole(mode, s.Err, s.Verbose)
+	for _, host := range configured.unverified() {
+		console.Notice("WARNING: the certificates of " + host + " are not verified (skip_verify in " + s.Config + ")")
+	}
 	return &session{
+		config:   configured,
 		Settings: s,
 		console:  console,
 		log:      slog.New(slog.NewTextHandler(console, &slog.HandlerOptions{Level: level})),
