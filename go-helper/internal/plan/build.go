@@ -96,6 +96,7 @@ func (b *builder) prepare() {
 	b.checkRegistries("registries", s.Registries)
 	b.checkTemplates("repository", []string{s.Repository})
 	b.checkTemplates("image_tags", s.ImageTags)
+	b.checkReferrers("referrers", s.Referrers)
 	b.overrides = make(map[string]overridden, len(s.Overrides))
 	for _, key := range sortedKeys(s.Overrides) {
 		o := s.Overrides[key]
@@ -103,6 +104,7 @@ func (b *builder) prepare() {
 		b.checkRegistries(where+".registries", o.Registries)
 		b.checkTemplates(where+".repository", []string{o.Repository})
 		b.checkTemplates(where+".image_tags", o.ImageTags)
+		b.checkReferrers(where+".referrers", o.Referrers)
 		b.overrides[key] = overridden{o, b.parsePlatforms(where+".platforms", o.Platforms)}
 	}
 }
@@ -142,6 +144,12 @@ func (b *builder) checkTemplates(where string, templates []string) {
 	}
 }
 
+func (b *builder) checkReferrers(where, choice string) {
+	if err := spec.CheckReferrers(choice); err != nil {
+		b.failSettings("%s: %s", where, err)
+	}
+}
+
 func (b *builder) template(text string, extra ...string) parsed {
 	key := strings.Join(extra, ",") + "\x00" + text
 	t, ok := b.templates[key]
@@ -159,6 +167,7 @@ type wanted struct {
 	imageTags  []string
 	platforms  []v1.Platform
 	labels     []string
+	referrers  string
 }
 
 func (b *builder) image(image spec.Image) {
@@ -189,9 +198,11 @@ func (b *builder) explicit(image spec.Image, matches []match) {
 			b.fail(image, fmt.Errorf("the override of %q sets registries, repository or image_tags, but the copy spec names its own dst", m.key))
 		}
 		image.Labels = extend(image.Labels, m.Labels...)
+		image.Referrers = firstOf(m.Referrers, image.Referrers)
 	}
 	if image.Skip == nil {
 		image.Platforms = b.platformsOf(image, matches)
+		image.Referrers = firstOf(image.Referrers, b.settings.Referrers)
 	}
 	b.copies = append(b.copies, asWritten(image))
 }
@@ -245,6 +256,7 @@ func (b *builder) wanted(image spec.Image, matches []match) (wanted, bool) {
 		imageTags:  image.ImageTags,
 		platforms:  b.platformsOf(image, matches),
 		labels:     image.Labels,
+		referrers:  firstOf(image.Referrers, s.Referrers),
 	}
 	ok := true
 	if image.Registries != nil {
@@ -270,6 +282,7 @@ func (b *builder) wanted(image spec.Image, matches []match) (wanted, bool) {
 		w.repository = firstOf(m.Repository, w.repository)
 		w.imageTags = extend(w.imageTags, m.ImageTags...)
 		w.labels = extend(w.labels, m.Labels...)
+		w.referrers = firstOf(m.Referrers, w.referrers)
 	}
 	return w, ok
 }
@@ -337,6 +350,7 @@ func (b *builder) toRegistry(image spec.Image, w wanted, registry Registry) {
 			Origin:    image.Place(),
 			Name:      image.Name,
 			Labels:    w.labels,
+			Referrers: w.referrers,
 			Select:    image.Select,
 		}
 		if image.Select != nil {

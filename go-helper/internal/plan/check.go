@@ -48,20 +48,21 @@ func written(ref reference.Reference) place {
 type resolved struct {
 	src, dst  reference.Reference
 	platforms string // one spelling a set
+	referrers string
 	err       error
 }
 
 var errNotReady = errors.New("not a copy to be made")
 
 func (r resolved) equal(o resolved) bool {
-	return read(r.src) == read(o.src) && r.platforms == o.platforms
+	return read(r.src) == read(o.src) && r.platforms == o.platforms && r.referrers == o.referrers
 }
 
 func resolve(c Copy) resolved {
 	if !c.Ready() {
 		return resolved{err: errNotReady}
 	}
-	var r resolved
+	r := resolved{referrers: c.Referrers}
 	var platforms []v1.Platform
 	if r.src, r.err = c.Source(); r.err != nil {
 		return r
@@ -150,6 +151,9 @@ func conflicts(copies []Copy, all []resolved) []Conflict {
 		case r.platforms != all[first].platforms:
 			conflict([]int{first, i}, "destination %s requests inconsistent copies from %s and %s: of %s and of %s",
 				r.dst, r.src, all[first].src, platformsOrAll(r), platformsOrAll(all[first]))
+		case r.referrers != all[first].referrers:
+			conflict([]int{first, i}, "destination %s requests inconsistent copies from %s and %s: with referrers %q and %q",
+				r.dst, r.src, all[first].src, r.referrers, all[first].referrers)
 		}
 	}
 	return found

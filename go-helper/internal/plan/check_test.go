@@ -60,6 +60,11 @@ func TestSetRules(t *testing.T) {
 			{Msg: "p.json:1, p.json:2: destination r.example/x:latest requests inconsistent copies from docker.io/library/a:latest and docker.io/library/a:latest: " +
 				"of linux/amd64 and of all platforms", Copies: []int{0, 1}},
 		}},
+		{"other referrers", `[{"src": "a", "dst": "r.example/x", "referrers": "all"},
+{"src": "a", "dst": "r.example/x"}]`, []plan.Conflict{
+			{Msg: "p.json:1, p.json:2: destination r.example/x:latest requests inconsistent copies from docker.io/library/a:latest and docker.io/library/a:latest: " +
+				`with referrers "" and "all"`, Copies: []int{0, 1}},
+		}},
 		{"equal but for the order and spelling of platforms", `[{"src": "a", "dst": "r.example/x", "transform": {"limitPlatforms": ["linux/amd64", "linux/arm64"]}},
 {"src": "docker.io/library/a:latest", "dst": "r.example/x", "transform": {"limitPlatforms": ["linux/aarch64", "linux/amd64"]}}]`, nil},
 		{"the tag with and without a digest", `[{"src": "a@` + testDigest + `", "dst": "r.example/x:1@` + testDigest + `"},

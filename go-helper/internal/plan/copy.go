@@ -31,6 +31,8 @@ type Copy struct {
 	Name string `json:"name,omitempty"`
 	// Labels are for choosing a part of a plan.
 	Labels []string `json:"labels,omitempty"`
+	// Referrers says which attachments come along: none, signatures or all; empty is the run's choice.
+	Referrers string `json:"referrers,omitempty"`
 	// Select is a tag policy that waits for the repository's tags.
 	Select *tags.Policy `json:"select,omitempty"`
 	// Skip says that the image doesn't go to a destination, and why.
@@ -101,6 +103,7 @@ func asWritten(image spec.Image) Copy {
 		Origin:    image.Place(),
 		Name:      image.Name,
 		Labels:    image.Labels,
+		Referrers: image.Referrers,
 		Select:    image.Select,
 		Skip:      image.Skip,
 	}

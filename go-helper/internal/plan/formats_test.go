@@ -37,6 +37,34 @@ variants = { "3.11" = "` + testHex + `", "3.12-slim" = "` + otherDigest + `" }
 	}
 }
 
+func TestReferrersAreSaidByTheImageTheOverrideOrTheSettings(t *testing.T) {
+	files := []spec.File{
+		{Name: "set.toml", Data: []byte("[defaults]\nreferrers = \"all\"\n[[image]]\nsource = \"a:1\"\n[[image]]\nsource = \"b:1\"\nreferrers = \"signatures\"\n")},
+		{Name: "list.txt", Data: []byte("c:1\nd:1\n")},
+		{Name: "specs.json", Data: []byte(`[{"src": "e:1", "dst": "r.example/e:1"}, {"src": "f:1", "dst": "r.example/f:1", "referrers": "signatures"}]`)},
+	}
+	copies, err := plan.Make(files, plan.Settings{Registries: to("r.example"), Referrers: "none", Overrides: map[string]plan.Override{"d": {Referrers: "all"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, c := range copies {
+		got = append(got, c.Referrers)
+	}
+	if want := []string{"all", "signatures", "none", "all", "none", "signatures"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	files[0].Data = []byte("[[image]]\nsource = \"a\"\nreferrers = \"signature\"\n")
+	_, err = plan.Make(files, plan.Settings{Registries: to("r.example"), Referrers: "some"})
+	want := []string{
+		`referrers: unknown choice of referrers "some": known are none, signatures, all`,
+		`set.toml:3: unknown choice of referrers "signature": known are none, signatures, all`,
+	}
+	if got := lines(err); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestListsMayNameTheirRegistries(t *testing.T) {
 	files := []spec.File{{Name: "set.toml", Data: []byte(`[defaults]
 registries = ["@prod"]

@@ -53,9 +53,11 @@ func planSchema(t *testing.T) *jsonschema.Schema {
 		"origin":    "Where the user asked for it: file:line.",
 		"name":      "What the image is called in its list.",
 		"labels":    "For choosing a part of a plan.",
+		"referrers": "Which attachments (signatures, attestations, SBOMs) come along; where this is missing, the run decides.",
 		"select":    "Which of the repository's tags are meant; they are listed when the copies are made.",
 		"skip":      "The image doesn't go to this destination, for this reason.",
 	})
+	entry.Properties["referrers"].Enum = anySlice(spec.ReferrersChoices())
 	entry.OneOf = []*jsonschema.Schema{{Required: []string{"dst"}}, {Required: []string{"skip"}}}
 	return &jsonschema.Schema{
 		Schema: "https://json-schema.org/draft/2020-12/schema",
@@ -73,12 +75,13 @@ type imageSet struct {
 }
 
 type defaults struct {
-	Registries []string `json:"registries,omitempty" jsonschema:"Addresses or @aliases of the registries to copy to, in place of the target's own."`
-	Repository string   `json:"repository,omitempty" jsonschema:"Template of the destination's repository, in place of the target's own."`
-	ImageTags  []string `json:"image_tags,omitempty" jsonschema:"Templates of the destination's tags, in place of the target's own; without any: the source's tag."`
-	Labels     []string `json:"labels,omitempty" jsonschema:"For choosing a part of a plan; those of [defaults] and of the image."`
-	Platforms  []string `json:"platforms,omitempty" jsonschema:"The platforms to copy of a multi-platform image (os/arch or os/arch/variant); an empty list is all of them."`
-	Select     policy   `json:"select,omitempty" jsonschema:"Which of the repository's tags are meant; they are listed when the copies are made."`
+	Registries []string  `json:"registries,omitempty" jsonschema:"Addresses or @aliases of the registries to copy to, in place of the target's own."`
+	Repository string    `json:"repository,omitempty" jsonschema:"Template of the destination's repository, in place of the target's own."`
+	ImageTags  []string  `json:"image_tags,omitempty" jsonschema:"Templates of the destination's tags, in place of the target's own; without any: the source's tag."`
+	Labels     []string  `json:"labels,omitempty" jsonschema:"For choosing a part of a plan; those of [defaults] and of the image."`
+	Platforms  []string  `json:"platforms,omitempty" jsonschema:"The platforms to copy of a multi-platform image (os/arch or os/arch/variant); an empty list is all of them."`
+	Referrers  referrers `json:"referrers,omitempty" jsonschema:"Which attachments (signatures, attestations, SBOMs) come along."`
+	Select     policy    `json:"select,omitempty" jsonschema:"Which of the repository's tags are meant; they are listed when the copies are made."`
 }
 
 type imageTable struct {
@@ -105,6 +108,7 @@ type policy struct {
 type (
 	oneOrMore   []string
 	latestCount int
+	referrers   string
 )
 
 func imageSetSchema(t *testing.T) *jsonschema.Schema {
@@ -122,6 +126,7 @@ func schemaFor[T any](t *testing.T) *jsonschema.Schema {
 	schema, err := jsonschema.For[T](&jsonschema.ForOptions{TypeSchemas: map[reflect.Type]*jsonschema.Schema{
 		reflect.TypeFor[tags.Mode]():   {Type: "string", Enum: anySlice(tags.Modes())},
 		reflect.TypeFor[tags.Order]():  {Type: "string", Enum: anySlice(tags.Orders())},
+		reflect.TypeFor[referrers]():   {Type: "string", Enum: anySlice(spec.ReferrersChoices())},
 		reflect.TypeFor[latestCount](): {Type: "integer", Minimum: &one},
 		reflect.TypeFor[oneOrMore]():   {OneOf: []*jsonschema.Schema{texts, {Type: "array", Items: texts.CloneSchemas()}}},
 	}})
@@ -213,6 +218,7 @@ repository = "x/{repository}"
 image_tags = ["{tag}"]
 labels = ["l"]
 platforms = ["linux/amd64"]
+referrers = "none"
 select = { latest = 1, allow_empty = true }
 [[image]]
 source = "quay.io/a/b"
@@ -222,6 +228,7 @@ repository = "y/{repository}"
 image_tags = ["{tag}"]
 labels = ["m"]
 platforms = []
+referrers = "signatures"
 tags = ["1"]
 variants = { x = "` + testHex + `" }
 [image.select]

@@ -19,6 +19,7 @@ type Settings struct {
 	Repository string     `json:"repository,omitempty"` // template; empty is "{repository}"
 	ImageTags  []string   `json:"image_tags,omitempty"` // templates; none is the source's tag
 	Platforms  []string   `json:"platforms,omitempty"`  // for images that name none
+	Referrers  string     `json:"referrers,omitempty"`  // for images that don't say: none, signatures, all; empty is the run's choice
 
 	// Overrides are keyed on the AS name or on any spelling of the image.
 	Overrides map[string]Override `json:"overrides,omitempty"`
@@ -48,6 +49,7 @@ type Override struct {
 	Repository string     `json:"repository,omitempty"`
 	ImageTags  []string   `json:"image_tags,omitempty"`
 	Platforms  []string   `json:"platforms,omitempty"`
+	Referrers  string     `json:"referrers,omitempty"`
 	Labels     []string   `json:"tags,omitempty"`
 }
 
@@ -82,6 +84,7 @@ func (s *Settings) decode(d *strictjson.Decoder, v strictjson.Value) {
 		stringMember(d, "repository", &s.Repository),
 		stringsMember(d, "image_tags", &s.ImageTags),
 		stringsMember(d, "platforms", &s.Platforms),
+		stringMember(d, "referrers", &s.Referrers),
 		strictjson.Member{Key: "overrides", Decode: func(v strictjson.Value) {
 			s.Overrides = map[string]Override{}
 			d.Map(v, `"overrides"`, func(key string, v strictjson.Value) { s.Overrides[key] = override(d, key, v) })
@@ -107,6 +110,7 @@ func override(d *strictjson.Decoder, key string, v strictjson.Value) Override {
 		stringMember(d, "repository", &o.Repository),
 		stringsMember(d, "image_tags", &o.ImageTags),
 		stringsMember(d, "platforms", &o.Platforms),
+		stringMember(d, "referrers", &o.Referrers),
 		stringsMember(d, "tags", &o.Labels),
 	)
 	return o

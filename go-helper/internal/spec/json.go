@@ -47,6 +47,7 @@ func (c *collector) copySpec(d *strictjson.Decoder, v strictjson.Value) {
 		strictjson.Member{Key: "origin", Decode: func(v strictjson.Value) { image.Origin, _ = d.NonEmpty(v, `"origin"`) }},
 		strictjson.Member{Key: "name", Decode: func(v strictjson.Value) { image.Name, _ = d.NonEmpty(v, `"name"`) }},
 		strictjson.Member{Key: "labels", Decode: func(v strictjson.Value) { image.Labels = d.Strings(v, `"labels"`) }},
+		referrersMember(d, &image.Referrers),
 		strictjson.Member{Key: "select", Decode: func(v strictjson.Value) { image.Select = tagPolicy(d, v, camelCase) }},
 		strictjson.Member{Key: "skip", Decode: func(v strictjson.Value) { image.Skip = skip(d, v) }},
 	)

@@ -1,6 +1,10 @@
 package spec
 
 import (
+	"fmt"
+	"slices"
+	"strings"
+
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"docker-mirror/go-helper/internal/strictjson"
@@ -32,6 +36,28 @@ func platformList(d *strictjson.Decoder, v strictjson.Value, what string) []v1.P
 		}
 	})
 	return all
+}
+
+// ReferrersChoices are what can be said about an image's attachments: none of them, only signatures, or all.
+func ReferrersChoices() []string { return []string{"none", "signatures", "all"} }
+
+// CheckReferrers tells why a choice of attachments is none; empty is one.
+func CheckReferrers(s string) error {
+	if s == "" || slices.Contains(ReferrersChoices(), s) {
+		return nil
+	}
+	return fmt.Errorf("unknown choice of referrers %q: known are %s", s, strings.Join(ReferrersChoices(), ", "))
+}
+
+func referrersMember(d *strictjson.Decoder, into *string) strictjson.Member {
+	return strictjson.Member{Key: "referrers", Decode: func(v strictjson.Value) {
+		s, ok := d.NonEmpty(v, `"referrers"`)
+		if err := CheckReferrers(s); ok && err != nil {
+			d.Errorf(v.Line, "%s", err)
+			return
+		}
+		*into = s
+	}}
 }
 
 // naming is how a format writes keys of two words.

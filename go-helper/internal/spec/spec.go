@@ -97,6 +97,8 @@ type Image struct {
 	Registries []string
 	Repository string
 	ImageTags  []string
+	// Referrers says which attachments come along, one of [ReferrersChoices]; empty: the settings decide.
+	Referrers string
 	// Select is the policy that says which of the repository's tags are meant; nil: Ref's own.
 	Select *tags.Policy
 	// Skip is set on entries of a plan that say what is not to be copied.
