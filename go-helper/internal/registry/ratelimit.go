@@ -99,6 +99,7 @@ func (c *Client) observe(resp *http.Response, sent time.Time) {
 	switch {
 	case status == http.StatusTooManyRequests:
 		c.stats.throttled.Add(1)
+		c.askFirst()
 		d, reason := asked, "429 with Retry-After"
 		if d == 0 && reset > 0 {
 			d, reason = reset, "429 with RateLimit-Reset"

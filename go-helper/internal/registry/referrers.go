@@ -24,7 +24,6 @@ func (c *Client) Referrers(ctx context.Context, repository string, digest v1.Has
 		if supported || err != nil {
 			return list, err
 		}
-		c.noReferrers.Store(true)
 	}
 	m, err := c.GetManifest(ctx, repository, ReferrersTag(digest))
 	if errors.Is(err, ErrNotFound) {
@@ -55,7 +54,13 @@ func (c *Client) referrersAPI(ctx context.Context, repository string, digest v1.
 	}
 	for range maxReferrersPages {
 		answer, err := c.do(ctx, r)
-		if errors.Is(err, ErrNotFound) || isStatus(err, http.StatusMethodNotAllowed) {
+		var refused *Error
+		if errors.As(err, &refused) && (refused.Status == http.StatusNotFound || refused.Status == http.StatusMethodNotAllowed) {
+			// Of a repository or manifest that isn't there some say so instead of listing nothing: that tells
+			// nothing about the next one.
+			if !refused.HasCode("NAME_UNKNOWN") && !refused.HasCode("MANIFEST_UNKNOWN") {
+				c.noReferrers.Store(true)
+			}
 			return nil, false, nil
 		}
 		if err != nil {
@@ -63,6 +68,7 @@ func (c *Client) referrersAPI(ctx context.Context, repository string, digest v1.
 		}
 		// Servers that answer every path with a page of their own have no API either.
 		if !strings.HasPrefix(mediaType(answer.header), "application/") {
+			c.noReferrers.Store(true)
 			return nil, false, nil
 		}
 		page, err := manifestsOf(answer.body)
@@ -85,11 +91,6 @@ func (c *Client) referrersAPI(ctx context.Context, repository string, digest v1.
 		r = &following
 	}
 	return nil, false, wrapTransport(ctx, r.op, r.where(c), permanentf("the list has more than %d pages", maxReferrersPages))
-}
-
-func isStatus(err error, status int) bool {
-	var refused *Error
-	return errors.As(err, &refused) && refused.Status == status
 }
 
 func manifestsOf(index []byte) ([]v1.Descriptor, error) {

@@ -141,7 +141,7 @@ func (u *Upload) request(kind, op, method string) *request {
 }
 
 // Put sends the blob, of which body is the part from offset on, and commits it under its digest: in one PUT with
-// Content-Length, or in PATCHes and a PUT where this registry limits bodies. It tries once: after an error the
+// Content-Length, or in PATCHes and a PUT where this registry limits bodies. It reads the body once: after an error the
 // caller asks [Temporary], then [Upload.Status], [Upload.Cancel] or another [Client.StartUpload].
 //
 // Once Put has returned no Read of body begins; one that is under way after an error may still end. Where ctx ends
@@ -158,10 +158,13 @@ func (u *Upload) Put(ctx context.Context, digest v1.Hash, size int64, body io.Re
 		}
 	}
 	r := u.request("upload PUT", "upload", http.MethodPut)
-	query := r.url.Query()
-	query.Set("digest", digest.String())
-	r.url.RawQuery = query.Encode()
-	resp, err := u.send(ctx, r, body, offset, size-offset, size)
+	resp, err := u.send(ctx, func() *request {
+		r := u.request(r.kind, r.op, r.method)
+		query := r.url.Query()
+		query.Set("digest", digest.String())
+		r.url.RawQuery = query.Encode()
+		return r
+	}, body, offset, size-offset, size)
 	if err != nil {
 		return err
 	}
@@ -175,7 +178,7 @@ func (u *Upload) Put(ctx context.Context, digest v1.Hash, size int64, body io.Re
 // patch sends one chunk.
 func (u *Upload) patch(ctx context.Context, body io.Reader, offset, n, size int64) error {
 	r := u.request("upload PATCH", "upload", http.MethodPatch)
-	resp, err := u.send(ctx, r, body, offset, n, size)
+	resp, err := u.send(ctx, func() *request { return u.request(r.kind, r.op, r.method) }, body, offset, n, size)
 	if err != nil {
 		return err
 	}
@@ -188,8 +191,33 @@ func (u *Upload) patch(ctx context.Context, body io.Reader, offset, n, size int6
 	return nil
 }
 
-// send sends n bytes of the body that stand at offset, once.
-func (u *Upload) send(ctx context.Context, r *request, body io.Reader, offset, n, size int64) (*http.Response, error) {
+// send sends n bytes of the body that stand at offset. It tries again only as long as nothing of the body was
+// taken: where the registry was asked first and said no, or the connection was dead.
+func (u *Upload) send(ctx context.Context, next func() *request, body io.Reader, offset, n, size int64) (*http.Response, error) {
+	c := u.c
+	var attempts attempts
+	for {
+		r := next()
+		sent := newSentBody(body, n, &c.stats.up, c.opts.Retry.StallTimeout)
+		resp, err := u.sendOnce(ctx, r, sent, offset, n, size)
+		touched := sent.end()
+		var refused *Error
+		if err == nil || touched || (n == 0 && !errors.As(err, &refused)) {
+			return resp, err
+		}
+		wait, ok := attempts.next(c, err)
+		if !ok {
+			return nil, err
+		}
+		c.stats.retries.Add(1)
+		c.opts.OnRetry(c.host, r.op+" "+r.where(c), err, wait)
+		if sleepErr := sleep(ctx, wait); sleepErr != nil {
+			return nil, fmt.Errorf("%w, after: %w", sleepErr, err)
+		}
+	}
+}
+
+func (u *Upload) sendOnce(ctx context.Context, r *request, sent *sentBody, offset, n, size int64) (*http.Response, error) {
 	c := u.c
 	header, err := c.authorize(ctx, r, r.url)
 	if err != nil {
@@ -207,10 +235,8 @@ func (u *Upload) send(ctx context.Context, r *request, body io.Reader, offset, n
 		req.Header.Set("Authorization", header)
 	}
 	if n > 0 {
-		sent := newSentBody(body, n, &c.stats.up, c.opts.Retry.StallTimeout, cancel)
-		defer sent.end()
 		// Without GetBody net/http can't send it a second time, which would need what is no longer there.
-		req.Body = sent
+		req.Body = sent.of(cancel)
 		if c.expects() {
 			req.Header.Set("Expect", "100-continue")
 		}
@@ -247,7 +273,7 @@ func (u *Upload) learn(ctx context.Context, r *request, header string, resp *htt
 		return
 	}
 	if n > 0 && temporaryStatus(refused.Status) {
-		c.bodyRefused.Store(time.Now().UnixNano())
+		c.askFirst()
 	}
 	switch refused.Status {
 	case http.StatusUnauthorized:
@@ -279,6 +305,9 @@ const minChunk = 1 << 20
 // mayChunk tells whether the registry puts several PATCHes together rightly. GitHub's keeps only the last one.
 func (c *Client) mayChunk() bool { return c.host != "ghcr.io" }
 
+// askFirst makes uploads ask before they send their bodies, for a while.
+func (c *Client) askFirst() { c.bodyRefused.Store(time.Now().UnixNano()) }
+
 // expects tells whether to ask before sending a body ("Expect: 100-continue"), so that a refusal costs none of it.
 func (c *Client) expects() bool {
 	last := c.bodyRefused.Load()
@@ -292,13 +321,19 @@ type sentBody struct {
 	left  int64 // net/http reads on to see whether there is more than Content-Length: not here
 	up    *atomic.Int64
 	stall time.Duration
-	timer *time.Timer
-	over  atomic.Bool
+	timer *time.Timer // set by of
+
+	mu            sync.Mutex
+	touched, over bool
 }
 
-func newSentBody(body io.Reader, n int64, up *atomic.Int64, stall time.Duration, cancel context.CancelCauseFunc) *sentBody {
-	s := &sentBody{body: body, left: n, up: up, stall: stall}
-	s.timer = time.AfterFunc(stall, func() { cancel(&timeoutError{what: "no byte went out", limit: stall}) })
+func newSentBody(body io.Reader, n int64, up *atomic.Int64, stall time.Duration) *sentBody {
+	return &sentBody{body: body, left: n, up: up, stall: stall}
+}
+
+// of makes it the body of the request that cancel ends.
+func (s *sentBody) of(cancel context.CancelCauseFunc) io.ReadCloser {
+	s.timer = time.AfterFunc(s.stall, func() { cancel(&timeoutError{what: "no byte went out", limit: s.stall}) })
 	s.timer.Stop() // connecting has a timeout of its own
 	return s
 }
@@ -306,19 +341,25 @@ func newSentBody(body io.Reader, n int64, up *atomic.Int64, stall time.Duration,
 var errBodyOver = errors.New("the upload has ended")
 
 func (s *sentBody) Read(p []byte) (int, error) {
-	if s.over.Load() {
-		return 0, errBodyOver
-	}
 	s.timer.Stop()
 	if s.left == 0 {
 		return 0, io.EOF
 	}
+	s.mu.Lock()
+	over := s.over
+	s.touched = s.touched || !over
+	s.mu.Unlock()
+	if over {
+		return 0, errBodyOver
+	}
 	n, err := s.body.Read(p[:min(int64(len(p)), s.left)])
 	s.left -= int64(n)
 	s.up.Add(int64(n))
-	if err == nil && !s.over.Load() {
+	s.mu.Lock()
+	if err == nil && !s.over {
 		s.timer.Reset(s.stall)
 	}
+	s.mu.Unlock()
 	return n, err
 }
 
@@ -328,9 +369,15 @@ func (s *sentBody) Close() error {
 	return nil
 }
 
-func (s *sentBody) end() {
-	s.over.Store(true)
-	s.timer.Stop()
+// end makes that no further Read reaches the body, and tells whether one ever did.
+func (s *sentBody) end() (touched bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over = true
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	return s.touched
 }
 
 // Status asks how many bytes the registry has; 0 where it doesn't know. [ErrNotFound]: the session is gone.
