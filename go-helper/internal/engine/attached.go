@@ -153,7 +153,7 @@ func (f *attachmentFinder) add(ctx context.Context, identifier, tag string, subj
 	if err != nil {
 		return nil, fmt.Errorf("%s %w", identifier, err)
 	}
-	n, err := f.run.subtree(ctx, f.client, f.repository, m, parsed, 0)
+	n, err := f.run.subtree(ctx, f.client, f.repository, m, parsed)
 	if err != nil {
 		return nil, err
 	}

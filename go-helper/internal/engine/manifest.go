@@ -17,6 +17,7 @@ import (
 const (
 	maxIndexDepth    = 6
 	maxIndexChildren = 2000
+	maxTreeManifests = 4000 // of one image: a few indexes that name each other over and over would be any number
 	maxManifestBlobs = 2000
 )
 

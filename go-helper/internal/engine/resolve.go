@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sync/errgroup"
@@ -157,11 +158,25 @@ func (r *run) tree(ctx context.Context, im *image) (root *node, sourceDigest v1.
 			return nil, sourceDigest, err
 		}
 	}
-	root, err = r.subtree(ctx, im.source, from.Repository, m, parsed, 0)
+	root, err = r.subtree(ctx, im.source, from.Repository, m, parsed)
 	return root, sourceDigest, err
 }
 
-func (r *run) subtree(ctx context.Context, client *registry.Client, repository string, m *registry.Manifest, c *content, depth int) (*node, error) {
+// subtree reads what is below a manifest.
+func (r *run) subtree(ctx context.Context, client *registry.Client, repository string, m *registry.Manifest, c *content) (*node, error) {
+	t := treeReader{sources: r.sources, client: client, repository: repository}
+	return t.node(ctx, m, c, 0)
+}
+
+// treeReader reads one image's manifests from a repository.
+type treeReader struct {
+	sources    *sources
+	client     *registry.Client
+	repository string
+	manifests  atomic.Int64 // that it has come across
+}
+
+func (t *treeReader) node(ctx context.Context, m *registry.Manifest, c *content, depth int) (*node, error) {
 	n := &node{manifest: m, mediaType: string(c.MediaType)}
 	if !c.isIndex() {
 		var err error
@@ -171,11 +186,14 @@ func (r *run) subtree(ctx context.Context, client *registry.Client, repository s
 	if depth >= maxIndexDepth {
 		return nil, fmt.Errorf("index %s is nested more than %d deep", m.Digest, maxIndexDepth)
 	}
+	if t.manifests.Add(int64(len(c.Manifests))) > maxTreeManifests {
+		return nil, fmt.Errorf("has more than the %d manifests that are accepted of one image", maxTreeManifests)
+	}
 	n.children = make([]*node, len(c.Manifests))
 	group, ctx := errgroup.WithContext(ctx)
 	for i, entry := range c.Manifests {
 		group.Go(func() error {
-			child, err := r.child(ctx, client, repository, entry, depth+1)
+			child, err := t.child(ctx, entry, depth+1)
 			n.children[i] = child
 			return err
 		})
@@ -186,8 +204,11 @@ func (r *run) subtree(ctx context.Context, client *registry.Client, repository s
 	return n, nil
 }
 
-func (r *run) child(ctx context.Context, client *registry.Client, repository string, entry v1.Descriptor, depth int) (*node, error) {
-	m, err := r.sources.manifest(ctx, client, repository, entry.Digest.String())
+func (t *treeReader) child(ctx context.Context, entry v1.Descriptor, depth int) (*node, error) {
+	if err := ctx.Err(); err != nil { // another child failed
+		return nil, err
+	}
+	m, err := t.sources.manifest(ctx, t.client, t.repository, entry.Digest.String())
 	if err != nil {
 		return nil, fmt.Errorf("manifest %s: %w", entry.Digest, err)
 	}
@@ -195,7 +216,7 @@ func (r *run) child(ctx context.Context, client *registry.Client, repository str
 	if err != nil {
 		return nil, fmt.Errorf("manifest %s %w", entry.Digest, err)
 	}
-	return r.subtree(ctx, client, repository, m, parsed, depth)
+	return t.node(ctx, m, parsed, depth)
 }
 
 // estimate tells a dry run's bytes: a blob goes up once a registry and is mounted elsewhere. What a
