@@ -27,7 +27,9 @@ func TestTagPoliciesAreExpandedWhenTheCopyRuns(t *testing.T) {
 		}
 	}
 	wantContains(t, "stderr", p.stderr.String(), "3 copied")
-	first := func(e devregistry.Entry) bool { return e.Kind == devregistry.KindTags && !strings.Contains(e.Path, "last=") }
+	first := func(e devregistry.Entry) bool {
+		return e.Kind == devregistry.KindTags && !strings.Contains(e.Path, "last=")
+	}
 	if n := len(src.Log().Select(first)); n != 1 {
 		t.Errorf("%d lists of tags", n)
 	}

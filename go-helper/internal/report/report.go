@@ -48,9 +48,11 @@ type Copy struct {
 	// Digest is what the destination has (planned: would have); empty where it is not known.
 	Digest string `json:"digest,omitempty"`
 	// SourceDigest differs from Digest only where platforms were limited.
-	SourceDigest string       `json:"source_digest,omitempty"`
-	Platforms    []string     `json:"platforms,omitempty"`
-	Bytes        engine.Bytes `json:"bytes"`
+	SourceDigest string   `json:"source_digest,omitempty"`
+	Platforms    []string `json:"platforms,omitempty"`
+	// Attached is the number of attachments (signatures, attestations, SBOMs) that were copied with it.
+	Attached int          `json:"attached,omitempty"`
+	Bytes    engine.Bytes `json:"bytes"`
 	Asker
 	// AlsoAskedBy are the others that want the same copy; it is made, and counted, once.
 	AlsoAskedBy []Asker `json:"also_asked_by,omitempty"`
@@ -141,6 +143,7 @@ func (c *Copy) SetResult(r engine.Result) {
 	c.Digest = hashText(r.Digest)
 	c.SourceDigest = hashText(r.SourceDigest)
 	c.Bytes = r.Bytes
+	c.Attached = r.Attached
 	if r.Err != nil {
 		c.Reason = Clean(r.Err.Error())
 	}

@@ -53,7 +53,7 @@ func (s *session) copyTargets(ctx context.Context, targets []*target, ended func
 		if e.settled() {
 			continue
 		}
-		c, err := e.engineCopy()
+		c, err := e.engineCopy(s.Referrers)
 		if err != nil {
 			e.settle(engine.StatusFailed, err.Error())
 			continue
@@ -138,7 +138,8 @@ func (s *session) runEngine(ctx, outer context.Context, pool *registry.Pool, cop
 		Concurrency: s.Concurrency,
 		Logger:      s.log,
 		DryRun:      s.DryRun, Force: s.Force, Verify: s.Verify,
-		CachePath: cachePath(),
+		CheckReferrers: s.Referrers == referrersAlways,
+		CachePath:      cachePath(),
 		Observe: func(event engine.Event) {
 			s.console.Observe(event)
 			if e, ok := event.(engine.CopyEnded); ok {

@@ -8,9 +8,12 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"docker-mirror/go-helper/internal/engine"
 	"docker-mirror/go-helper/internal/report"
+	"docker-mirror/go-helper/internal/spec"
 )
 
 // Code is an exit code of the program. They are a contract with scripts and with the Pants rules.
@@ -46,6 +49,9 @@ type Settings struct {
 	Force  bool // don't trust a destination that has the digest
 	Verify bool // compare, write nothing
 
+	// Referrers says what attachments come along with images whose lists don't say: one of [ReferrersChoices].
+	Referrers string
+
 	// StopOnError ends the run, as an interrupt would, at the first copy that fails.
 	StopOnError bool
 }
@@ -76,6 +82,9 @@ func (s Settings) open() (*session, error) {
 	if s.Concurrency < 1 {
 		err = errors.Join(err, errConcurrency)
 	}
+	if s.Referrers != "" && !slices.Contains(ReferrersChoices(), s.Referrers) {
+		err = errors.Join(err, fmt.Errorf("--referrers %s: want one of %s", s.Referrers, strings.Join(ReferrersChoices(), ", ")))
+	}
 	if s.Verify && s.DryRun {
 		err = errors.Join(err, errors.New("--verify and --dry-run exclude each other: --verify writes nothing by itself"))
 	}
@@ -102,6 +111,12 @@ func (s Settings) open() (*session, error) {
 		report:   report.Report{Version: s.Version, Command: s.Command, Started: now(), DryRun: s.DryRun},
 	}, err
 }
+
+// referrersAlways is all, and asks for attachments of unchanged images, too.
+const referrersAlways = "always"
+
+// ReferrersChoices are what Settings.Referrers can be; empty is none.
+func ReferrersChoices() []string { return append(spec.ReferrersChoices(), referrersAlways) }
 
 // checkReportPath finds out before anything is sent whether the report can be written at the end.
 func checkReportPath(path string) error {

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"sort"
@@ -188,8 +189,8 @@ func merge(entries []*entry) []*entry {
 	return merged
 }
 
-// engineCopy is what the engine is told.
-func (e *entry) engineCopy() (engine.Copy, error) {
+// engineCopy is what the engine is told; referrers is for entries that leave it open.
+func (e *entry) engineCopy(referrers string) (engine.Copy, error) {
 	source, err := e.Source()
 	if err != nil {
 		return engine.Copy{}, fmt.Errorf("source: %w", err)
@@ -202,5 +203,12 @@ func (e *entry) engineCopy() (engine.Copy, error) {
 	if err != nil {
 		return engine.Copy{}, err
 	}
-	return engine.Copy{Source: source, Destination: destination, Platforms: platforms, Origin: e.Origin}, nil
+	referrers = cmp.Or(e.Referrers, referrers)
+	if referrers == referrersAlways {
+		referrers = string(engine.ReferrersAll)
+	}
+	return engine.Copy{
+		Source: source, Destination: destination, Platforms: platforms,
+		Referrers: engine.Referrers(referrers), Origin: e.Origin,
+	}, nil
 }

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"docker-mirror/go-helper/internal/devregistry"
+	"docker-mirror/go-helper/internal/devregistry/sample"
+)
+
+func TestAttachmentsComeAlong(t *testing.T) {
+	t.Parallel()
+	src := startRegistry(t)
+	images, err := sample.Push(t.Context(), nil, src.URL, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	attached, err := sample.Attached()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sample.PushImages(t.Context(), nil, src.URL, "", attached); err != nil {
+		t.Fatal(err)
+	}
+	var image sample.Pushed
+	var signature string // of the image, by cosign's tag
+	for _, candidate := range images {
+		tag := strings.Replace(candidate.Digest.String(), ":", "-", 1) + ".sig"
+		for _, a := range attached {
+			if a.Repository == candidate.Repository && a.Tag == tag {
+				image, signature = candidate, a.Repository+":"+tag
+			}
+		}
+	}
+	if signature == "" {
+		t.Fatal("no image of the sample has a signature by tag")
+	}
+	for _, tt := range []struct {
+		flags    []string
+		attached bool
+	}{
+		{nil, true},
+		{[]string{"--referrers", "all"}, true},
+		{[]string{"--referrers", "signatures"}, true},
+		{[]string{"--referrers", "none"}, false},
+	} {
+		w := newWorkplace(t)
+		dst := startRegistry(t)
+		w.write("images.txt", src.Host+"/"+image.Repository+":"+image.Tag+"\n")
+		args := append([]string{"copy", "--registry", dst.Host, "--report", "report.json", "images.txt"}, tt.flags...)
+		w.run(0, args...)
+		if c := w.report("report.json").Copies[0]; c.Attached > 0 != tt.attached {
+			t.Errorf("%v: reported %d attachments", tt.flags, c.Attached)
+		}
+		if tt.attached && digestAt(t, dst.Host+"/"+signature) != digestAt(t, src.Host+"/"+signature) {
+			t.Errorf("%v: the signature differs", tt.flags)
+		}
+		if !tt.attached {
+			// What came unsigned gets its signature only where a run looks at unchanged images.
+			w.run(0, "copy", "--registry", dst.Host, "images.txt")
+			if answer, err := http.Head(dst.URL + "/v2/" + strings.Replace(signature, ":", "/manifests/", 1)); err != nil || answer.StatusCode != http.StatusNotFound {
+				t.Errorf("an unchanged image got its signature: %v, %v", answer, err)
+			}
+			w.run(0, "copy", "--registry", dst.Host, "--referrers", "always", "images.txt")
+			digestAt(t, dst.Host+"/"+signature)
+		}
+		// Nothing is asked about unchanged images.
+		src.Log().Reset()
+		w.run(0, args...)
+		for _, e := range src.Log().Entries() {
+			if e.Kind != devregistry.KindPing && e.Kind != devregistry.KindManifestHead {
+				t.Errorf("%v: no-op sent %s %s", tt.flags, e.Method, e.Path)
+			}
+		}
+	}
+	w := newWorkplace(t)
+	w.write("images.txt", src.Host+"/x:1\n")
+	wantContains(t, "stderr", w.run(2, "copy", "--registry", src.Host, "--referrers", "some", "images.txt").stderr.String(), "some", "signatures")
+}
