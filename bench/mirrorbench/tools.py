@@ -38,7 +38,11 @@ _EACH = "xargs -P {concurrency} -n 2 "
 
 OURS = "docker-mirror"
 TOOLS = (
-    Tool(OURS, "docker-mirror copy --concurrency {concurrency} --referrers none --progress none {specs}", "docker-mirror"),
+    Tool(
+        OURS,
+        "docker-mirror copy --concurrency {concurrency} --referrers none --progress none {specs}",
+        "docker-mirror",
+    ),
     Tool("crane", _EACH + "crane copy --insecure <{pairs}", "crane"),
     Tool("regsync", "regsync once -c {regsync} -v warn", "regsync"),
     Tool("oras", _EACH + "oras cp --no-tty --concurrency 5 --from-plain-http --to-plain-http <{pairs}", "oras"),
