@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from abc import ABCMeta
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pants.backend.docker.subsystems.docker_options import DockerOptions
@@ -38,7 +38,7 @@ from docker_mirror.pants_compat import (
     rule_call,
     run_interactive,
 )
-from docker_mirror.plan import Plan, PlanRequest, plan_for
+from docker_mirror.plan import Plan, PlanRequest, all_errors, plan_for, plan_path
 from docker_mirror.subsystem import DockerMirrorSubsystem
 
 EXIT_BAD_INPUT = 2
@@ -92,14 +92,9 @@ class Mirror(Goal):
     environment_behavior = Goal.EnvironmentBehavior.LOCAL_ONLY
 
 
-def plan_path(fields: ImageListFieldSet) -> str:
-    """Where the batch has a target's plan; unlike the artifact's path no two targets can share it."""
-    return f"plans/{fields.address.path_safe_spec}/plan.json"
-
-
 def batch_json(fields: Iterable[ImageListFieldSet], report: str) -> bytes:
     """The file that `docker-mirror mirror --batch` reads."""
-    plans = [{"target": field_set.address.spec, "path": plan_path(field_set)} for field_set in fields]
+    plans = [{"target": field_set.address.spec, "path": plan_path(field_set.address)} for field_set in fields]
     return json.dumps({"report": report, "plans": plans}, indent=2).encode()
 
 
@@ -120,11 +115,6 @@ def mirror_argv(goal: MirrorGoalSubsystem, subsystem: DockerMirrorSubsystem) -> 
         *subsystem.args,
         *goal.args,
     )
-
-
-def all_errors(plans: Iterable[Plan]) -> Iterator[str]:
-    """Each once: what is wrong with a generator's `overrides` is found for all that it generates."""
-    yield from dict.fromkeys(error for plan in plans for error in plan.errors)
 
 
 @dataclass(frozen=True)
@@ -191,7 +181,10 @@ async def mirror(
         CreateDigest(
             [
                 FileContent(_BATCH_FILE, batch_json(fields, report)),
-                *(FileContent(plan_path(field_set), plan.content) for field_set, plan in zip(fields, batch.plans)),
+                *(
+                    FileContent(plan_path(field_set.address), plan.content)
+                    for field_set, plan in zip(fields, batch.plans)
+                ),
             ]
         )
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from textwrap import indent
@@ -91,6 +91,16 @@ class Plan:
             return f"nothing to copy: {self.skip_reason}"
         noun = "copy" if len(self.destinations) == 1 else "copies"
         return f"{len(self.destinations)} {noun} to {', '.join(self.registries)}"
+
+
+def plan_path(address: Address) -> str:
+    """Where processes over several targets have a target's plan; unlike the artifact's path no two can share it."""
+    return f"plans/{address.path_safe_spec}/plan.json"
+
+
+def all_errors(plans: Iterable[Plan]) -> Iterator[str]:
+    """Each once: what is wrong with a generator's `overrides` is found for all that it generates."""
+    yield from dict.fromkeys(error for plan in plans for error in plan.errors)
 
 
 def output_path(fields: ImageListFieldSet) -> str:

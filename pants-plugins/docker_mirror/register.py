@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from pants.engine.target import Target
 
-from docker_mirror import go_toolchain, helper, mirror, overrides, plan, publish
+from docker_mirror import fmt, go_toolchain, helper, lint, mirror, overrides, plan, publish, tailor
 from docker_mirror.target_types import DockerMirrorImageListTarget, DockerMirrorImagesTarget
 
 
@@ -16,10 +16,13 @@ def target_types() -> Iterable[type[Target]]:
 
 def rules() -> Iterable[object]:
     return (
+        *fmt.rules(),
         *go_toolchain.rules(),
         *helper.rules(),
+        *lint.rules(),
         *mirror.rules(),
         *overrides.rules(),
         *plan.rules(),
         *publish.rules(),
+        *tailor.rules(),
     )

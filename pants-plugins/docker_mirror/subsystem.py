@@ -1,12 +1,15 @@
-"""The options of `[docker-mirror]`."""
+"""The options of `[docker-mirror]`, `[docker-mirror-lint]` and `[docker-mirror-fmt]`."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from enum import Enum
 
 from pants.option.option_types import (
     ArgsListOption,
+    BoolOption,
+    EnumOption,
     IntOption,
     ShellStrListOption,
     SkipOption,
@@ -130,6 +133,17 @@ class DockerMirrorSubsystem(Subsystem):
         advanced=True,
     )
 
+    tailor = BoolOption(
+        default=True,
+        help="If true, add `docker_mirror_images` targets for unowned spec files with the `tailor` goal.",
+        advanced=True,
+    )
+    tailor_globs = StrListOption(
+        default=["images.txt", "images.json", "images.toml", "*.images.txt", "*.images.toml"],
+        help="Which files the `tailor` goal takes for spec files.",
+        advanced=True,
+    )
+
     class EnvironmentAware(Subsystem.EnvironmentAware):
         env_vars_used_by_options = ("PATH",)
 
@@ -175,3 +189,52 @@ class DockerMirrorSubsystem(Subsystem):
                         yield entry
 
             return tuple(dict.fromkeys(path for path in expanded() if path))
+
+
+class LintLevel(Enum):
+    """How serious a finding of the helper's `lint` is."""
+
+    OFF = "off"
+    WARN = "warn"
+    ERROR = "error"
+
+
+class DockerMirrorLint(Subsystem):
+    options_scope = "docker-mirror-lint"
+    name = "docker-mirror-lint"
+    help = softwrap(
+        """
+        Finds what lists of images allow but rarely mean, and all that would make `mirror` and `publish` refuse them:
+        `docker-mirror lint` and `docker-mirror plan`.
+        """
+    )
+
+    skip = SkipOption("lint")
+    duplicate = EnumOption(
+        default=LintLevel.ERROR, help="An image that is listed twice in a file, however it is spelled."
+    )
+    spelling = EnumOption(default=LintLevel.WARN, help="A repository that is spelled in two ways in a file.")
+    latest = EnumOption(default=LintLevel.WARN, help="The tag `latest`, or none, without a digest.")
+    unpinned = EnumOption(default=LintLevel.OFF, help="Any tag without a digest.")
+    unsorted = EnumOption(
+        default=LintLevel.OFF, help="An image that belongs before the one on the line above, in alphabetical order."
+    )
+
+    @property
+    def rule_levels(self) -> dict[str, LintLevel]:
+        """By the helper's names of the rules."""
+        return {
+            "duplicate": self.duplicate,
+            "spelling": self.spelling,
+            "latest": self.latest,
+            "unpinned": self.unpinned,
+            "unsorted": self.unsorted,
+        }
+
+
+class DockerMirrorFmt(Subsystem):
+    options_scope = "docker-mirror-fmt"
+    name = "docker-mirror-fmt"
+    help = "Puts text lists of images into one style, comments and order kept: `docker-mirror fmt`."
+
+    skip = SkipOption("fmt", "lint")

@@ -10,14 +10,19 @@ from typing import Any
 
 import pytest
 from pants.core import register as core
+from pants.core.goals.fmt import Fmt
+from pants.core.goals.lint import Lint, LintResult
 from pants.core.goals.package import BuiltPackage
 from pants.core.goals.publish import PublishPackages, PublishProcesses
+from pants.core.goals.tailor import TailorGoal
 from pants.engine.addresses import Address
 from pants.engine.fs import Digest, DigestContents
+from pants.engine.goal import Goal
 from pants.testutil.rule_runner import GoalRuleResult, QueryRule, RuleRunner
 
 from docker_mirror import register
 from docker_mirror.helper import HELPER_NAME, MirrorHelper
+from docker_mirror.lint import LintImageListFieldSet, LintImageListsRequest
 from docker_mirror.mirror import Mirror
 from docker_mirror.plan import PackageImageListFieldSet
 from docker_mirror.publish import PublishImageListFieldSet, PublishImageListRequest
@@ -38,6 +43,7 @@ class Runner:
                 *core.rules(),  # type: ignore[no-untyped-call]
                 *register.rules(),
                 QueryRule(DigestContents, [Digest]),
+                QueryRule(LintResult, [LintImageListsRequest.Batch]),
                 QueryRule(MirrorHelper, []),
                 QueryRule(BuiltPackage, [PackageImageListFieldSet]),
                 QueryRule(PublishProcesses, [PublishImageListRequest]),
@@ -73,9 +79,19 @@ class Runner:
         return packages
 
     def mirror(self, *args: str) -> GoalRuleResult:
+        return self.goal(Mirror, *args)
+
+    def goal(self, goal: type[Goal], *args: str) -> GoalRuleResult:
         return self.rules.run_goal_rule(
-            Mirror, global_args=self.options, args=args, env=self.env, env_inherit={"PATH", "HOME"}
+            goal, global_args=self.options, args=args, env=self.env, env_inherit={"PATH", "HOME"}
         )
+
+    def lint(self, *addresses: Address) -> LintResult:
+        fields = tuple(LintImageListFieldSet.create(self.rules.get_target(address)) for address in addresses)
+        return self.rules.request(LintResult, [LintImageListsRequest.Batch("", fields, None)])
+
+    def read(self, path: str) -> str:
+        return Path(self.rules.build_root, path).read_text()
 
 
 @pytest.fixture
@@ -264,6 +280,87 @@ def test_publish_skips(runner: Runner, field: str, reason: str) -> None:
     runner.rules.write_files({"BUILD": f"docker_mirror_image_list(name='x', source='x.txt', {field})", "x.txt": images})
     packages = runner.publish("", "x")
     assert (packages.process, packages.description) == (None, reason)
+
+
+def test_lint_reports_every_bad_target(runner: Runner) -> None:
+    runner.rules.write_files(
+        {
+            **GENERATOR,
+            "3rdparty/tools.txt": "a.example/tools:1\na.example/tools:1\na.example/tools:latest\n",
+            "b/BUILD": "docker_mirror_image_list(name='b', source='b.txt', registries=['@nowhere'])",
+            "b/b.txt": "a.example/x:1\n",
+        }
+    )
+    runner.set_options("--docker-mirror-lint-unpinned=warn")
+    apps, tools = Address("3rdparty", target_name="images", relative_file_path="apps.txt"), "tools.txt"
+    result = runner.lint(apps, Address("3rdparty", target_name="images", relative_file_path=tools), Address("b"))
+    assert result.exit_code == 1
+    assert "3rdparty/tools.txt:2: error: a.example/tools:1 is listed twice" in result.stdout
+    assert "3rdparty/tools.txt:3: warn: a.example/tools:latest changes from day to day" in result.stdout
+    assert "3rdparty/apps.txt:1: warn: a.example/x:1 is not pinned" in result.stdout
+    assert result.stderr.count("no image matches 'a.example/tool'") == 1
+    assert "b:b: `[docker].registries` has no @nowhere" in result.stderr
+    assert runner.goal(Lint, "::").exit_code == 1
+
+
+def test_lint_checks_the_targets_together(runner: Runner) -> None:
+    runner.rules.write_files(
+        {
+            "BUILD": "docker_mirror_images(name='images', sources=['*.txt'])",
+            "a.txt": "a.example/x:1\n",
+            "b.txt": "b.example/x:1\n",
+        }
+    )
+    a, b = (Address("", target_name="images", relative_file_path=file) for file in ("a.txt", "b.txt"))
+    assert runner.lint(a).exit_code == runner.lint(b).exit_code == 0
+    result = runner.lint(a, b)
+    assert result.exit_code == 1
+    for part in ("prod.example/m/x:1", "a.txt:1", "b.txt:1"):
+        assert part in result.stderr
+
+
+def test_fmt(runner: Runner, caplog: pytest.LogCaptureFixture) -> None:
+    runner.rules.write_files(
+        {
+            "BUILD": "docker_mirror_images(name='images', sources=['*.txt', '*.json'])",
+            "a.txt": "a.example/x:1   as x #why\n\n\n",
+            "b.txt": "  # bad\nnot an image\n",
+            "c.json": '[ {"src":"a.example/x:1","dst":"b.example/x:1"}]',
+        }
+    )
+    assert runner.goal(Fmt, "::").exit_code == 0
+    assert runner.read("a.txt") == "a.example/x:1 AS x  #why\n"
+    assert runner.read("b.txt") == "  # bad\nnot an image\n"
+    assert runner.read("c.json") == '[ {"src":"a.example/x:1","dst":"b.example/x:1"}]'
+    assert "b.txt:2: " in "\n".join(record.message for record in caplog.records)
+    # In check mode, a list that is not in style is a lint.
+    runner.rules.write_files({"a.txt": "a.example/x:1   AS x\n", "b.txt": "b.example/b:1\n"})
+    result = runner.goal(Lint, "a.txt")
+    assert result.exit_code == 1
+    assert "docker-mirror-fmt failed." in result.stderr
+    assert runner.goal(Lint, "--docker-mirror-fmt-skip", "a.txt").exit_code == 0
+
+
+def test_tailor(runner: Runner) -> None:
+    runner.rules.write_files(
+        {
+            "images.txt": "",
+            "a/images.txt": "",
+            "b/images.txt": "",
+            "b/other.images.txt": "",
+            "c/images.txt": "",
+            "c/BUILD": "docker_mirror_images()",
+            "d/notes.txt": "",
+        }
+    )
+    runner.goal(TailorGoal, "::")
+    assert runner.read("BUILD") == 'docker_mirror_images(\n    name="root",\n)\n'
+    assert runner.read("a/BUILD") == "docker_mirror_images()\n"
+    assert "images.txt" in runner.read("b/BUILD")
+    assert "other.images.txt" in runner.read("b/BUILD")
+    assert runner.read("c/BUILD") == "docker_mirror_images()"
+    assert not Path(runner.rules.build_root, "d/BUILD").exists()
+    runner.goal(TailorGoal, "--check", "::")
 
 
 def fake_go(directory: Path, version: str) -> None:

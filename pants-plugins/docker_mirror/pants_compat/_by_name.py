@@ -17,7 +17,12 @@ from pants.engine.internals.graph import resolve_target as _resolve_target
 from pants.engine.internals.specs_rules import (
     find_valid_field_sets_for_target_roots as _find_valid_field_sets_for_target_roots,
 )
-from pants.engine.intrinsics import create_digest, merge_digests, run_interactive_process_in_environment
+from pants.engine.intrinsics import (
+    create_digest,
+    merge_digests,
+    path_globs_to_paths,
+    run_interactive_process_in_environment,
+)
 from pants.engine.intrinsics import execute_process as _execute_process
 from pants.engine.intrinsics import get_digest_contents as digest_contents
 from pants.engine.process import (
@@ -59,6 +64,7 @@ __all__ = [
     "find_binary",
     "hydrate_sources",
     "merge_digests",
+    "path_globs_to_paths",
     "resolve_target",
     "rule_call",
     "run_interactive",

@@ -15,7 +15,7 @@ from pants.core.util_rules.environments import EnvironmentTarget
 from pants.core.util_rules.system_binaries import BinaryPathRequest, BinaryPaths
 from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
 from pants.engine.environment import EnvironmentName
-from pants.engine.fs import CreateDigest, Digest, DigestContents, MergeDigests
+from pants.engine.fs import CreateDigest, Digest, DigestContents, MergeDigests, PathGlobs, Paths
 from pants.engine.internals.selectors import Effect, Get
 from pants.engine.internals.selectors import MultiGet as concurrently
 from pants.engine.process import (
@@ -46,6 +46,7 @@ __all__ = [
     "find_binary",
     "hydrate_sources",
     "merge_digests",
+    "path_globs_to_paths",
     "resolve_target",
     "rule_call",
     "run_interactive",
@@ -86,6 +87,10 @@ def find_binary(request: BinaryPathRequest) -> Get:
 
 def hydrate_sources(request: HydrateSourcesRequest) -> Get:
     return Get(HydratedSources, HydrateSourcesRequest, request)
+
+
+def path_globs_to_paths(globs: PathGlobs) -> Get:
+    return Get(Paths, PathGlobs, globs)
 
 
 def resolve_target(request: WrappedTargetRequest) -> Get:

@@ -1,0 +1,91 @@
+"""`pants lint` for image lists: what can be found offline, of all selected targets in one run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pants.core.goals.lint import LintResult, LintTargetsRequest
+from pants.core.util_rules.partitions import PartitionerType
+from pants.engine.fs import CreateDigest, Digest, FileContent, MergeDigests
+from pants.engine.process import FallibleProcessResult, Process
+from pants.engine.rules import collect_rules, rule
+from pants.engine.target import HydrateSourcesRequest
+from pants.util.logging import LogLevel
+from pants.util.strutil import pluralize
+
+from docker_mirror.field_sets import ImageListFieldSet
+from docker_mirror.helper import HELPER_EXE, MirrorHelper
+from docker_mirror.pants_compat import (
+    concurrently,
+    create_digest,
+    execute_process,
+    hydrate_sources,
+    merge_digests,
+)
+from docker_mirror.plan import Plan, PlanRequest, all_errors, plan_for, plan_path
+from docker_mirror.subsystem import DockerMirrorLint, LintLevel
+
+
+@dataclass(frozen=True)
+class LintImageListFieldSet(ImageListFieldSet):
+    required_fields = ImageListFieldSet.required_fields
+
+
+class LintImageListsRequest(LintTargetsRequest):
+    field_set_type = LintImageListFieldSet
+    tool_subsystem = DockerMirrorLint  # type: ignore[assignment,unused-ignore]
+    partitioner_type = PartitionerType.DEFAULT_SINGLE_PARTITION
+
+
+def lint_argv(levels: Mapping[str, LintLevel], files: Iterable[str]) -> tuple[str, ...]:
+    return (HELPER_EXE, "lint", *(f"--rule={rule}={level.value}" for rule, level in levels.items()), *files)
+
+
+@rule(desc="Lint image lists", level=LogLevel.DEBUG)
+async def lint_image_lists(
+    request: LintImageListsRequest.Batch[LintImageListFieldSet, Any], subsystem: DockerMirrorLint, helper: MirrorHelper
+) -> LintResult:
+    sources = await concurrently(hydrate_sources(HydrateSourcesRequest(fields.source)) for fields in request.elements)
+    files = sorted(file for hydrated in sources for file in hydrated.snapshot.files)
+    digest: Digest = await merge_digests(MergeDigests([hydrated.snapshot.digest for hydrated in sources]))
+    findings: FallibleProcessResult = await execute_process(
+        Process(
+            lint_argv(subsystem.rule_levels, files),
+            input_digest=digest,
+            immutable_input_digests=helper.immutable_input_digests,
+            description=f"Lint {pluralize(len(files), 'image list')}",
+            level=LogLevel.DEBUG,
+        )
+    )
+    plans: tuple[Plan, ...] = await concurrently(plan_for(PlanRequest(fields)) for fields in request.elements)
+    errors = "\n".join(all_errors(plans))
+    exit_code = 1 if errors else findings.exit_code
+    if not errors:
+        # Each plan is right by itself; the rules on sets hold for all of them together, too.
+        contents = [FileContent(plan_path(plan.address), plan.content) for plan in plans]
+        plans_digest: Digest = await create_digest(CreateDigest(contents))
+        together: FallibleProcessResult = await execute_process(
+            Process(
+                (HELPER_EXE, "plan", "--allow-empty", *(content.path for content in contents)),
+                input_digest=plans_digest,
+                immutable_input_digests=helper.immutable_input_digests,
+                description=f"Check {pluralize(len(contents), 'plan')} together",
+                level=LogLevel.DEBUG,
+            )
+        )
+        if together.exit_code != 0:
+            errors = together.stderr.decode()
+            exit_code = 1
+    # What the lint couldn't read, the plans say with their targets.
+    return LintResult(
+        exit_code=exit_code,
+        stdout=findings.stdout.decode(),
+        stderr=errors,
+        linter_name=request.tool_name,
+    )
+
+
+def rules() -> Iterable[object]:
+    return (*collect_rules(), *LintImageListsRequest.rules())
