@@ -1,0 +1,131 @@
+"""That rule bodies use only what all supported versions of Pants have, under the same name."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "docker_mirror"
+
+# Looked up in the sources of 2.17.1, 2.27.1, 2.31.0, 2.32.1 and 2.33.0, as has to be whatever is added. What one of them
+# has elsewhere, or what belongs to one rule API only, is imported in pants_compat alone.
+PANTS_API = {
+    "pants.backend.docker.registries": ["DockerRegistries", "DockerRegistryOptions"],
+    "pants.backend.docker.subsystems.docker_options": ["DockerOptions"],
+    "pants.base.build_environment": ["get_buildroot"],
+    "pants.core.goals.fmt": ["FmtResult", "FmtTargetsRequest"],
+    "pants.core.goals.lint": ["LintResult", "LintTargetsRequest"],
+    "pants.core.goals.package": ["BuiltPackage", "BuiltPackageArtifact", "PackageFieldSet"],
+    "pants.core.goals.publish": [
+        "PublishFieldSet",
+        "PublishOutputData",
+        "PublishPackages",
+        "PublishProcesses",
+        "PublishRequest",
+    ],
+    "pants.core.goals.tailor": ["AllOwnedSources", "PutativeTarget", "PutativeTargets", "PutativeTargetsRequest"],
+    "pants.core.util_rules.partitions": ["PartitionerType"],
+    "pants.core.util_rules.system_binaries": ["BinaryPathRequest", "BinaryPathTest", "BinaryPaths"],
+    "pants.engine.addresses": ["Address"],
+    "pants.engine.console": ["Console"],
+    "pants.engine.env_vars": ["EnvironmentVars", "EnvironmentVarsRequest"],
+    "pants.engine.environment": ["ChosenLocalEnvironmentName", "EnvironmentName"],
+    "pants.engine.fs": ["CreateDigest", "Digest", "EMPTY_DIGEST", "FileContent", "MergeDigests", "Paths"],
+    "pants.engine.goal": ["Goal", "GoalSubsystem"],
+    "pants.engine.internals.session": ["RunId"],
+    "pants.engine.process": [
+        "FallibleProcessResult",
+        "InteractiveProcess",
+        "InteractiveProcessResult",
+        "Process",
+        "ProcessResult",
+    ],
+    "pants.engine.rules": ["collect_rules", "goal_rule", "rule"],
+    "pants.engine.target": [
+        "BoolField",
+        "COMMON_TARGET_FIELDS",
+        "Dependencies",
+        "Field",
+        "FieldSet",
+        "HydrateSourcesRequest",
+        "HydratedSources",
+        "InvalidFieldException",
+        "InvalidFieldTypeException",
+        "MultipleSourcesField",
+        "NoApplicableTargetsBehavior",
+        "SingleSourceField",
+        "SourcesField",
+        "StringField",
+        "StringSequenceField",
+        "Target",
+        "TargetFilesGenerator",
+        "TargetRootsToFieldSets",
+        "TargetRootsToFieldSetsRequest",
+        "WrappedTarget",
+        "WrappedTargetRequest",
+    ],
+    "pants.engine.unions": ["UnionRule", "union"],
+    "pants.option.global_options": ["GlobalOptions"],
+    "pants.option.option_types": [
+        "ArgsListOption",
+        "BoolOption",
+        "EnumOption",
+        "IntOption",
+        "ShellStrListOption",
+        "SkipOption",
+        "StrListOption",
+        "StrOption",
+    ],
+    "pants.option.subsystem": ["Subsystem"],
+    "pants.util.frozendict": ["FrozenDict"],
+    "pants.util.logging": ["LogLevel"],
+    "pants.util.strutil": ["pluralize", "softwrap"],
+}
+
+ONE_API_ONLY = {"Effect", "Get", "MultiGet", "concurrently", "implicitly", "rule_helper"}
+"""What only some of the versions have in `pants.engine.rules` or elsewhere."""
+
+
+def modules() -> list[Path]:
+    return [file for file in sorted(PACKAGE.rglob("*.py")) if "pants_compat" not in file.parts]
+
+
+def imported(file: Path) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "pants":
+            for alias in node.names:
+                yield node.module, alias.name
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                assert alias.name.split(".")[0] != "pants", f"{file}: import names, so that they can be looked up"
+
+
+@pytest.mark.parametrize("file", modules(), ids=lambda file: file.name)
+def test_imports_are_in_the_table(file: Path) -> None:
+    unknown = [f"{module}.{name}" for module, name in imported(file) if name not in PANTS_API.get(module, ())]
+    assert not unknown
+
+
+def test_the_table_has_no_more_than_is_imported() -> None:
+    used = {entry for file in modules() for entry in imported(file)}
+    assert {(module, name) for module, names in PANTS_API.items() for name in names} == used
+
+
+@pytest.mark.parametrize("module", PANTS_API)
+def test_the_pants_that_runs_this_has_them(module: str) -> None:
+    missing = [name for name in PANTS_API[module] if not hasattr(importlib.import_module(module), name)]
+    assert not missing
+
+
+@pytest.mark.parametrize("file", modules(), ids=lambda file: file.name)
+def test_no_rule_api_outside_of_pants_compat(file: Path) -> None:
+    from_compat = {"concurrently"}
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and not (node.module or "").startswith("docker_mirror.pants_compat"):
+            assert not ONE_API_ONLY & {alias.name for alias in node.names}
+        if isinstance(node, ast.Name):
+            assert node.id not in ONE_API_ONLY - from_compat, f"{file}:{node.lineno}"
