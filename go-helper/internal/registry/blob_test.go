@@ -17,8 +17,11 @@ import (
 	"docker-mirror/go-helper/internal/devregistry/devregistrytest"
 )
 
-// impatient is a policy for tests in which something stalls or never mends.
-var impatient = RetryPolicy{Attempts: 3, Backoff: time.Millisecond, ThrottleBackoff: 20 * time.Millisecond, StallTimeout: time.Second}
+// impatient is a policy for tests in which something never mends; stalling for those in which it stalls.
+var (
+	impatient = RetryPolicy{Attempts: 3, Backoff: time.Millisecond, ThrottleBackoff: 20 * time.Millisecond}
+	stalling  = RetryPolicy{Attempts: 3, Backoff: time.Millisecond, StallTimeout: time.Second}
+)
 
 // noise is content that has no repetition to hide a misplaced part.
 func noise(n int) []byte {
@@ -78,9 +81,13 @@ func TestBlobsResume(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			server := devregistrytest.Start(t, devregistry.Options{Dialect: tt.dialect})
-			pool := newPool(t, Options{Retry: impatient})
+			policy := impatient
+			if tt.name == "stalled" {
+				policy = stalling
+			}
+			pool := newPool(t, Options{Retry: policy})
 			c := pool.Client(server.Host)
-			push(t, c, "a/b", blob)
+			push(t, newPool(t, Options{}).Client(server.Host), "a/b", blob)
 			server.SetFaults(devregistry.Faults{Intercept: devregistry.Once(isKind(devregistry.KindBlobGet), tt.fault)})
 			if breaks := readOn(t, c, "a/b", blob); breaks != tt.breaks {
 				t.Errorf("broke %d times, want %d", breaks, tt.breaks)
@@ -133,7 +140,7 @@ func TestBlobErrors(t *testing.T) {
 // The stall timer runs only while somebody reads.
 func TestSlowReaderIsNoStall(t *testing.T) {
 	server := devregistrytest.Start(t, devregistry.Options{})
-	policy := impatient
+	policy := stalling
 	policy.StallTimeout = 50 * time.Millisecond
 	c := newPool(t, Options{Retry: policy}).Client(server.Host)
 	blob := noise(8 << 20)

@@ -88,7 +88,7 @@ func pausing(t *testing.T, status int, headers map[string]string) (host string, 
 }
 
 func TestPausesHoldEverything(t *testing.T) {
-	date := func() string { return time.Now().Add(2 * time.Second).UTC().Format(http.TimeFormat) }
+	date := func() string { return time.Now().Add(4 * time.Second).UTC().Format(http.TimeFormat) }
 	for _, tt := range []struct {
 		name    string
 		status  int
@@ -99,7 +99,7 @@ func TestPausesHoldEverything(t *testing.T) {
 	}{
 		{name: "429 Retry-After", status: 429, headers: map[string]string{"Retry-After": "1"}, least: time.Second, most: 2 * time.Second},
 		{name: "503 Retry-After", status: 503, headers: map[string]string{"Retry-After": "1"}, least: time.Second, most: 2 * time.Second},
-		{name: "a date", status: 429, headers: map[string]string{"Retry-After": date()}, least: 500 * time.Millisecond, most: 3 * time.Second},
+		{name: "a date", status: 429, headers: map[string]string{"Retry-After": date()}, least: 500 * time.Millisecond, most: 5 * time.Second},
 		{name: "429 and nothing else", status: 429, least: 250 * time.Millisecond, most: 1500 * time.Millisecond},
 		{name: "429 with a reset", status: 429, headers: map[string]string{"RateLimit-Remaining": "0", "RateLimit-Reset": "1"}, least: time.Second, most: 2 * time.Second},
 		{name: "used up", status: 404, headers: map[string]string{"RateLimit-Remaining": "0", "RateLimit-Reset": "1"}, least: time.Second, most: 2 * time.Second},

@@ -80,12 +80,13 @@ func TestUploads(t *testing.T) {
 			if tt.faults == nil {
 				server.SetFaults(devregistry.Faults{})
 			}
-			pool := newPool(t, Options{Retry: impatient})
-			c := pool.Client(server.Host)
-			blob := blob
+			blob, policy := blob, impatient
 			if tt.name == "stalled" {
+				policy = stalling
 				blob = noise(24 << 20) // more than the sockets' buffers hold
 			}
+			pool := newPool(t, Options{Retry: policy})
+			c := pool.Client(server.Host)
 			if tt.dialect.MaxUploadBody > 0 {
 				c.chunk.Store(2 * minChunk) // as after the halvings that a limit far below 16 MB needs
 				tt.tries = 1
@@ -94,8 +95,8 @@ func TestUploads(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if tries != tt.tries {
-				t.Errorf("%d tries, want %d", tries, tt.tries)
+			if tries > tt.tries {
+				t.Errorf("%d tries, want at most %d", tries, tt.tries)
 			}
 			stored, err := server.ReadBlob("a/b", digestOf(blob))
 			if err != nil || !bytes.Equal(stored, blob) {
