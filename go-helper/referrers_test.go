@@ -74,6 +74,21 @@ func TestAttachmentsComeAlong(t *testing.T) {
 			}
 		}
 	}
+	// Copy specs say all that is to be copied, unless the flag says more.
+	specs := func(dst string) string {
+		return `[{"src": "` + src.Host + "/" + image.Repository + ":" + image.Tag + `", "dst": "` + dst + "/" + image.Repository + ":" + image.Tag + `"}]`
+	}
+	for _, tt := range []struct {
+		flags    []string
+		attached bool
+	}{{nil, false}, {[]string{"--referrers", "signatures"}, true}, {[]string{"--referrers", "always"}, true}} {
+		w := newWorkplace(t)
+		w.write("specs.json", specs(startRegistry(t).Host))
+		w.run(0, append([]string{"copy", "--report", "report.json", "specs.json"}, tt.flags...)...)
+		if c := w.report("report.json").Copies[0]; c.Attached > 0 != tt.attached {
+			t.Errorf("copy specs, %v: reported %d attachments", tt.flags, c.Attached)
+		}
+	}
 	w := newWorkplace(t)
 	w.write("images.txt", src.Host+"/x:1\n")
 	wantContains(t, "stderr", w.run(2, "copy", "--registry", src.Host, "--referrers", "some", "images.txt").stderr.String(), "some", "signatures")

@@ -21,7 +21,11 @@ list has copy specs ({"src": …, "dst": …, "transform": {"limitPlatforms": [�
   docker-mirror copy specs.json
   echo alpine:3.22 | docker-mirror copy --registry registry.example`,
 		RunE: func(c *cobra.Command, files []string) error {
-			*code = run.Copy(c.Context(), settings, run.Lists{Files: files, Format: lists.format}, lists.settings(), choice)
+			wanted := lists.settings()
+			if c.Flags().Changed(referrersFlag) {
+				wanted.Referrers = settings.ListReferrers() // also for copy specs, which by themselves bring none
+			}
+			*code = run.Copy(c.Context(), settings, run.Lists{Files: files, Format: lists.format}, wanted, choice)
 			return nil
 		},
 	}

@@ -51,8 +51,11 @@ func (f *listFlags) settings() plan.Settings {
 // defaultConcurrency is magic-mirror's.
 const defaultConcurrency = 10
 
-// defaultReferrers costs requests for each image that is copied, and none for those that are unchanged.
-const defaultReferrers = "all"
+const (
+	referrersFlag = "referrers"
+	// defaultReferrers costs requests for each image that is copied, and none for those that are unchanged.
+	defaultReferrers = "all"
+)
 
 // addRunFlags adds what all commands that copy have in common.
 func addRunFlags(c *cobra.Command, s *run.Settings) {
@@ -68,9 +71,9 @@ func addRunFlags(c *cobra.Command, s *run.Settings) {
 	complete(c, "progress", modes)
 	flags.StringVar(&s.Config, "config", "", "`FILE` that says how to speak to which registry, TOML")
 	choices := run.ReferrersChoices()
-	flags.StringVar(&s.Referrers, "referrers", defaultReferrers, "`WHICH` attachments (signatures, attestations, SBOMs) come along with an image, where its list doesn't say: "+
-		strings.Join(choices, ", ")+", which is all, of unchanged images too")
-	complete(c, "referrers", choices)
+	flags.StringVar(&s.Referrers, referrersFlag, defaultReferrers, "`WHICH` attachments (signatures, attestations, SBOMs) come along with an image, where its list doesn't say: "+
+		strings.Join(choices, ", ")+", which is all, of unchanged images too; copy specs bring none unless this is given")
+	complete(c, referrersFlag, choices)
 	flags.BoolVar(&s.DryRun, "dry-run", false, "show what would be copied, and write nothing")
 	flags.BoolVar(&s.Force, "force", false, "don't trust a destination that has the digest: check its content and repair it")
 	flags.BoolVar(&s.Verify, "verify", false, "compare the destinations' content in depth, and write nothing unless with --force")

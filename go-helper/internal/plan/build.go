@@ -203,6 +203,9 @@ func (b *builder) explicit(image spec.Image, matches []match) {
 	if image.Skip == nil {
 		image.Platforms = b.platformsOf(image, matches)
 		image.Referrers = firstOf(image.Referrers, b.settings.Referrers)
+		if image.CopySpec {
+			image.Referrers = firstOf(image.Referrers, spec.ReferrersNone)
+		}
 	}
 	b.copies = append(b.copies, asWritten(image))
 }

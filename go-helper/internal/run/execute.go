@@ -53,7 +53,7 @@ func (s *session) copyTargets(ctx context.Context, targets []*target, ended func
 		if e.settled() {
 			continue
 		}
-		c, err := e.engineCopy(s.Referrers)
+		c, err := e.engineCopy(s.ListReferrers())
 		if err != nil {
 			e.settle(engine.StatusFailed, err.Error())
 			continue

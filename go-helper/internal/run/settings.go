@@ -118,6 +118,14 @@ const referrersAlways = "always"
 // ReferrersChoices are what Settings.Referrers can be; empty is none.
 func ReferrersChoices() []string { return append(spec.ReferrersChoices(), referrersAlways) }
 
+// ListReferrers is Referrers as a list's own value: "always" is all.
+func (s Settings) ListReferrers() string {
+	if s.Referrers == referrersAlways {
+		return string(engine.ReferrersAll)
+	}
+	return s.Referrers
+}
+
 // checkReportPath finds out before anything is sent whether the report can be written at the end.
 func checkReportPath(path string) error {
 	if path == "" {

@@ -203,12 +203,8 @@ func (e *entry) engineCopy(referrers string) (engine.Copy, error) {
 	if err != nil {
 		return engine.Copy{}, err
 	}
-	referrers = cmp.Or(e.Referrers, referrers)
-	if referrers == referrersAlways {
-		referrers = string(engine.ReferrersAll)
-	}
 	return engine.Copy{
 		Source: source, Destination: destination, Platforms: platforms,
-		Referrers: engine.Referrers(referrers), Origin: e.Origin,
+		Referrers: engine.Referrers(cmp.Or(e.Referrers, referrers)), Origin: e.Origin,
 	}, nil
 }

@@ -77,6 +77,7 @@ func (c *collector) copySpec(d *strictjson.Decoder, v strictjson.Value) {
 	if dst.ok {
 		c.destination(d, dst, &image)
 	}
+	image.CopySpec = image.Origin == ""
 	if len(d.Problems) == before {
 		c.images = append(c.images, image)
 	}

@@ -38,8 +38,11 @@ func platformList(d *strictjson.Decoder, v strictjson.Value, what string) []v1.P
 	return all
 }
 
+// ReferrersNone is the choice to leave attachments behind.
+const ReferrersNone = "none"
+
 // ReferrersChoices are what can be said about an image's attachments: none of them, only signatures, or all.
-func ReferrersChoices() []string { return []string{"none", "signatures", "all"} }
+func ReferrersChoices() []string { return []string{ReferrersNone, "signatures", "all"} }
 
 // CheckReferrers tells why a choice of attachments is none; empty is one.
 func CheckReferrers(s string) error {

@@ -77,6 +77,9 @@ type Image struct {
 	File string // as it was given
 	Line int    // from 1
 
+	// CopySpec tells that the entry is a bare copy spec, as magic-mirror has them, and not one of a plan that was read
+	// back: it names all that is to be copied.
+	CopySpec bool
 	// Origin is the place that the entry itself claims to come from: that of a plan which was read back. Empty: File and Line.
 	Origin string
 	// Source is the image as it was written.
