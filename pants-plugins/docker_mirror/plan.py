@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from textwrap import indent
 from typing import Any
 
@@ -63,7 +62,7 @@ class Plan:
     """plan.json: an array of copies."""
     errors: tuple[str, ...] = ()
 
-    @cached_property
+    @property
     def _entries(self) -> list[dict[str, Any]]:
         entries: list[dict[str, Any]] = json.loads(self.content)
         return entries
