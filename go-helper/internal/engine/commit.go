@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -73,9 +74,33 @@ func (r *run) pushTree(ctx context.Context, im *image, n *node, identifier strin
 	_, err := pushed.do(ctx, func() (struct{}, error) {
 		m := *n.manifest
 		m.MediaType = n.mediaType
+		ctx, stop := untilAnswered(ctx)
+		defer stop()
 		return struct{}{}, d.client.PutManifest(ctx, im.repository(), identifier, &m)
 	})
 	return err
+}
+
+// answerPatience is how long an interrupt leaves a manifest that is on its way.
+const answerPatience = 600 * time.Millisecond
+
+// untilAnswered gives a context that outlives ctx by answerPatience: what was sent when the interrupt came may be
+// written, and the report shall say so.
+func untilAnswered(ctx context.Context) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.NewTimer(answerPatience)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel()
+		case <-longer.Done():
+		}
+	})
+	return longer, func() {
+		stop()
+		cancel()
+	}
 }
 
 // committed tells followers that may only mount from committed repositories that they can go on.

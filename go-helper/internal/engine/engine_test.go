@@ -418,6 +418,25 @@ func TestDryRunWritesNothing(t *testing.T) {
 	}
 }
 
+// A manifest that is on its way when the interrupt comes is written, and reported so.
+func TestInterruptTellsWhatWasWritten(t *testing.T) {
+	source, destination := pair(t)
+	newPusher(t, source.Host).image("x", "v", ociManifest, content("layer", 1000))
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	destination.SetFaults(devregistry.Faults{Intercept: func(r devregistry.Request) *devregistry.Fault {
+		if r.Kind == devregistry.KindManifestPut {
+			cancel()
+			return &devregistry.Fault{Delay: 200 * time.Millisecond}
+		}
+		return nil
+	}})
+	list := copies(t, source.Host, []string{destination.Host}, "x:v")
+	results := runContext(ctx, t, list, engine.Options{})
+	wantStatus(t, list, results, engine.StatusCopied)
+	checkMirrored(t, source, destination, list[0])
+}
+
 func TestInterrupt(t *testing.T) {
 	source, destination := pair(t)
 	names := threeImages(t, source.Host)
