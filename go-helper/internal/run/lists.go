@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"time"
 
@@ -14,6 +15,10 @@ import (
 
 // stdinPatience is how long standard input may be silent before a person is told what we wait for.
 const stdinPatience = 2 * time.Second
+
+// maxListSize is in bytes. It is beyond a million images, and keeps what is named by mistake, such as a layer or a
+// device, from being read to its end.
+const maxListSize = 64 << 20
 
 // Lists are image lists to be read. No file is standard input, as is "-".
 type Lists struct {
@@ -37,7 +42,7 @@ func (l Lists) read(ctx context.Context, in io.Reader, notice func(string)) ([]s
 		var err error
 		switch {
 		case name != spec.StandardInput:
-			file.Data, err = os.ReadFile(name)
+			file.Data, err = readFile(name)
 		case stdinRead:
 			err = errors.New("standard input can be read only once")
 		default:
@@ -58,6 +63,27 @@ func (l Lists) read(ctx context.Context, in io.Reader, notice func(string)) ([]s
 	return files, errors.Join(errs...)
 }
 
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	data, err := readLimited(f)
+	if err != nil && !errors.As(err, new(*fs.PathError)) { // which names it
+		err = fmt.Errorf("%s: %w", name, err)
+	}
+	return data, err
+}
+
+func readLimited(in io.Reader) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(in, maxListSize+1))
+	if err == nil && len(data) > maxListSize {
+		return nil, fmt.Errorf("it has more than %d MiB", maxListSize>>20)
+	}
+	return data, err
+}
+
 // readPatiently reads standard input to its end and says so when that takes long. Where ctx ends first, the reading
 // goroutine is left behind: a read of a terminal can't be broken off, and the program is about to end.
 func readPatiently(ctx context.Context, in io.Reader, notice func()) ([]byte, error) {
@@ -67,7 +93,7 @@ func readPatiently(ctx context.Context, in io.Reader, notice func()) ([]byte, er
 	}
 	done := make(chan content, 1)
 	go func() {
-		data, err := io.ReadAll(in)
+		data, err := readLimited(in)
 		done <- content{data, err}
 	}()
 	timer := time.NewTimer(stdinPatience)

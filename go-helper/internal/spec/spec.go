@@ -249,9 +249,20 @@ func (c *collector) err() error {
 	sort.SliceStable(c.errs, func(i, j int) bool { return c.errs[i].Line < c.errs[j].Line })
 	joined := make([]error, len(c.errs))
 	for i, err := range c.errs {
+		err.Msg = shortened(err.Msg)
 		joined[i] = err
 	}
 	return errors.Join(joined...)
+}
+
+// maxMessage is how long a message may be that quotes what is wrong: the wrong thing can be a file of any size.
+const maxMessage = 1000
+
+func shortened(message string) string {
+	if len(message) <= maxMessage {
+		return message
+	}
+	return strings.ToValidUTF8(message[:maxMessage], "") + "…"
 }
 
 // unjoin takes what errors.Join made apart.

@@ -15,6 +15,9 @@ import (
 	"docker-mirror/go-helper/internal/suggest"
 )
 
+// maxLine is in bytes. No image needs a tenth of it; what has longer lines is something else.
+const maxLine = 16 << 10
+
 // A line is what follows FROM in a Dockerfile:
 //
 //	[--platform=P[,P]...] image[:tag][@digest] [AS name]
@@ -24,6 +27,10 @@ func parseText(c *collector, data []byte) {
 	for number := 1; len(data) > 0; number++ {
 		var line []byte
 		line, data, _ = bytes.Cut(data, []byte("\n"))
+		if len(line) > maxLine {
+			c.errorf(number, "is longer than %d bytes: not a list of images", maxLine)
+			continue
+		}
 		if !utf8.Valid(line) {
 			c.errorf(number, "not valid UTF-8")
 			continue

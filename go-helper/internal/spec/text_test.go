@@ -211,6 +211,27 @@ func TestStandardInputIsJSONWhereItLooksLikeIt(t *testing.T) {
 	}
 }
 
+// What is no list at all may have any length; what is said of it mayn't.
+func TestMessagesStayShort(t *testing.T) {
+	long := strings.Repeat("A", 10_000)
+	for format, data := range map[Format]string{
+		FormatText:      long + "\n" + strings.Repeat("a/", 10_000) + "\n",
+		FormatJSON:      `{"src": "` + long + `", "dst": "b", "` + long + `": 1}`,
+		FormatTOML:      "[[image]]\nsource = \"" + long + "\"\n",
+		FormatReplicant: "images: {x: {source: " + long + ", destination: b}}",
+	} {
+		_, err := Parse("f", format, []byte(data))
+		if len(messages(t, err)) == 0 {
+			t.Errorf("%s: no error", format)
+		}
+		for _, message := range messages(t, err) {
+			if len(message) > 1100 {
+				t.Errorf("%s: a message of %d bytes", format, len(message))
+			}
+		}
+	}
+}
+
 func FuzzText(f *testing.F) {
 	for _, seed := range []string{
 		"nginx\n", "--platform=linux/amd64,linux/arm64 a.b/c:d@" + testDigest + " AS x\r\n", "# c\n\n", "FROM x", "--platform", "\xef\xbb\xbf--x y z",
