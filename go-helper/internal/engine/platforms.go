@@ -7,6 +7,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"docker-mirror/go-helper/internal/platform"
 	"docker-mirror/go-helper/internal/registry"
 )
 
@@ -70,40 +71,5 @@ func limitPlatforms(m *registry.Manifest, c *content, wanted []v1.Platform) (*re
 }
 
 func matchesAny(have *v1.Platform, wanted []v1.Platform) bool {
-	if have == nil {
-		return false
-	}
-	h := normalizePlatform(*have)
-	return slices.ContainsFunc(wanted, func(w v1.Platform) bool {
-		n := normalizePlatform(w)
-		return n.OS == h.OS && n.Architecture == h.Architecture && n.Variant == h.Variant &&
-			(n.OSVersion == "" || n.OSVersion == h.OSVersion)
-	})
-}
-
-// normalizePlatform folds the spellings that mean the same, as containerd's platforms package does.
-func normalizePlatform(p v1.Platform) v1.Platform {
-	switch p.Architecture {
-	case "x86_64", "x86-64":
-		p.Architecture = "amd64"
-	case "aarch64":
-		p.Architecture = "arm64"
-	case "i386":
-		p.Architecture = "386"
-	case "armhf":
-		p.Architecture, p.Variant = "arm", "v7"
-	case "armel":
-		p.Architecture, p.Variant = "arm", "v6"
-	}
-	switch {
-	case p.Architecture == "arm64" && (p.Variant == "v8" || p.Variant == "8"):
-		p.Variant = ""
-	case p.Architecture == "amd64" && p.Variant == "v1":
-		p.Variant = ""
-	case p.Architecture == "arm" && (p.Variant == "" || p.Variant == "7"):
-		p.Variant = "v7"
-	case p.Architecture == "arm" && (p.Variant == "5" || p.Variant == "6" || p.Variant == "8"):
-		p.Variant = "v" + p.Variant
-	}
-	return p
+	return have != nil && slices.ContainsFunc(wanted, func(want v1.Platform) bool { return platform.Match(want, *have) })
 }
