@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from textwrap import indent
@@ -109,7 +110,10 @@ def output_path(fields: ImageListFieldSet) -> str:
     """
     template = fields.output_path.value
     if not template:
-        return f"{fields.address.path_safe_spec}.plan.json"
+        # As Pants has it for other artifacts, `path.to.directory/name`.
+        directory = fields.address.spec_path.replace(os.sep, ".")
+        name = fields.address.path_safe_spec[len(directory) :].lstrip(".")
+        return os.path.join(directory, f"{name}.plan.json")
     values = {
         "directory": fields.address.spec_path,
         "target_name": fields.address.target_name,

@@ -211,7 +211,8 @@ class DockerMirrorOutputPathField(StringField):
     help = softwrap(
         """
         Where `package` puts the plan, relative to the dist directory: a template with `{directory}`, `{target_name}`
-        and `{spec_file}` (the spec file's name). By default a name that is made from the target's address.
+        and `{spec_file}` (the spec file's path from the target's directory). By default it is made from the target's
+        address: `path.to.directory/images.txt.plan.json`.
         """
     )
 

@@ -52,7 +52,7 @@ def test_list_package_mirror_publish(
 
     packaged = lists.run("package", "::").succeeded()
     assert f"1 copy to {destination.host}" in packaged.stderr
-    plan = json.loads((lists.directory / "dist/3rdparty.team.apps.txt.plan.json").read_text())
+    plan = json.loads((lists.directory / "dist/3rdparty.team/apps.txt.plan.json").read_text())
     assert [(copy["src"], copy["dst"], copy["origin"]) for copy in plan] == [
         (f"{source.host}/team/app:1", f"{destination.host}/apps/app:{tag}", "3rdparty/team/apps.txt:1")
         for tag in ("1", "stable")

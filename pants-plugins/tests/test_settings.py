@@ -133,15 +133,23 @@ def test_only_named_and_allowed_build_args_are_requested() -> None:
 
 
 @pytest.mark.parametrize(
-    ("template", "expected"),
+    ("address", "template", "expected"),
     [
-        (None, "3rdparty.cilium.sub.images.txt.@images.plan.json"),
-        ("plans/{directory}/{target_name}/{spec_file}.json", "plans/3rdparty/cilium/images/sub/images.txt.json"),
+        (Address("", target_name="x"), None, "x.plan.json"),
+        (Address("a", target_name="x"), None, "a/x.plan.json"),
+        (Address("a/b", target_name="b", relative_file_path="x.txt"), None, "a.b/x.txt.plan.json"),
+        (Address("a/b", target_name="y", relative_file_path="x.txt"), None, "a.b/x.txt.y.plan.json"),
+        (
+            ADDRESS,
+            "plans/{directory}/{target_name}/{spec_file}.json",
+            "plans/3rdparty/cilium/images/sub/images.txt.json",
+        ),
     ],
 )
-def test_output_path(template: str | None, expected: str) -> None:
-    field_set = fields(output_path=template)
-    assert output_path(field_set) == (expected if template else f"{ADDRESS.path_safe_spec}.plan.json")
+def test_output_path(address: Address, template: str | None, expected: str) -> None:
+    source = "sub/images.txt" if address == ADDRESS else "x.txt"
+    target = DockerMirrorImageListTarget({"source": source, "output_path": template}, address)
+    assert output_path(PackageImageListFieldSet.create(target)) == expected
 
 
 def test_bad_output_path() -> None:
