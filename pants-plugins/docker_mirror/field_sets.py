@@ -12,6 +12,7 @@ from docker_mirror.target_types import (
     DockerMirrorOutputPathField,
     DockerMirrorOverridesField,
     DockerMirrorPlatformsField,
+    DockerMirrorReferrersField,
     DockerMirrorRegistriesField,
     DockerMirrorRepositoryField,
     DockerMirrorSkipPublishField,
@@ -30,6 +31,7 @@ class ImageListFieldSet(FieldSet):
     repository: DockerMirrorRepositoryField
     image_tags: DockerMirrorImageTagsField
     platforms: DockerMirrorPlatformsField
+    referrers: DockerMirrorReferrersField
     overrides: DockerMirrorOverridesField
     allow_empty: DockerMirrorAllowEmptyField
     skip_publish: DockerMirrorSkipPublishField

@@ -24,7 +24,7 @@ from pants.engine.target import (
     TargetRootsToFieldSetsRequest,
 )
 from pants.engine.unions import UnionRule, union
-from pants.option.option_types import ArgsListOption, BoolOption, StrOption
+from pants.option.option_types import ArgsListOption, BoolOption, StrListOption, StrOption
 from pants.util.strutil import softwrap
 
 from docker_mirror import environment, settings
@@ -39,7 +39,7 @@ from docker_mirror.pants_compat import (
     run_interactive,
 )
 from docker_mirror.plan import Plan, PlanRequest, all_errors, plan_for, plan_path
-from docker_mirror.subsystem import DockerMirrorSubsystem
+from docker_mirror.subsystem import DockerMirrorSubsystem, helper_flags
 
 EXIT_BAD_INPUT = 2
 """Of the helper and of this goal: something is wrong with what was asked for, and nothing was sent."""
@@ -74,6 +74,12 @@ class MirrorGoalSubsystem(GoalSubsystem):
     )
     force = BoolOption(
         default=False, help="Don't trust a destination that has the right digest: look at all below it, and repair it."
+    )
+    only = StrListOption(
+        help="Mirror only the images with these names: `AS` names, or images as the lists have them.",
+    )
+    label = StrListOption(
+        help="Mirror only the images with one of these labels, which `overrides` calls `tags`.",
     )
     output = StrOption(
         default=None,
@@ -110,9 +116,10 @@ def mirror_argv(goal: MirrorGoalSubsystem, subsystem: DockerMirrorSubsystem) -> 
         HELPER_EXE,
         "mirror",
         f"--batch={_BATCH_FILE}",
-        f"--concurrency={subsystem.concurrency}",
+        *helper_flags(subsystem),
         *(flag for flag, wanted in flags.items() if wanted),
-        *subsystem.args,
+        *(f"--only={name}" for name in goal.only),
+        *(f"--label={label}" for label in goal.label),
         *goal.args,
     )
 

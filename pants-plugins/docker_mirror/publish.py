@@ -33,7 +33,7 @@ from docker_mirror.pants_compat import (
     environment_vars_subset,
 )
 from docker_mirror.plan import PackageImageListFieldSet, Plan, PlanArtifact
-from docker_mirror.subsystem import DockerMirrorSubsystem
+from docker_mirror.subsystem import DockerMirrorSubsystem, helper_flags
 
 
 class PublishImageListRequest(PublishRequest["PublishImageListFieldSet"]):
@@ -94,8 +94,7 @@ def publish_argv(batch: PublishBatch, identifier: str, subsystem: DockerMirrorSu
         "publish",
         f"--spool={batch.directory}",
         f"--id={identifier}",
-        f"--concurrency={subsystem.concurrency}",
-        *subsystem.args,
+        *helper_flags(subsystem),
     )
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from enum import Enum
 
+from pants.base.build_environment import get_buildroot
 from pants.option.option_types import (
     ArgsListOption,
     BoolOption,
@@ -107,6 +108,15 @@ class DockerMirrorSubsystem(Subsystem):
             """
         ),
     )
+    config = StrOption(
+        default=None,
+        help=softwrap(
+            """
+            A TOML file that says how to speak to which registry (TLS, proxy, limits), relative to the build root; see
+            `--config` of `docker-mirror copy`.
+            """
+        ),
+    )
     helper = StrOption(
         default=None,
         help=softwrap(
@@ -189,6 +199,12 @@ class DockerMirrorSubsystem(Subsystem):
                         yield entry
 
             return tuple(dict.fromkeys(path for path in expanded() if path))
+
+
+def helper_flags(subsystem: DockerMirrorSubsystem) -> tuple[str, ...]:
+    """The flags that all runs of the engine have in common, before those that are more special."""
+    config = (f"--config={os.path.join(get_buildroot(), subsystem.config)}",) if subsystem.config else ()
+    return (f"--concurrency={subsystem.concurrency}", *config, *subsystem.args)
 
 
 class LintLevel(Enum):

@@ -112,13 +112,24 @@ class DockerMirrorPlatformsField(StringSequenceField):
     )
 
 
+class DockerMirrorReferrersField(StringField):
+    alias = "referrers"
+    valid_choices = ("none", "signatures", "all")
+    help = softwrap(
+        """
+        Which attachments come along with an image: `none`, `signatures` (those of cosign and notation), or `all` that
+        refers to it, such as attestations and SBOMs. By default `all`, but `none` for copy specs in JSON.
+        """
+    )
+
+
 class DockerMirrorOverridesField(Field):
     """Not Pants' `OverridesField`, whose keys are files of the generator."""
 
     alias = "overrides"
     value: Optional[FrozenDict[str, FrozenDict[str, Union[str, Tuple[str, ...]]]]]
     default: ClassVar[None] = None
-    string_fields: ClassVar[Tuple[str, ...]] = ("repository",)
+    string_fields: ClassVar[Tuple[str, ...]] = ("referrers", "repository")
     list_fields: ClassVar[Tuple[str, ...]] = ("image_tags", "platforms", "registries", "tags")
     help = softwrap(
         """
@@ -129,9 +140,9 @@ class DockerMirrorOverridesField(Field):
                 ("quay.io/cilium/operator", "hubble"): {"repository": "infra/{name}"},
             }
 
-        `repository` replaces this target's; the lists `image_tags`, `platforms`, `registries` and `tags` (labels, for
-        `--label`) extend it. Of a generator's spec files at least one must have an image that a key matches, else the
-        key is an error.
+        `repository` and `referrers` replace this target's; the lists `image_tags`, `platforms`, `registries` and `tags`
+        (labels, for `--mirror-label`) extend it. Of a generator's spec files at least one must have an image that a key
+        matches, else the key is an error.
         """
     )
 
@@ -223,6 +234,7 @@ _LIST_FIELDS = (
     DockerMirrorRepositoryField,
     DockerMirrorImageTagsField,
     DockerMirrorPlatformsField,
+    DockerMirrorReferrersField,
     DockerMirrorOverridesField,
     DockerMirrorAllowEmptyField,
     DockerMirrorSkipPublishField,

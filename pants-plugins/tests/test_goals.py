@@ -62,10 +62,14 @@ def test_list_package_mirror_publish(
     mirrored = lists.run("mirror", "--dry-run", "::").succeeded()
     assert destination.digest("apps/app:stable") is None
 
+    one = lists.run("mirror", "--only=app", "::").succeeded()
+    assert "✓ 3rdparty/team/apps.txt: 2 copied" in one.stdout
+    assert destination.digest("team/tool:2") is None
+
     mirrored = lists.run("mirror", "--output=out/report.json", "::").succeeded()
     check_all_mirrored(source, destination)
     assert "✓ 3rdparty/base:os: 1 copied" in mirrored.stdout
-    assert "✓ 3rdparty/team/apps.txt: 2 copied" in mirrored.stdout
+    assert "✓ 3rdparty/team/apps.txt: 2 unchanged" in mirrored.stdout
     assert "✓ 3rdparty/team/tools.txt: 1 copied" in mirrored.stdout
     report = json.loads((lists.directory / "out/report.json").read_text())
     assert {target["address"] for target in report["targets"]} == {

@@ -159,7 +159,11 @@ GENERATOR = {
     "3rdparty/BUILD": """docker_mirror_images(
         name="images",
         sources=["*.txt"],
-        overrides={"app": {"platforms": ["linux/amd64"]}, "a.example/tool": {"image_tags": ["stable"]}},
+        referrers="none",
+        overrides={
+            "app": {"platforms": ["linux/amd64"], "referrers": "all", "tags": ["net"]},
+            "a.example/tool": {"image_tags": ["stable"]},
+        },
     )""",
     "3rdparty/apps.txt": "a.example/x:1 AS app\n",
     "3rdparty/tools.txt": "a.example/tool:1\n",
@@ -170,9 +174,11 @@ def test_each_file_takes_the_overrides_that_match_in_it(runner: Runner) -> None:
     runner.rules.write_files(GENERATOR)
     (app,) = runner.plan("3rdparty", "images", "apps.txt")
     assert app["transform"] == {"limitPlatforms": ["linux/amd64"]}
+    assert (app["referrers"], app["labels"]) == ("all", ["net"])
     tools = runner.plan("3rdparty", "images", "tools.txt")
     assert [tool["dst"] for tool in tools] == ["prod.example/m/tool:1", "prod.example/m/tool:stable"]
     assert "transform" not in tools[0]
+    assert tools[0]["referrers"] == "none"
 
 
 def test_a_key_that_matches_in_no_file_is_an_error(runner: Runner) -> None:

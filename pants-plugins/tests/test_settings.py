@@ -63,6 +63,7 @@ def test_settings() -> None:
         repository="mirror/{repository}",
         image_tags=["{tag}"],
         platforms=["linux/amd64"],
+        referrers="signatures",
         overrides={"cilium": {"registries": ["@prod"], "repository": "x", "tags": ["net"]}},
     )
     got = json.loads(settings.settings_json(field_set, CONFIGURED, {"BASE": "b"}))
@@ -90,6 +91,7 @@ def test_settings() -> None:
         "repository": "mirror/{repository}",
         "image_tags": ["{tag}"],
         "platforms": ["linux/amd64"],
+        "referrers": "signatures",
         "overrides": {"cilium": {"registries": [prod], "repository": "x", "tags": ["net"]}},
         "build_args": {"BASE": "b"},
         "allow_empty": False,
