@@ -193,6 +193,7 @@ func (b *builder) image(image spec.Image) {
 
 // explicit plans an image that names its own destination: only platforms and labels can come from elsewhere.
 func (b *builder) explicit(image spec.Image, matches []match) {
+	image.Labels = extend(b.settings.Labels, image.Labels...)
 	for _, m := range matches {
 		if len(m.Registries) > 0 || m.Repository != "" || len(m.ImageTags) > 0 {
 			b.fail(image, fmt.Errorf("the override of %q sets registries, repository or image_tags, but the copy spec names its own dst", m.key))
@@ -258,7 +259,7 @@ func (b *builder) wanted(image spec.Image, matches []match) (wanted, bool) {
 		repository: firstOf(image.Repository, s.Repository, defaultRepository),
 		imageTags:  image.ImageTags,
 		platforms:  b.platformsOf(image, matches),
-		labels:     image.Labels,
+		labels:     extend(b.settings.Labels, image.Labels...),
 		referrers:  firstOf(image.Referrers, s.Referrers),
 	}
 	ok := true

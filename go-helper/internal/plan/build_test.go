@@ -136,6 +136,14 @@ func TestBuild(t *testing.T) {
 			},
 		},
 		{
+			"overrides extend the labels of all images", "nginx:1\na:1",
+			plan.Settings{Registries: to("r.example"), Labels: []string{"team"}, Overrides: map[string]plan.Override{"a": {Labels: []string{"app", "team"}}}},
+			[]string{
+				"docker.io/library/nginx:1 -> r.example/nginx:1 labelled team",
+				"docker.io/library/a:1 -> r.example/a:1 labelled team,app",
+			},
+		},
+		{
 			"equal lines are one copy", "nginx\ndocker.io/library/nginx:latest\nnginx:latest",
 			plan.Settings{Registries: to("r.example", "r.example")},
 			[]string{"docker.io/library/nginx:latest -> r.example/nginx:latest"},

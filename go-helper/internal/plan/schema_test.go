@@ -70,6 +70,7 @@ func planSchema(t *testing.T) *jsonschema.Schema {
 
 // imageSet is a TOML list, as its parser takes it; a test below holds the two together.
 type imageSet struct {
+	Origin   string       `json:"origin,omitempty" jsonschema:"What messages name in place of this file and its lines; for sets that a program writes."`
 	Defaults defaults     `json:"defaults,omitempty" jsonschema:"What images that don't say otherwise have in common."`
 	Image    []imageTable `json:"image,omitempty" jsonschema:"The images."`
 }
@@ -212,6 +213,7 @@ func decoded(t *testing.T, data string) any {
 
 // everyKey is an image set that has them all.
 const everyKey = `
+origin = "3rdparty:set"
 [defaults]
 registries = ["r.example", "@skipped"]
 repository = "x/{repository}"

@@ -21,6 +21,9 @@ type Settings struct {
 	Platforms  []string   `json:"platforms,omitempty"`  // for images that name none
 	Referrers  string     `json:"referrers,omitempty"`  // for images that don't say: none, signatures, all; empty is the run's choice
 
+	// Labels are those of all images, for choosing a part of a plan.
+	Labels []string `json:"tags,omitempty"`
+
 	// Overrides are keyed on the AS name or on any spelling of the image.
 	Overrides map[string]Override `json:"overrides,omitempty"`
 	// BuildArgs are the values of {build_args.X}.
@@ -85,6 +88,7 @@ func (s *Settings) decode(d *strictjson.Decoder, v strictjson.Value) {
 		stringsMember(d, "image_tags", &s.ImageTags),
 		stringsMember(d, "platforms", &s.Platforms),
 		stringMember(d, "referrers", &s.Referrers),
+		stringsMember(d, "tags", &s.Labels),
 		strictjson.Member{Key: "overrides", Decode: func(v strictjson.Value) {
 			s.Overrides = map[string]Override{}
 			d.Map(v, `"overrides"`, func(key string, v strictjson.Value) { s.Overrides[key] = override(d, key, v) })

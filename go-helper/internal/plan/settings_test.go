@@ -14,7 +14,7 @@ func TestReadSettings(t *testing.T) {
 	got, err := plan.ReadSettings("s.json", []byte(`{
   "target": "3rdparty/cilium/images.txt:images", "directory": "3rdparty/cilium", "target_name": "images",
   "registries": [{"address": "r.example", "alias": "@prod", "repository": "x/{repository}", "extra_image_tags": ["y"], "skip_push": true}],
-  "repository": "{name}", "image_tags": ["{tag}"], "platforms": ["linux/amd64"], "referrers": "all",
+  "repository": "{name}", "image_tags": ["{tag}"], "platforms": ["linux/amd64"], "referrers": "all", "tags": ["team"],
   "overrides": {"nginx": {"registries": [{"address": "s.example", "alias": "", "repository": ""}], "repository": "z", "image_tags": ["a"], "platforms": ["linux/386"], "referrers": "none", "tags": ["l"]}},
   "build_args": {"X": ""}, "allow_empty": true, "known_aliases": ["@prod"], "known_registries": [{"address": "t.example", "alias": "@dev"}]
 }`))
@@ -24,7 +24,7 @@ func TestReadSettings(t *testing.T) {
 	want := plan.Settings{
 		Target: "3rdparty/cilium/images.txt:images", Directory: "3rdparty/cilium", TargetName: "images",
 		Registries: []plan.Registry{{Address: "r.example", Alias: "@prod", Repository: "x/{repository}", ExtraTags: []string{"y"}, SkipPush: true}},
-		Repository: "{name}", ImageTags: []string{"{tag}"}, Platforms: []string{"linux/amd64"}, Referrers: "all",
+		Repository: "{name}", ImageTags: []string{"{tag}"}, Platforms: []string{"linux/amd64"}, Referrers: "all", Labels: []string{"team"},
 		Overrides: map[string]plan.Override{"nginx": {
 			Registries: []plan.Registry{{Address: "s.example"}}, Repository: "z", ImageTags: []string{"a"}, Platforms: []string{"linux/386"}, Referrers: "none", Labels: []string{"l"},
 		}},

@@ -14,7 +14,8 @@ import (
 )
 
 // parseTOML reads image sets: a [defaults] table, and an [[image]] table an image with its tags, variants (new tag ->
-// digest of the source) or tag policy.
+// digest of the source) or tag policy. A set that a program wrote can say where it comes from: its lines are of no use to
+// anybody then, and messages name that origin alone.
 func parseTOML(c *collector, data []byte) {
 	root, err := tomlTree(data)
 	d := &strictjson.Decoder{}
@@ -25,7 +26,9 @@ func parseTOML(c *collector, data []byte) {
 	}
 	set := imageSet{collector: c, decoder: d}
 	var images []strictjson.Value
+	var origin string
 	d.Object(root, "image set",
+		strictjson.Member{Key: "origin", Decode: func(v strictjson.Value) { origin, _ = d.NonEmpty(v, `"origin"`) }},
 		strictjson.Member{Key: "defaults", Decode: set.readDefaults},
 		strictjson.Member{Key: "image", Decode: func(v strictjson.Value) {
 			d.Array(v, "image", func(item strictjson.Value) { images = append(images, item) })
@@ -33,6 +36,15 @@ func parseTOML(c *collector, data []byte) {
 	)
 	for _, image := range images { // after the defaults, wherever those stand
 		set.readImage(image)
+	}
+	if origin != "" {
+		c.file = origin
+		for i := range d.Problems {
+			d.Problems[i].Line = 0
+		}
+		for i := range c.images {
+			c.images[i].File, c.images[i].Line = origin, 0
+		}
 	}
 	c.report(d)
 }

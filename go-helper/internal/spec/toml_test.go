@@ -179,7 +179,7 @@ select.latest = -1
 source = "x"
 select.mode = "al"
 `, []string{
-			`1: unknown key "image_tags" in image set: known keys are defaults, image`,
+			`1: unknown key "image_tags" in image set: known keys are defaults, image, origin`,
 			`3: unknown key "platform" in [defaults]: did you mean "platforms"?`,
 			`4: invalid platform "amd64": want os/arch[/variant], as in linux/amd64`,
 			`4: an entry of "platforms" must be a string, not a number`,
@@ -218,6 +218,23 @@ select.mode = "al"
 				t.Errorf("got\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(test.want, "\n  "))
 			}
 		})
+	}
+}
+
+func TestTOMLOfAnotherOrigin(t *testing.T) {
+	const list = `image = [{ source = "nginx:1" }, { source = "Nginx", name = "a b" }]
+origin = "3rdparty:nginx"
+`
+	images, err := Parse("s.toml", FormatAuto, []byte(list))
+	if len(images) != 1 || images[0].Place() != "3rdparty:nginx" {
+		t.Errorf("got %+v", images)
+	}
+	want := []string{
+		`3rdparty:nginx: invalid name "a b": want letters, digits, '_', '.' and '-', the first a letter or digit`,
+		`3rdparty:nginx: image reference "Nginx" does not match expected format: a repository can't have upper-case letters`,
+	}
+	if got := messages(t, err); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %q", got)
 	}
 }
 
