@@ -50,6 +50,7 @@ type Authorizer struct {
 	logger   *slog.Logger
 	send     Sender
 	now      func() time.Time
+	warned   atomic.Bool // of credentials that can't be had
 	postOnly atomic.Bool // the token service knows OAuth2's POST alone
 
 	mu        sync.Mutex
@@ -190,9 +191,11 @@ func (a *Authorizer) credentials(ctx context.Context, scopes []Scope) (Credentia
 	}
 	if err != nil {
 		creds = Credentials{}
-		if !ok || known.err == nil {
-			a.logger.Warn("going on without credentials", "registry", a.host, "reason", err)
+		level := slog.LevelDebug
+		if !errors.Is(err, ErrNone) && !a.warned.Swap(true) {
+			level = slog.LevelWarn
 		}
+		a.logger.Log(ctx, level, "going on without credentials", "registry", a.host, "repository", repository, "reason", err)
 	}
 	a.mu.Lock()
 	a.resolved[repository] = resolution{creds, err}

@@ -51,8 +51,7 @@ type ConfigKeychain struct {
 	files []configSource
 	err   error
 
-	mu      sync.Mutex
-	helpers map[helperKey]*helperAnswer
+	helpers Memory[helperKey, Credentials]
 }
 
 type configSource struct {
@@ -63,19 +62,12 @@ type configSource struct {
 
 type helperKey struct{ helper, server string }
 
-type helperAnswer struct {
-	done    chan struct{}
-	creds   Credentials
-	err     error
-	expires time.Time
-}
-
 // NewConfigKeychain reads the process's environment at first use. A nil logger discards.
 func NewConfigKeychain(logger *slog.Logger) *ConfigKeychain {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	return &ConfigKeychain{logger: logger, getenv: os.Getenv, helpers: map[helperKey]*helperAnswer{}}
+	return &ConfigKeychain{logger: logger, getenv: os.Getenv}
 }
 
 var (
@@ -150,13 +142,7 @@ func (k *ConfigKeychain) searched() string {
 
 // Forget drops what helpers said of a host: the registry refused it.
 func (k *ConfigKeychain) Forget(host string) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for key := range k.helpers {
-		if key.server == serverName(host) {
-			delete(k.helpers, key)
-		}
-	}
+	k.helpers.Forget(func(key helperKey) bool { return key.server == serverName(host) })
 }
 
 func (k *ConfigKeychain) loadFiles() {
@@ -248,50 +234,14 @@ func (k *ConfigKeychain) fromHelper(ctx context.Context, source configSource, ho
 	if helper == "" {
 		return Credentials{}, nil
 	}
-	key := helperKey{helper: helper, server: server}
-	for {
-		k.mu.Lock()
-		answer := k.helpers[key]
-		if answer == nil || (isDone(answer.done) && time.Now().After(answer.expires)) {
-			answer = &helperAnswer{done: make(chan struct{})}
-			k.helpers[key] = answer
-			k.mu.Unlock()
-			answer.creds, answer.err = askHelper(ctx, helper, server)
-			if !answer.creds.Anonymous() {
-				answer.creds.Source = fmt.Sprintf("credential helper %s, by %s", helper, source.name)
-				k.logger.Debug("credentials found", "registry", host, "credentials", answer.creds)
-			}
-			answer.expires = time.Now().Add(helperMemory)
-			if ctx.Err() != nil {
-				k.mu.Lock()
-				if k.helpers[key] == answer {
-					delete(k.helpers, key) // interrupted: that was no answer
-				}
-				k.mu.Unlock()
-			}
-			close(answer.done)
-			return answer.creds, answer.err
+	return k.helpers.Get(ctx, helperKey{helper, server}, func(ctx context.Context) (Credentials, time.Time, error) {
+		creds, err := askHelper(ctx, helper, server)
+		if !creds.Anonymous() {
+			creds.Source = fmt.Sprintf("credential helper %s, by %s", helper, source.name)
+			k.logger.Debug("credentials found", "registry", host, "credentials", creds)
 		}
-		k.mu.Unlock()
-		select {
-		case <-answer.done:
-			if errors.Is(answer.err, context.Canceled) || errors.Is(answer.err, context.DeadlineExceeded) {
-				continue // that was the other caller's
-			}
-			return answer.creds, answer.err
-		case <-ctx.Done():
-			return Credentials{}, ctx.Err()
-		}
-	}
-}
-
-func isDone(done chan struct{}) bool {
-	select {
-	case <-done:
-		return true
-	default:
-		return false
-	}
+		return creds, time.Now().Add(helperMemory), err
+	})
 }
 
 // askHelper runs docker-credential-<helper>. What it prints is never repeated: it may be the secret.
