@@ -205,7 +205,13 @@ func (d *destination) repositoryMissing(ctx context.Context, repository string) 
 		d.missing[repository] = o
 	}
 	d.mu.Unlock()
-	missing, err := o.do(ctx, func() (bool, error) { return d.client.RepositoryMissing(ctx, repository) })
+	missing, err := o.do(ctx, func() (bool, error) {
+		missing, err := d.client.RepositoryMissing(ctx, repository)
+		if ctx.Err() == nil {
+			err = nil // asked once: who may not list tags may still read and write them
+		}
+		return missing, err
+	})
 	return missing && err == nil
 }
 

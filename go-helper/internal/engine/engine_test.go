@@ -304,6 +304,39 @@ func TestLimitPlatforms(t *testing.T) {
 	wantStatus(t, list[:3], run(t, list[:3], engine.Options{}), engine.StatusUnchanged)
 }
 
+// Whether a repository exists is asked once for many tags, also where that is refused.
+func TestAsksOnceForARepositoryOfManyTags(t *testing.T) {
+	for name, fault := range map[string]*devregistry.Fault{
+		"missing": nil, "forbidden": {Status: http.StatusForbidden, Code: devregistry.CodeDenied},
+	} {
+		t.Run(name, func(t *testing.T) {
+			source, destination := pair(t)
+			p := newPusher(t, source.Host)
+			var names []string
+			for i := range 5 {
+				tag := fmt.Sprint("v", i)
+				p.image("x", tag, ociManifest, content(tag, 100))
+				names = append(names, "x:"+tag)
+			}
+			if fault != nil {
+				destination.SetFaults(devregistry.Faults{Intercept: devregistry.Always(func(r devregistry.Request) bool {
+					return r.Kind == devregistry.KindTags
+				}, *fault)})
+			}
+			list := copies(t, source.Host, []string{destination.Host}, names...)
+			wantStatus(t, list, run(t, list, engine.Options{}), engine.StatusCopied)
+			counts := destination.Log().Counts()
+			heads := 0
+			if fault != nil {
+				heads = 5
+			}
+			if counts[devregistry.KindTags] != 1 || counts[devregistry.KindManifestHead] != heads {
+				t.Errorf("%d lists and %d HEADs, want 1 and %d", counts[devregistry.KindTags], counts[devregistry.KindManifestHead], heads)
+			}
+		})
+	}
+}
+
 func TestOneDownloadFeedsTwoRegistries(t *testing.T) {
 	source, first := pair(t)
 	second := devregistrytest.Start(t, devregistry.Options{})
