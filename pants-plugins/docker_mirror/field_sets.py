@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pants.engine.target import FieldSet
+from pants.engine.target import FieldSet, Tags
 
 from docker_mirror.target_types import (
     DockerMirrorAllowEmptyField,
@@ -15,18 +15,28 @@ from docker_mirror.target_types import (
     DockerMirrorReferrersField,
     DockerMirrorRegistriesField,
     DockerMirrorRepositoryField,
+    DockerMirrorSelectField,
     DockerMirrorSkipPublishField,
-    DockerMirrorSpecSourceField,
+    DockerMirrorSourceField,
+    DockerMirrorSourceTagsField,
+    DockerMirrorVariantsField,
 )
 
 
 @dataclass(frozen=True)
 class ImageListFieldSet(FieldSet):
-    """A `docker_mirror_image_list`. The goals' field sets add their union bases."""
+    """A `docker_mirror_image_list` or a `docker_mirror_image`, which is a list written in a BUILD file.
 
-    required_fields = (DockerMirrorSpecSourceField,)
+    What only one of the targets has, is at its default for the other. The goals' field sets add their union bases.
+    """
 
-    source: DockerMirrorSpecSourceField
+    required_fields = (DockerMirrorSourceField,)
+
+    source: DockerMirrorSourceField
+    source_tags: DockerMirrorSourceTagsField
+    variants: DockerMirrorVariantsField
+    select: DockerMirrorSelectField
+    tags: Tags
     registries: DockerMirrorRegistriesField
     repository: DockerMirrorRepositoryField
     image_tags: DockerMirrorImageTagsField

@@ -11,17 +11,16 @@ from pants.core.util_rules.partitions import PartitionerType
 from pants.engine.fs import CreateDigest, Digest, FileContent, MergeDigests
 from pants.engine.process import FallibleProcessResult, Process
 from pants.engine.rules import collect_rules, rule
-from pants.engine.target import HydrateSourcesRequest
 from pants.util.logging import LogLevel
 from pants.util.strutil import pluralize
 
 from docker_mirror.field_sets import ImageListFieldSet
 from docker_mirror.helper import HELPER_EXE, MirrorHelper
+from docker_mirror.image_list import ImageList, ImageListRequest, image_list_of
 from docker_mirror.pants_compat import (
     concurrently,
     create_digest,
     execute_process,
-    hydrate_sources,
     merge_digests,
 )
 from docker_mirror.plan import Plan, PlanRequest, all_errors, plan_for, plan_path
@@ -47,9 +46,11 @@ def lint_argv(levels: Mapping[str, LintLevel], files: Iterable[str]) -> tuple[st
 async def lint_image_lists(
     request: LintImageListsRequest.Batch[LintImageListFieldSet, Any], subsystem: DockerMirrorLint, helper: MirrorHelper
 ) -> LintResult:
-    sources = await concurrently(hydrate_sources(HydrateSourcesRequest(fields.source)) for fields in request.elements)
-    files = sorted(file for hydrated in sources for file in hydrated.snapshot.files)
-    digest: Digest = await merge_digests(MergeDigests([hydrated.snapshot.digest for hydrated in sources]))
+    lists: tuple[ImageList, ...] = await concurrently(
+        image_list_of(ImageListRequest(fields)) for fields in request.elements
+    )
+    files = sorted({images.path for images in lists})
+    digest: Digest = await merge_digests(MergeDigests([images.digest for images in lists]))
     findings: FallibleProcessResult = await execute_process(
         Process(
             lint_argv(subsystem.rule_levels, files),

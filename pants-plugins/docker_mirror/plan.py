@@ -17,7 +17,6 @@ from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
 from pants.engine.fs import CreateDigest, Digest, FileContent, MergeDigests
 from pants.engine.process import FallibleProcessResult, Process
 from pants.engine.rules import collect_rules, rule
-from pants.engine.target import HydratedSources, HydrateSourcesRequest
 from pants.engine.unions import UnionRule
 from pants.util.logging import LogLevel
 
@@ -25,16 +24,17 @@ from docker_mirror import build_args, settings
 from docker_mirror.errors import DockerMirrorError
 from docker_mirror.field_sets import ImageListFieldSet
 from docker_mirror.helper import HELPER_EXE, MirrorHelper
+from docker_mirror.image_list import ImageList, ImageListRequest, image_list_of
 from docker_mirror.overrides import OverrideKeys, OverrideKeysRequest, override_keys
 from docker_mirror.pants_compat import (
     create_digest,
     environment_vars_subset,
     execute_process,
-    hydrate_sources,
     merge_digests,
     rule_call,
 )
 from docker_mirror.subsystem import DockerMirrorSubsystem
+from docker_mirror.target_types import DockerMirrorSpecSourceField
 
 logger = logging.getLogger(__name__)
 
@@ -117,8 +117,9 @@ def output_path(fields: ImageListFieldSet) -> str:
     values = {
         "directory": fields.address.spec_path,
         "target_name": fields.address.target_name,
-        "spec_file": fields.source.value,
     }
+    if isinstance(fields.source, DockerMirrorSpecSourceField):
+        values["spec_file"] = fields.source.value
     try:
         return template.format(**values)
     except (KeyError, IndexError, ValueError, AttributeError) as e:
@@ -131,6 +132,8 @@ def output_path(fields: ImageListFieldSet) -> str:
 
 def located(address: Address, errors: str) -> str:
     """The target before the one line, or above the several lines, of what is wrong with it."""
+    prefix = f"{address.spec}: "
+    errors = "\n".join(line[len(prefix) :] if line.startswith(prefix) else line for line in errors.splitlines())
     return f"{address}:\n{indent(errors, '  ')}" if "\n" in errors else f"{address}: {errors}"
 
 
@@ -154,14 +157,14 @@ async def plan_image_list(
         message = f"build args {', '.join(unset)} of `[docker].build_args` are not set in the environment."
         return Plan(fields.address, b"", (located(fields.address, message),))
 
-    sources: HydratedSources = await hydrate_sources(HydrateSourcesRequest(fields.source))
+    images: ImageList = await image_list_of(ImageListRequest(fields))
     settings_digest: Digest = await create_digest(
         CreateDigest([FileContent(_SETTINGS_FILE, settings.settings_json(fields, registries, values))])
     )
-    input_digest: Digest = await merge_digests(MergeDigests((sources.snapshot.digest, settings_digest)))
+    input_digest: Digest = await merge_digests(MergeDigests((images.digest, settings_digest)))
     result: FallibleProcessResult = await execute_process(
         Process(
-            (HELPER_EXE, "plan", "--settings", _SETTINGS_FILE, *sources.snapshot.files),
+            (HELPER_EXE, "plan", "--settings", _SETTINGS_FILE, images.path),
             input_digest=input_digest,
             immutable_input_digests=helper.immutable_input_digests,
             description=f"Plan the mirror of {fields.address}",
@@ -189,7 +192,7 @@ plan_for = rule_call(plan_image_list, PlanRequest, Plan)
 
 @dataclass(frozen=True)
 class PackageImageListFieldSet(PackageFieldSet, ImageListFieldSet):
-    """What `package` needs of a `docker_mirror_image_list`."""
+    """What `package` works on."""
 
     required_fields = ImageListFieldSet.required_fields
 

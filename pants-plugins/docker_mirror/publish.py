@@ -42,7 +42,7 @@ class PublishImageListRequest(PublishRequest["PublishImageListFieldSet"]):
 
 @dataclass(frozen=True)
 class PublishImageListFieldSet(PublishFieldSet[PublishImageListRequest], ImageListFieldSet):
-    """What `publish` needs of a `docker_mirror_image_list`."""
+    """What `publish` works on."""
 
     publish_request_type = PublishImageListRequest
     required_fields = ImageListFieldSet.required_fields

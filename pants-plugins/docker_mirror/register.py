@@ -6,12 +6,16 @@ from collections.abc import Iterable
 
 from pants.engine.target import Target
 
-from docker_mirror import fmt, go_toolchain, helper, lint, mirror, overrides, plan, publish, tailor
-from docker_mirror.target_types import DockerMirrorImageListTarget, DockerMirrorImagesTarget
+from docker_mirror import fmt, go_toolchain, helper, image_list, lint, mirror, overrides, plan, publish, tailor
+from docker_mirror.target_types import (
+    DockerMirrorImageListTarget,
+    DockerMirrorImagesTarget,
+    DockerMirrorImageTarget,
+)
 
 
 def target_types() -> Iterable[type[Target]]:
-    return (DockerMirrorImageListTarget, DockerMirrorImagesTarget)
+    return (DockerMirrorImageListTarget, DockerMirrorImageTarget, DockerMirrorImagesTarget)
 
 
 def rules() -> Iterable[object]:
@@ -19,6 +23,7 @@ def rules() -> Iterable[object]:
         *fmt.rules(),
         *go_toolchain.rules(),
         *helper.rules(),
+        *image_list.rules(),
         *lint.rules(),
         *mirror.rules(),
         *overrides.rules(),

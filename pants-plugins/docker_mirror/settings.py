@@ -103,6 +103,7 @@ def settings_json(fields: ImageListFieldSet, configured: DockerRegistries, build
         "image_tags": list(fields.image_tags.value or ()),
         "platforms": list(fields.platforms.value or ()),
         "referrers": fields.referrers.value or "",
+        "tags": list(fields.tags.value or ()),
         "overrides": overrides,
         "build_args": dict(build_args),
         "allow_empty": fields.allow_empty.value,

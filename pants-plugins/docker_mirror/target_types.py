@@ -1,4 +1,4 @@
-"""The targets `docker_mirror_images` and `docker_mirror_image_list`, and their fields."""
+"""The targets `docker_mirror_images`, `docker_mirror_image_list` and `docker_mirror_image`, and their fields."""
 
 # `pants help` evaluates the annotations of `compute_value`, on Python 3.9.
 # ruff: noqa: UP006, UP007, UP035, UP045
@@ -13,9 +13,11 @@ from pants.engine.target import (
     COMMON_TARGET_FIELDS,
     BoolField,
     Dependencies,
+    DictStringToStringField,
     Field,
     InvalidFieldException,
     InvalidFieldTypeException,
+    InvalidTargetException,
     MultipleSourcesField,
     SingleSourceField,
     StringField,
@@ -43,7 +45,11 @@ class DockerMirrorDependenciesField(Dependencies):
     pass
 
 
-class DockerMirrorSpecSourceField(SingleSourceField):
+class DockerMirrorSourceField(Field):
+    """What names the images: a spec file, or an image in the BUILD file. No target has this field itself."""
+
+
+class DockerMirrorSpecSourceField(SingleSourceField, DockerMirrorSourceField):
     expected_file_extensions = SPEC_FILE_EXTENSIONS
     uses_source_roots = False
     help = softwrap(
@@ -68,6 +74,86 @@ class DockerMirrorSpecSourcesField(MultipleSourcesField):
         `src` and `dst`; `.toml` image sets; `.yaml` replicant's configuration.
         """
     )
+
+
+class DockerMirrorImageField(StringField, DockerMirrorSourceField):
+    alias = "image"
+    required = True
+    value: str
+    help = softwrap(
+        """
+        The image to mirror, as for `docker pull`: `quay.io/cilium/cilium:v1.16.1`, with a digest or without. Beside
+        `source_tags`, `variants` or `select`, it is a repository, without a tag or digest.
+        """
+    )
+
+
+class DockerMirrorSourceTagsField(StringSequenceField):
+    alias = "source_tags"
+    help = softwrap(
+        """
+        Tags to mirror of the repository that `image` names: `v1.16.1`, or `v1.16.1@sha256:...` where a tag must still
+        be what it was. See `image_tags` for tags at the destination.
+        """
+    )
+
+
+class DockerMirrorVariantsField(DictStringToStringField):
+    alias = "variants"
+    help = softwrap(
+        """
+        Images of the repository that `image` names by their digests, each with the tag that it gets at the destination:
+
+            variants={"1.21-alpine": "sha256:2c54...", "1.21": "0b37..."}
+        """
+    )
+
+
+class DockerMirrorSelectField(Field):
+    alias = "select"
+    value: Optional[FrozenDict[str, Union[str, bool, int, Tuple[str, ...]]]]
+    default: ClassVar[None] = None
+    help = softwrap(
+        """
+        A tag policy: which tags to mirror of the repository that `image` names, as they are when `mirror` or `publish`
+        runs. All its conditions hold together:
+
+            select={"semver": "^1.15", "exclude": ["*-rc*"], "latest": 3}
+
+        The keys are those of `[image.select]` in image sets: `semver`, `include`, `exclude`, `latest`, `order`,
+        `compatibility`, `pinned_major`, `mode`, `replace_tag`, `allow_empty`.
+        """
+    )
+
+    @classmethod
+    def compute_value(
+        cls, raw_value: Optional[Dict[str, Any]], address: Address
+    ) -> Optional[FrozenDict[str, Union[str, bool, int, Tuple[str, ...]]]]:
+        """Only shapes are checked here; the helper knows the keys.
+
+        :raises InvalidFieldTypeException: on a value of the wrong shape.
+        """
+        policy = super().compute_value(raw_value, address)
+        if policy is None:
+            return None
+        if not isinstance(policy, Mapping):
+            raise cls._wrong_type(address, raw_value)
+        result: dict[str, Union[str, bool, int, Tuple[str, ...]]] = {}
+        for key, value in policy.items():
+            is_list = isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value)
+            if not isinstance(key, str) or not (is_list or isinstance(value, (str, bool, int))):
+                raise cls._wrong_type(address, raw_value)
+            result[key] = tuple(value) if is_list else value
+        return FrozenDict(result)
+
+    @classmethod
+    def _wrong_type(cls, address: Address, raw_value: Any) -> InvalidFieldTypeException:
+        return InvalidFieldTypeException(
+            address,
+            cls.alias,
+            raw_value,
+            expected_type="a dictionary from strings to strings, lists of strings, whole numbers or booleans",
+        )
 
 
 class DockerMirrorRegistriesField(StringSequenceField):
@@ -222,24 +308,23 @@ class DockerMirrorOutputPathField(StringField):
     help = softwrap(
         """
         Where `package` puts the plan, relative to the dist directory: a template with `{directory}`, `{target_name}`
-        and `{spec_file}` (the spec file's path from the target's directory). By default it is made from the target's
-        address: `path.to.directory/images.txt.plan.json`.
+        and, where there is one, `{spec_file}` (the spec file's path from the target's directory). By default it is
+        made from the target's address: `path.to.directory/images.txt.plan.json`.
         """
     )
 
 
-_LIST_FIELDS = (
+_DESTINATION_FIELDS = (
     DockerMirrorDependenciesField,
     DockerMirrorRegistriesField,
     DockerMirrorRepositoryField,
     DockerMirrorImageTagsField,
     DockerMirrorPlatformsField,
     DockerMirrorReferrersField,
-    DockerMirrorOverridesField,
-    DockerMirrorAllowEmptyField,
     DockerMirrorSkipPublishField,
     DockerMirrorOutputPathField,
 )
+_LIST_FIELDS = (*_DESTINATION_FIELDS, DockerMirrorOverridesField, DockerMirrorAllowEmptyField)
 
 
 class DockerMirrorImageListTarget(Target):
@@ -261,3 +346,36 @@ class DockerMirrorImagesTarget(TargetFilesGenerator):
     copied_fields = COMMON_TARGET_FIELDS
     moved_fields = _LIST_FIELDS
     help = "Generates a `docker_mirror_image_list` for each spec file in the `sources` field."
+
+
+class DockerMirrorImageTarget(Target):
+    alias = "docker_mirror_image"
+    core_fields = (
+        *COMMON_TARGET_FIELDS,
+        DockerMirrorImageField,
+        DockerMirrorSourceTagsField,
+        DockerMirrorVariantsField,
+        DockerMirrorSelectField,
+        *_DESTINATION_FIELDS,
+    )
+    help = softwrap(
+        """
+        One container image to mirror to one or more registries, or several of one repository, without a spec file:
+
+            docker_mirror_image(name="pause", image="registry.k8s.io/pause:3.9")
+            docker_mirror_image(
+                name="golang", image="golang", variants={"1.21-alpine": "sha256:2c54..."}, repository="mirror/golang"
+            )
+        """
+    )
+
+    def validate(self) -> None:
+        image = self[DockerMirrorImageField].value
+        fields = (DockerMirrorSourceTagsField, DockerMirrorVariantsField, DockerMirrorSelectField)
+        beside = [f"`{field.alias}`" for field in fields if self[field].value is not None]
+        # A colon before the last slash belongs to a port.
+        if beside and ("@" in image or ":" in image.rsplit("/", 1)[-1]):
+            raise InvalidTargetException(
+                f"The `{DockerMirrorImageField.alias}` field in target {self.address} has a tag or digest ({image!r}) "
+                f"beside {' and '.join(beside)}, which say what of it to mirror: name the repository alone."
+            )

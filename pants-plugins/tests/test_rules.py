@@ -210,6 +210,93 @@ docker_mirror_image_list(name="unknown", source="images.txt", repository="{build
         runner.package("", "unknown")
 
 
+DIGEST = "sha256:" + 64 * "a"
+IMAGES = {
+    "3rdparty/BUILD": f"""
+docker_mirror_image(name="pause", image="registry.k8s.io/pause:3.9", image_tags=["{{tag}}", "stable"], tags=["base"])
+docker_mirror_image(
+    name="golang",
+    image="golang",
+    variants={{"1.21-alpine": "{DIGEST}", "1.21": "{DIGEST[7:]}"}},
+    repository="mirror/{{name}}",
+    registries=["@test"],
+    platforms=["linux/amd64"],
+    referrers="none",
+)
+docker_mirror_image(
+    name="cilium",
+    image="quay.io/cilium/cilium",
+    source_tags=["v1.16.1", "latest@{DIGEST}"],
+    select={{"semver": "^1.15", "latest": 3}},
+)
+"""
+}
+
+
+def test_images_in_a_build_file(runner: Runner) -> None:
+    runner.rules.write_files(IMAGES)
+    pause = runner.plan("3rdparty", "pause")
+    assert pause == [
+        {
+            "src": "registry.k8s.io/pause:3.9",
+            "dst": f"prod.example/m/pause:{tag}",
+            "origin": "3rdparty:pause",
+            "labels": ["base"],
+        }
+        for tag in ("3.9", "stable")
+    ]
+    golang = runner.plan("3rdparty", "golang")
+    source, repository = f"docker.io/library/golang@{DIGEST}", "test.example:5000/mirror/golang"
+    assert {(c["src"], c["dst"]) for c in golang} == {
+        (source, f"{repository}:{tag}") for tag in ("1.21-alpine", "1.21", "latest")
+    }
+    assert {c["referrers"] for c in golang} == {"none"}
+    assert golang[0]["transform"] == {"limitPlatforms": ["linux/amd64"]}
+    assert [(c["src"], c["dst"], "select" in c) for c in runner.plan("3rdparty", "cilium")] == [
+        ("quay.io/cilium/cilium:v1.16.1", "prod.example/m/cilium/cilium:v1.16.1", False),
+        (f"quay.io/cilium/cilium:latest@{DIGEST}", "prod.example/m/cilium/cilium:latest", False),
+        ("quay.io/cilium/cilium:{tag}", "prod.example/m/cilium/cilium:{tag}", True),
+    ]
+
+
+def test_errors_of_an_image_name_its_target_once(runner: Runner) -> None:
+    runner.rules.write_files(
+        {
+            "3rdparty/BUILD": """
+docker_mirror_image(name="source", image="Nginx")
+docker_mirror_image(name="destination", image="nginx", repository="Bad/{nmae}")
+docker_mirror_image(name="policy", image="nginx", select={"semvr": "^1"})
+docker_mirror_image(name="variants", image="nginx", variants={"1": "2", "-": "3"})
+docker_mirror_image(name="one", image="a.example/x:1")
+docker_mirror_image(name="other", image="b.example/x:1")
+"""
+        }
+    )
+    result = runner.mirror("3rdparty:source", "3rdparty:destination", "3rdparty:policy", "3rdparty:variants")
+    assert result.exit_code == 2
+    lines = result.stderr.splitlines()
+    assert any(line.startswith('✕ 3rdparty:source: image reference "Nginx" does not match') for line in lines)
+    assert any(line.startswith("✕ 3rdparty:destination: repository: unknown placeholder {nmae}") for line in lines)
+    assert '✕ 3rdparty:policy: unknown key "semvr" in "select": did you mean "semver"?' in lines
+    position = lines.index("✕ 3rdparty:variants:")
+    assert {line.split(":")[0] for line in lines[position + 1 : position + 3]} == {'  variant "1"', '  "variants"'}
+    # Each is right by itself; together they are not, and both places are named.
+    together = runner.lint(Address("3rdparty", target_name="one"), Address("3rdparty", target_name="other"))
+    assert together.exit_code == 1
+    assert "3rdparty:one" in together.stderr
+    assert "3rdparty:other" in together.stderr
+
+
+def test_lint_and_publish_of_images(runner: Runner) -> None:
+    runner.rules.write_files({"BUILD": "docker_mirror_image(name='x', image='a.example/x')", **IMAGES})
+    result = runner.lint(Address("", target_name="x"), Address("3rdparty", target_name="pause"))
+    assert result.exit_code == 0
+    assert result.stdout.startswith("//:x: warn: a.example/x has no tag, which means latest")
+    packages = runner.publish("3rdparty", "pause")
+    assert packages.names == ("3rdparty:pause",)
+    assert packages.data["destinations"] == ("prod.example/m/pause:3.9", "prod.example/m/pause:stable")
+
+
 def test_mirror_reports_all_bad_plans_and_sends_nothing(runner: Runner) -> None:
     runner.rules.write_files(
         {

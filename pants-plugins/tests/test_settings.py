@@ -10,7 +10,7 @@ from pants.engine.addresses import Address
 from docker_mirror import build_args, settings
 from docker_mirror.plan import OutputPathError, PackageImageListFieldSet, Plan, output_path
 from docker_mirror.registries import Registry, UnknownRegistryError, destination_registries, known_aliases
-from docker_mirror.target_types import DockerMirrorImageListTarget
+from docker_mirror.target_types import DockerMirrorImageListTarget, DockerMirrorImageTarget
 
 CONFIGURED = DockerRegistries.from_dict(
     {
@@ -64,6 +64,7 @@ def test_settings() -> None:
         image_tags=["{tag}"],
         platforms=["linux/amd64"],
         referrers="signatures",
+        tags=["team"],
         overrides={"cilium": {"registries": ["@prod"], "repository": "x", "tags": ["net"]}},
     )
     got = json.loads(settings.settings_json(field_set, CONFIGURED, {"BASE": "b"}))
@@ -92,6 +93,7 @@ def test_settings() -> None:
         "image_tags": ["{tag}"],
         "platforms": ["linux/amd64"],
         "referrers": "signatures",
+        "tags": ["team"],
         "overrides": {"cilium": {"registries": [prod], "repository": "x", "tags": ["net"]}},
         "build_args": {"BASE": "b"},
         "allow_empty": False,
@@ -152,6 +154,19 @@ def test_output_path(address: Address, template: str | None, expected: str) -> N
     source = "sub/images.txt" if address == ADDRESS else "x.txt"
     target = DockerMirrorImageListTarget({"source": source, "output_path": template}, address)
     assert output_path(PackageImageListFieldSet.create(target)) == expected
+
+
+def test_output_path_of_an_image() -> None:
+    def of(template: str | None) -> str:
+        values = {"image": "a.example/x:1", "output_path": template}
+        return output_path(
+            PackageImageListFieldSet.create(DockerMirrorImageTarget(values, Address("a", target_name="x")))
+        )
+
+    assert of(None) == "a/x.plan.json"
+    assert of("{directory}/{target_name}.json") == "a/x.json"
+    with pytest.raises(OutputPathError, match=r"a:x .*`\{directory\}`, `\{target_name\}`\."):
+        of("{spec_file}")
 
 
 def test_bad_output_path() -> None:

@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import pytest
 from pants.engine.addresses import Address
-from pants.engine.target import InvalidFieldException
+from pants.engine.target import InvalidFieldException, InvalidTargetException
 from pants.testutil.rule_runner import RuleRunner
 from pants.util.frozendict import FrozenDict
 
 from docker_mirror.target_types import (
     DockerMirrorImageListTarget,
     DockerMirrorImagesTarget,
+    DockerMirrorImageTarget,
     DockerMirrorOverridesField,
     DockerMirrorRepositoryField,
+    DockerMirrorSelectField,
     DockerMirrorSpecSourceField,
 )
 
@@ -78,3 +80,19 @@ def test_a_spec_file_has_a_known_ending() -> None:
     field = DockerMirrorSpecSourceField("images.csv", ADDRESS)
     with pytest.raises(InvalidFieldException, match=r"'\.json'.*'\.txt'"):
         field.validate_resolved_files(["3rdparty/images.csv"])
+
+
+@pytest.mark.parametrize("raw", [["^1"], {"latest": 1.5}, {"semver": ["^1", 2]}, {1: "x"}, {1: ["x"]}])
+def test_bad_tag_policies(raw: object) -> None:
+    with pytest.raises(InvalidFieldException, match="'select' field in target 3rdparty:images"):
+        DockerMirrorSelectField(raw, ADDRESS)
+
+
+def test_an_image_that_says_twice_what_to_mirror() -> None:
+    for image in ("a.example:5000/x", "x", "a.example/x"):
+        DockerMirrorImageTarget({"image": image, "source_tags": ["1"]}, ADDRESS)
+    DockerMirrorImageTarget({"image": "x:1"}, ADDRESS)
+    digest = "sha256:" + 64 * "0"
+    for image in ("a.example:5000/x:1", "x:1", f"a.example/x@{digest}"):
+        with pytest.raises(InvalidTargetException, match=r"3rdparty:images has .*beside `variants` and `select`"):
+            DockerMirrorImageTarget({"image": image, "variants": {"1": digest}, "select": {}}, ADDRESS)

@@ -1,0 +1,77 @@
+"""The list that the helper reads for a target: its spec file, or an image set made of a `docker_mirror_image`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pants.engine.fs import CreateDigest, Digest, FileContent
+from pants.engine.rules import collect_rules, rule
+from pants.engine.target import HydratedSources, HydrateSourcesRequest
+
+from docker_mirror.field_sets import ImageListFieldSet
+from docker_mirror.pants_compat import create_digest, hydrate_sources, rule_call
+from docker_mirror.target_types import DockerMirrorSpecSourceField
+
+
+@dataclass(frozen=True)
+class ImageListRequest:
+    fields: ImageListFieldSet
+
+
+@dataclass(frozen=True)
+class ImageList:
+    path: str
+    """In the digest; unique among all targets' lists, but for those that share a spec file."""
+    digest: Digest
+
+
+def toml_value(value: Any) -> str:
+    """https://toml.io/en/v1.0.0, on one line: strings, booleans, integers, and lists and dictionaries of them."""
+    if isinstance(value, str):
+        # JSON's strings are TOML's, but for what is beyond ASCII: TOML takes it as it is, and has no surrogates.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{toml_value(key)} = {toml_value(v)}" for key, v in value.items()) + "}"
+    return "[" + ", ".join(toml_value(v) for v in value) + "]"
+
+
+def image_set(fields: ImageListFieldSet) -> bytes:
+    """An image set of one table, in TOML, whose errors name the target.
+
+    Where it goes is said by the target's settings, as for every list.
+    """
+    table = {
+        "source": fields.source.value,
+        "tags": fields.source_tags.value,
+        "variants": fields.variants.value,
+        "select": fields.select.value,
+    }
+    lines = [f"origin = {toml_value(fields.address.spec)}", "", "[[image]]"]
+    lines += [f"{key} = {toml_value(value)}" for key, value in table.items() if value is not None]
+    return "\n".join((*lines, "")).encode()
+
+
+@rule
+async def image_list(request: ImageListRequest) -> ImageList:
+    fields = request.fields
+    if isinstance(fields.source, DockerMirrorSpecSourceField):
+        sources: HydratedSources = await hydrate_sources(HydrateSourcesRequest(fields.source))
+        (file,) = sources.snapshot.files
+        return ImageList(file, sources.snapshot.digest)
+    path = f"__docker_mirror_images/{fields.address.path_safe_spec}.toml"
+    digest: Digest = await create_digest(CreateDigest([FileContent(path, image_set(fields))]))
+    return ImageList(path, digest)
+
+
+image_list_of = rule_call(image_list, ImageListRequest, ImageList)
+
+
+def rules() -> Iterable[object]:
+    return collect_rules()
