@@ -66,7 +66,7 @@ def test_runs_through_a_link_in_another_repository(tmp_path: Path, repository: P
     assert (done.returncode, done.stdout) == (0, "2.17.1\n"), done.stderr
 
 
-@pytest.mark.parametrize("version", ["3.8", "3.9"])
+@pytest.mark.parametrize("version", ["3.7", "3.8", "3.9"])
 def test_backend_loads_on_each_python(version: str, tmp_path: Path) -> None:
     if run(CHECKOUT / "scripts/find-python", version).returncode != 0:
         pytest.skip(f"there is no Python {version} here")
