@@ -18,6 +18,7 @@ import (
 const (
 	Registry = "github.com/distribution/distribution/v3/cmd/registry"
 	Crane    = "github.com/google/go-containerregistry/cmd/crane"
+	Helm     = "helm.sh/helm/v3/cmd/helm"
 )
 
 var (
