@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
+import os
+import platform
 import signal
 import sys
 import unittest
 from pathlib import Path
 
 from mirrorbench import selfcheck
-from mirrorbench.build import BuildError, build_own, build_peers, find_program
+from mirrorbench.build import BuildError, build_own, build_peers, find_program, versions
 from mirrorbench.cases import CASES, DEFAULT_CASES, Case
 from mirrorbench.layout import Layout
 from mirrorbench.measure import Measurement, measure, seed
@@ -100,7 +103,10 @@ def _run(layout: Layout, options: argparse.Namespace, results: Path) -> None:
 def _report(results: Path) -> None:
     found: list[Measurement] = [json.loads(text) for text in results.read_text().splitlines()]
     by_case = grouped(found)
-    text = tables(by_case)
+    tools = versions({run["tool"] for run in found})
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    about = f"{machine}, {tools}, {datetime.date.today():%Y-%m}. "
+    text = tables(by_case, about)
     (results.parent / "README.md").write_text(text)
     for name, svg in plots(by_case).items():
         (results.parent / name).write_text(svg)

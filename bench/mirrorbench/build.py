@@ -82,6 +82,11 @@ def build_peers(layout: Layout, wanted: set[str]) -> None:
             print(f"{peer.name} {peer.version} does not build here:\n{said}", file=sys.stderr, flush=True)
 
 
+def versions(names: set[str]) -> str:
+    """The releases of the peers among `names`, and of the registry."""
+    return ", ".join(f"{peer.name} {peer.version}" for peer in PEERS if peer.name in names or peer is REGISTRY)
+
+
 def find_program(layout: Layout, name: str) -> Path | None:
     """A built program, or one on PATH."""
     built = layout.programs / name

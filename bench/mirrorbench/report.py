@@ -136,12 +136,12 @@ def summary_table(results: Grouped, tools: list[str]) -> str:
     return "\n".join(lines)
 
 
-def tables(results: Grouped) -> str:
-    """All tables, with what stands in their cells."""
+def tables(results: Grouped, about: str = "") -> str:
+    """All tables, with what stands in their cells; `about` tells of machine and versions."""
     names = list(dict.fromkeys(tool for tools in results.values() for tool in tools))
     parts = [
         "# Results",
-        "Medians. MB are 10⁶ bytes of bodies; *the least* is for a tool that knows the set beforehand.",
+        f"{about}Medians. MB are 10⁶ bytes of bodies; *the least* is for a tool that knows the set beforehand.",
         "Wall seconds · requests at source + destination · MB down; in bold, how many images arrived if not all:",
         summary_table(results, names),
         *(case_table(case, results[case.name]) for case in CASES if case.name in results),
