@@ -22,11 +22,12 @@ const module = "docker-mirror/go-helper"
 var imports = map[string][]string{
 	"":            {"cli"}, // main.go
 	"cli":         {"run", "plan", "spec", "lint", "report", "devregistry", "devregistry/sample"},
-	"run":         {"plan", "spec", "lint", "tags", "engine", "registry", "auth", "report", "extract"},
+	"run":         {"plan", "spec", "lint", "tags", "engine", "registry", "auth", "auth/cloud", "report", "extract"},
 	"plan":        {"spec", "tags"},
 	"spec":        {"tags"},
 	"engine":      {"registry"},
 	"registry":    {"auth"},
+	"auth/cloud":  {"auth"},
 	"report":      {"engine"}, // its event types
 	"devregistry": {},
 	"extract":     {"spec"},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"docker-mirror/go-helper/internal/auth"
+	"docker-mirror/go-helper/internal/auth/cloud"
 	"docker-mirror/go-helper/internal/engine"
 	"docker-mirror/go-helper/internal/reference"
 	"docker-mirror/go-helper/internal/registry"
@@ -190,7 +191,7 @@ func (s *session) runEngine(ctx, outer context.Context, pool *registry.Pool, cop
 
 func (s *session) poolOptions() registry.Options {
 	return registry.Options{
-		Keychain:  auth.NewConfigKeychain(s.log),
+		Keychain:  auth.Chain{auth.NewConfigKeychain(s.log), cloud.New(s.log)},
 		Host:      s.config.host,
 		PlainHTTP: s.config.plainHTTP,
 		Logger:    s.log,
