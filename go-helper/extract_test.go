@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"testing"
 )
@@ -42,4 +43,24 @@ func TestExtract(t *testing.T) {
 	w.run(2, "extract", "missing.yaml")
 	w.run(2, "extract", w.write("broken.yaml", "a: [\n"))
 	w.run(2, "extract", "--check", "images.txt", "--output", "x.txt", "manifests.yaml")
+}
+
+// What comes down a pipe when helm failed doesn't empty a list.
+func TestExtractOfNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorkplace(t)
+	w.write("images.txt", "busybox:1.36\n")
+	for _, flag := range []string{"--output", "--check"} {
+		p := w.command("extract", flag, "images.txt")
+		p.cmd.Stdin = strings.NewReader("---\n# Source: nothing\n")
+		p.demand(2)
+		wantContains(t, "stderr", p.stderr.String(), "no images found", "--allow-empty")
+		if content, err := os.ReadFile(w.path("images.txt")); err != nil || string(content) != "busybox:1.36\n" {
+			t.Errorf("%s left %q, %v", flag, content, err)
+		}
+	}
+	w.write("crds.yaml", "kind: CustomResourceDefinition\n")
+	w.run(1, "extract", "--allow-empty", "--check", "images.txt", "crds.yaml")
+	w.run(0, "extract", "--allow-empty", "--output", "images.txt", "crds.yaml")
+	w.run(0, "extract", "--allow-empty", "--check", "images.txt", "crds.yaml")
 }

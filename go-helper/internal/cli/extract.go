@@ -25,6 +25,7 @@ With --check it compares a list with them instead; exit code 1 says that the lis
 	flags := c.Flags()
 	flags.BoolVar(&extraction.Deep, "deep", false, "look also where only some operators put images: fields of custom resources, environment variables, flags")
 	flags.StringVarP(&extraction.Output, "output", "o", "", "write the list to `FILE` (default: standard output)")
+	flags.BoolVar(&extraction.AllowEmpty, "allow-empty", false, "manifests without any image are no error")
 	flags.StringVar(&extraction.Check, "check", "", "compare with the list in `FILE`")
 	c.MarkFlagsMutuallyExclusive("output", "check")
 	return c

@@ -16,6 +16,9 @@ type Extraction struct {
 	Deep   bool
 	Output string // file; empty: standard output
 	Check  string // list to compare with, in place of writing one
+	// AllowEmpty takes manifests without any image for right. Else they are [CodeBadInput], as a `helm template` that failed
+	// leaves a pipe empty, and a good list would be emptied, too.
+	AllowEmpty bool
 }
 
 // Extract lists the images that Kubernetes manifests ask for. A stale list under Check is [CodeFailed].
@@ -33,11 +36,11 @@ func Extract(ctx context.Context, s Streams, manifests []string, e Extraction) C
 	if err := errors.Join(err, extractErr); err != nil {
 		return say(console, err)
 	}
+	if len(found.Images) == 0 && !e.AllowEmpty {
+		return say(console, errors.New("no images found in the manifests: was there an error before? (--allow-empty takes this for right)"))
+	}
 	if e.Check != "" {
 		return checkList(console, found.Images, e.Check)
-	}
-	if len(found.Images) == 0 {
-		console.Notice("no images found")
 	}
 	list := extract.List(found.Images)
 	if e.Output == "" {
