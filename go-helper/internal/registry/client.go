@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +31,8 @@ type Client struct {
 
 	small, bulk *http.Transport
 	auth        *auth.Authorizer
+	mu          sync.Mutex
+	elsewhere   map[string]*auth.Authorizer // by host that was redirected to
 	throttle    *throttle
 	stats       stats
 	pinging     pinging
@@ -59,6 +62,8 @@ func newClient(host string, opts *Options) *Client {
 		small:    newSmallTransport(opts, own),
 		bulk:     newBulkTransport(opts, own),
 		throttle: newThrottle(window, own.MaxRate),
+
+		elsewhere: map[string]*auth.Authorizer{},
 	}
 	c.chunk.Store(max(own.ChunkSize, 0))
 	if opts.PlainHTTP(host) {
@@ -209,7 +214,7 @@ func (c *Client) send(ctx context.Context, t *http.Transport, r *request) (*http
 	return nil, wrapTransport(ctx, r.op, r.where(c), permanentf("more than %d redirects", maxRedirects))
 }
 
-// sendAuthorized sends the request to one address. A 401 of the registry's is answered once with other
+// sendAuthorized sends the request to one address. A 401 is answered once with other
 // credentials, if there are any; once more where it had come with a challenge that wasn't known.
 func (c *Client) sendAuthorized(ctx context.Context, t *http.Transport, r *request, target *url.URL) (*http.Response, error) {
 	adapted := false
@@ -237,11 +242,12 @@ func (c *Client) sendAuthorized(ctx context.Context, t *http.Transport, r *reque
 		if err != nil {
 			return nil, wrapTransport(ctx, r.op, r.where(c), err)
 		}
-		if resp.StatusCode != http.StatusUnauthorized || !c.isAPI(target) {
+		if resp.StatusCode != http.StatusUnauthorized {
 			return resp, nil
 		}
 		denial := c.refusal(r, resp)
-		again, changed := c.auth.Refused(ctx, r.scopes, header, resp.Header)
+		authorizer, scopes := c.authorizer(r, target)
+		again, changed := authorizer.Refused(ctx, scopes, header, resp.Header)
 		if changed && !adapted {
 			adapted = true
 			tries++
@@ -252,12 +258,17 @@ func (c *Client) sendAuthorized(ctx context.Context, t *http.Transport, r *reque
 	}
 }
 
-// authorize returns the Authorization header for a request to target; none for any host but the registry's own.
+// authorize returns the Authorization header for a request to target. The keychain's credentials are for the
+// registry's own host alone.
 func (c *Client) authorize(ctx context.Context, r *request, target *url.URL) (string, error) {
-	if !c.isAPI(target) {
-		return "", nil
+	if c.isAPI(target) {
+		// A token that is fetched after the pause doesn't end in it.
+		if err := c.throttle.unpaused(ctx); err != nil {
+			return "", wrapTransport(ctx, r.op, r.where(c), err)
+		}
 	}
-	header, err := c.auth.Authorize(ctx, r.scopes)
+	authorizer, scopes := c.authorizer(r, target)
+	header, err := authorizer.Authorize(ctx, scopes)
 	var denied *auth.DeniedError
 	switch {
 	case err == nil:
@@ -272,6 +283,35 @@ func (c *Client) authorize(ctx context.Context, r *request, target *url.URL) (st
 	}
 	return "", fmt.Errorf("%s %s: %w", r.op, r.where(c), err)
 }
+
+// authorizer is the registry's own, or the anonymous one of a host that it redirects to: some want a token even
+// from whoever may read everything.
+func (c *Client) authorizer(r *request, target *url.URL) (*auth.Authorizer, []auth.Scope) {
+	if c.isAPI(target) {
+		return c.auth, r.scopes
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	elsewhere := c.elsewhere[target.Host]
+	if elsewhere == nil {
+		api := &url.URL{Scheme: target.Scheme, Host: target.Host}
+		elsewhere = auth.NewAuthorizer(target.Host, api, nil, c.opts.UserAgent, c.opts.Logger, c.sendToken)
+		if len(c.elsewhere) < maxElsewhere {
+			c.elsewhere[target.Host] = elsewhere
+		}
+	}
+	// The repository has another name there.
+	var scopes []auth.Scope
+	if name, _, ok := strings.Cut(strings.TrimPrefix(target.Path, "/v2/"), "/manifests/"); ok {
+		scopes = []auth.Scope{auth.Pull(name)}
+	} else if name, _, ok := strings.Cut(strings.TrimPrefix(target.Path, "/v2/"), "/blobs/"); ok {
+		scopes = []auth.Scope{auth.Pull(name)}
+	}
+	return elsewhere, scopes
+}
+
+// maxElsewhere bounds how many other hosts are remembered.
+const maxElsewhere = 64
 
 // roundTrip sends one request, once the registry isn't paused, and takes in what the answer says of our speed.
 func (c *Client) roundTrip(t *http.Transport, req *http.Request, kind string) (*http.Response, error) {

@@ -95,21 +95,27 @@ func (t *throttle) admit() {
 	}
 }
 
-// gate waits until the registry isn't paused. Every request passes it right before it is sent.
+// gate waits until the registry isn't paused, and for the set rate. Every request passes it right before it is
+// sent.
 func (t *throttle) gate(ctx context.Context) error {
-	for reserved := t.interval == 0; ; {
+	if t.interval > 0 {
+		if err := sleep(ctx, t.reserve()); err != nil {
+			return err
+		}
+	}
+	return t.unpaused(ctx)
+}
+
+// unpaused waits until the registry isn't paused.
+func (t *throttle) unpaused(ctx context.Context) error {
+	for {
 		t.mu.Lock()
 		left := time.Until(t.pausedUntil)
 		t.mu.Unlock()
-		switch {
-		case left > 0:
-			left += rand.N(resumeJitter)
-		case !reserved:
-			left, reserved = t.reserve(), true
-		default:
+		if left <= 0 {
 			return ctx.Err()
 		}
-		if err := sleep(ctx, left); err != nil {
+		if err := sleep(ctx, left+rand.N(resumeJitter)); err != nil {
 			return err
 		}
 	}

@@ -436,3 +436,33 @@ func mapsKeys(h http.Header) func(func(string) bool) {
 		}
 	}
 }
+
+// A registry that redirects to another registry, which wants a token from whoever may read everything.
+func TestRedirectToARegistryWithTokens(t *testing.T) {
+	there := devregistrytest.Start(t, devregistry.Options{})
+	blob := []byte("content")
+	push(t, newPool(t, Options{}).Client(there.Host), "images/pause", blob)
+	there.SetDialect(devregistry.Dialect{Auth: devregistry.Auth{
+		Scheme: devregistry.AuthBearer, Users: map[string]string{"someone": "else"}, AnonymousPull: true,
+	}})
+	there.Log().Reset()
+	home := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v2/" {
+			return
+		}
+		http.Redirect(w, r, there.URL+strings.Replace(r.URL.Path, "/v2/", "/v2/images/", 1), http.StatusTemporaryRedirect)
+	}))
+	defer home.Close()
+	c := newPool(t, Options{Keychain: user}).Client(strings.TrimPrefix(home.URL, "http://"))
+	for range 3 {
+		readOn(t, c, "pause", blob)
+	}
+	if tokens := entries(there, devregistry.KindToken); len(tokens) != 1 || tokens[0].Authorization != "" {
+		t.Errorf("tokens: %+v", tokens)
+	}
+	for _, e := range there.Log().Entries() {
+		if e.Authorization != "" && e.Authorization != "Bearer" {
+			t.Errorf("%s with %s", e.Kind, e.Authorization)
+		}
+	}
+}
