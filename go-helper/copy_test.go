@@ -361,6 +361,10 @@ func TestVersionAndCompletion(t *testing.T) {
 	for _, shell := range []string{"bash", "zsh", "fish"} {
 		wantContains(t, "stdout", w.run(0, "completion", shell).stdout.String(), "docker-mirror")
 	}
+	for _, args := range [][]string{{"completion"}, {"completion", "tcsh"}} {
+		p := w.run(2, args...)
+		wantContains(t, "stderr", p.stderr.String(), "name a shell: bash, fish, powershell, zsh")
+	}
 	help := w.run(0, "--help").stdout.String()
 	wantContains(t, "help", help, "copy", "plan", "Exit codes")
 	for _, hidden := range []string{"publish", "names"} {

@@ -19,6 +19,7 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 	defer stop()
 	code := run.CodeDone
 	root := newRoot(&code, in, out, errOut)
+	completion(root)
 	root.SetArgs(args)
 	command, err := root.ExecuteContextC(ctx)
 	if err == nil {
@@ -70,6 +71,23 @@ was sent), 130 interrupted. Results go to standard output, everything else to st
 		newVersion(),
 	)
 	return root
+}
+
+// completion makes an error of what cobra answers with a help page: no shell, or one that it doesn't know.
+func completion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" {
+			var shells []string
+			for _, shell := range c.Commands() {
+				shells = append(shells, shell.Name())
+			}
+			c.Args = cobra.ArbitraryArgs
+			c.RunE = func(*cobra.Command, []string) error {
+				return fmt.Errorf("name a shell: %s", strings.Join(shells, ", "))
+			}
+		}
+	}
 }
 
 // reportFlag finds --report where the flags could not be parsed as a whole.

@@ -199,7 +199,7 @@ func ParseAll(files []File, allowEmpty bool) ([]Image, error) {
 	for _, file := range files {
 		images, err := Parse(file.Name, file.Format, file.Data)
 		if err == nil && len(images) == 0 && !allowEmpty {
-			err = &Error{File: file.Name, Msg: "lists no images (an empty list must be allowed explicitly)"}
+			err = &Error{File: file.Name, Msg: "lists no images; where that is meant, say so with --allow-empty, or allow_empty=True in a BUILD file"}
 		}
 		all, errs = append(all, images...), append(errs, err)
 	}

@@ -168,7 +168,8 @@ func TestParseAllNamesEmptyLists(t *testing.T) {
 	if len(images) != 1 {
 		t.Errorf("got %q", describeAll(images))
 	}
-	want := "a.txt: lists no images (an empty list must be allowed explicitly)\nc.json: lists no images (an empty list must be allowed explicitly)"
+	const hint = "lists no images; where that is meant, say so with --allow-empty, or allow_empty=True in a BUILD file"
+	want := "a.txt: " + hint + "\nc.json: " + hint
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
