@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,10 @@ def test_list_package_mirror_publish(
 ) -> None:
     listed = lists.run("list", "::").succeeded()
     assert {"3rdparty/base:os", "3rdparty/team/apps.txt", "3rdparty/team/tools.txt"} <= set(listed.stdout.split())
+
+    (peeked,) = json.loads(lists.run("peek", "3rdparty/team/apps.txt").succeeded().stdout)
+    assert peeked["target_type"] == "docker_mirror_image_list"
+    assert peeked["overrides"] == {"app": {"image_tags": ["stable"], "repository": "apps/{name}"}}
 
     packaged = lists.run("package", "::").succeeded()
     assert f"1 copy to {destination.host}" in packaged.stderr
@@ -158,6 +163,7 @@ def test_the_engine_runs_once_for_fifty_lists(
     assert len(json.loads((fifty.directory / "report.json").read_text())["targets"]) == 50
 
 
+@pytest.mark.parametrize("destination", [DevRegistry], indirect=True)
 def test_a_failed_target_fails_alone(lists: PantsProject, source: DevRegistry, destination: Registry) -> None:
     lists.write({"3rdparty/team/tools.txt": f"{source.host}/team/tool:missing\n"})
 
@@ -176,3 +182,20 @@ def test_a_failed_target_fails_alone(lists: PantsProject, source: DevRegistry, d
     bad = lists.run("mirror", "::").failed(2)
     assert "3rdparty/base/os.txt:1: " in bad.stderr
     assert "3rdparty/team/tools.txt:1: " in bad.stderr
+
+
+def test_an_edit_plans_the_edited_list_only(project: PantsProject) -> None:
+    def plans_made() -> list[str]:
+        # At this level Pants logs each process that it starts, and none whose result it has.
+        log = project.run("-ldebug", "package", "::").succeeded().stderr
+        argv = re.compile(r'spawned local process .*argv: \["[^"]*/docker-mirror", "plan", .*?"([^"]*\.txt)"\]')
+        return sorted(argv.findall(log))
+
+    # A store of its own: others have the same lists.
+    project.env["PANTS_LOCAL_STORE_DIR"] = str(project.directory / ".pants.d" / "store")
+    project.write({"3rdparty/BUILD": "docker_mirror_images(sources=['*.txt'], repository='{directory}/{name}')"})
+    project.write({f"3rdparty/app{i}.txt": f"a.example/app{i}:1\n" for i in range(20)})
+    project.use_registry("registry.example")
+    assert len(plans_made()) == 20
+    project.write({"3rdparty/app7.txt": "a.example/app7:2\n"})
+    assert plans_made() == ["3rdparty/app7.txt"]
