@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -79,6 +80,35 @@ func TestReplaceManifestsKeepsEveryOtherByte(t *testing.T) {
 	}
 	if _, _, err := replaceManifests([]byte(`[]`), nil); !errors.Is(err, errUnknownManifest) {
 		t.Errorf("not an object: %v", err)
+	}
+}
+
+func TestNoPlatformSaysWhatThereIs(t *testing.T) {
+	entry := func(platform string) string {
+		return `{"digest":"sha256:` + strings.Repeat("0", 64) + `","platform":` + platform + `}`
+	}
+	var many []string
+	for i := range maxPlatformsNamed + 3 {
+		many = append(many, entry(fmt.Sprintf(`{"os":"os%02d","architecture":"a"}`, i)))
+	}
+	for _, test := range []struct{ manifests, want string }{
+		{
+			entry(`{"os":"linux","architecture":"arm64"}`) + "," + entry(`{"os":"linux","architecture":"amd64"}`) + "," +
+				entry(`{"os":"unknown","architecture":"unknown"}`) + "," + entry(`{"os":"linux","architecture":"amd64"}`) + "," + entry("null"),
+			"has none of the requested platforms, windows/amd64, linux/arm/v7: it has linux/amd64, linux/arm64",
+		},
+		{entry("null"), "has none of the requested platforms, windows/amd64, linux/arm/v7: it names no platform at all"},
+		{strings.Join(many, ","), "os19/a, 3 more"},
+	} {
+		m := &registry.Manifest{Body: []byte(`{"manifests":[` + test.manifests + `]}`)}
+		c, err := parseManifest(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wanted := []v1.Platform{{OS: "windows", Architecture: "amd64"}, {OS: "linux", Architecture: "arm", Variant: "v7"}}
+		if _, _, err := limitPlatforms(m, c, wanted); !errors.Is(err, errNoPlatform) || !strings.HasSuffix(err.Error(), test.want) {
+			t.Errorf("got %v, want %s", err, test.want)
+		}
 	}
 }
 

@@ -3,7 +3,9 @@ package engine
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -30,7 +32,7 @@ func limitPlatforms(m *registry.Manifest, c *content, wanted []v1.Platform) (*re
 		}
 	}
 	if !matched {
-		return nil, nil, errNoPlatform
+		return nil, nil, noPlatform(c, wanted)
 	}
 	for i, entry := range c.Manifests {
 		if subject := entry.Annotations[subjectAnnotation]; subject != "" && kept[subject] {
@@ -69,6 +71,32 @@ func limitPlatforms(m *registry.Manifest, c *content, wanted []v1.Platform) (*re
 	}
 	return limited, parsed, nil
 }
+
+// noPlatform says what the source has instead. Entries of no platform that an image could be asked for by are left out:
+// attestations are unknown/unknown.
+func noPlatform(c *content, wanted []v1.Platform) error {
+	var asked, has []string
+	for _, p := range wanted {
+		asked = append(asked, p.String())
+	}
+	for _, entry := range c.Manifests {
+		if entry.Platform != nil && entry.Platform.OS != "unknown" {
+			has = append(has, entry.Platform.String())
+		}
+	}
+	slices.Sort(has)
+	has = slices.Compact(has)
+	switch {
+	case len(has) == 0:
+		return fmt.Errorf("%w, %s: it names no platform at all", errNoPlatform, strings.Join(asked, ", "))
+	case len(has) > maxPlatformsNamed:
+		has = append(has[:maxPlatformsNamed], fmt.Sprintf("%d more", len(has)-maxPlatformsNamed))
+	}
+	return fmt.Errorf("%w, %s: it has %s", errNoPlatform, strings.Join(asked, ", "), strings.Join(has, ", "))
+}
+
+// maxPlatformsNamed is more than images of real life have.
+const maxPlatformsNamed = 20
 
 func matchesAny(have *v1.Platform, wanted []v1.Platform) bool {
 	return have != nil && slices.ContainsFunc(wanted, func(want v1.Platform) bool { return platform.Match(want, *have) })
