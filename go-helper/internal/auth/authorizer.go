@@ -237,6 +237,8 @@ func (a *Authorizer) bearer(ctx context.Context, challenge Challenge, scopes []S
 	return bearerHeader(value), nil
 }
 
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
 // printable keeps a foreign text on one line and short.
 func printable(s string) string {
 	s = strings.Map(func(r rune) rune {

@@ -65,7 +65,7 @@ type helperKey struct{ helper, server string }
 // NewConfigKeychain reads the process's environment at first use. A nil logger discards.
 func NewConfigKeychain(logger *slog.Logger) *ConfigKeychain {
 	if logger == nil {
-		logger = slog.New(slog.DiscardHandler)
+		logger = discard()
 	}
 	return &ConfigKeychain{logger: logger, getenv: os.Getenv}
 }

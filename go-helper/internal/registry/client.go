@@ -353,6 +353,10 @@ func (c *Client) resolve(answered *url.URL, location string) (*url.URL, error) {
 		return nil, permanentf("the answer has an unusable Location")
 	}
 	next.User, next.Fragment = nil, ""
+	if local(next.Hostname()) && !isLoopback(c.base.Host) && next.Hostname() != c.base.Hostname() {
+		// A hostile registry could reach services of this machine, or a cloud's metadata service.
+		return nil, permanentf("the answer points at %s, an address of this machine or its link: refused", next.Host)
+	}
 	if next.Scheme == "http" && c.base.Scheme == "https" && next.Hostname() == c.base.Hostname() {
 		next.Scheme = "https"
 		if next.Port() == "80" {
@@ -364,6 +368,12 @@ func (c *Client) resolve(answered *url.URL, location string) (*url.URL, error) {
 
 // maxRedirects is how many redirects one request follows.
 const maxRedirects = 5
+
+// local tells whether a host is this machine or on its link only, 169.254.169.254 among them.
+func local(host string) bool {
+	ip := net.ParseIP(host)
+	return isLoopback(host) || ip != nil && (ip.IsLinkLocalUnicast() || ip.IsUnspecified())
+}
 
 // redirect returns where an answer points, nil where it is no redirect or mustn't be followed; it is read then.
 func (c *Client) redirect(r *request, resp *http.Response) (*url.URL, error) {

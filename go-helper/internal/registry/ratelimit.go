@@ -17,7 +17,7 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 		return seconds2duration(seconds)
 	}
 	if at, err := http.ParseTime(value); err == nil {
-		return max(0, at.Sub(now))
+		return seconds2duration(at.Sub(now).Seconds())
 	}
 	return 0
 }

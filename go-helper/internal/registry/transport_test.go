@@ -213,3 +213,28 @@ func TestLoopbackIsPlain(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestLocations(t *testing.T) {
+	for _, tt := range []struct{ host, location, want string }{
+		{"r.example", "/v2/a/blobs/uploads/1?_state=x", "https://r.example/v2/a/blobs/uploads/1?_state=x"},
+		{"r.example", "2", "https://r.example/v2/a/blobs/uploads/2"},
+		{"r.example", "https://store.example/x?y=z", "https://store.example/x?y=z"},
+		{"r.example", "https://10.0.0.1:9000/x", "https://10.0.0.1:9000/x"},
+		{"r.example", "http://r.example/x", "https://r.example/x"},
+		{"r.example", "http://r.example:80/x", "https://r.example/x"},
+		{"r.example", "https://user:pw@store.example/x#y", "https://store.example/x"},
+		{"r.example", "https://169.254.169.254/latest", ""},
+		{"r.example", "https://127.0.0.1/x", ""},
+		{"r.example", "https://localhost/x", ""},
+		{"r.example", "https://0.0.0.0/x", ""},
+		{"r.example", "ftp://store.example/x", ""},
+		{"r.example", "https://", ""},
+		{"127.0.0.1:5000", "http://127.0.0.1:5001/x", "http://127.0.0.1:5001/x"},
+	} {
+		c := newPool(t, Options{}).Client(tt.host)
+		got, err := c.resolve(c.endpoint("a", "blobs/uploads/", nil), tt.location)
+		if (err == nil) != (tt.want != "") || err == nil && got.String() != tt.want {
+			t.Errorf("%s, %s: %v, %v", tt.host, tt.location, got, err)
+		}
+	}
+}
