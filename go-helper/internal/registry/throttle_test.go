@@ -45,7 +45,7 @@ func TestRateLimitedRegistry(t *testing.T) {
 	}{
 		{"Retry-After of a second", devregistry.Faults{Rate: 30, Burst: 30, RetryAfter: time.Second}, 180, 1.2},
 		{"no Retry-After", devregistry.Faults{Rate: 30, Burst: 30}, 120, 1.6},
-		{"Retry-After longer than the burst", devregistry.Faults{Rate: 30, Burst: 10, RetryAfter: time.Second}, 120, 3.5},
+		{"Retry-After longer than the burst", devregistry.Faults{Rate: 30, Burst: 10, RetryAfter: time.Second}, 60, 3.5},
 		{"with latency", devregistry.Faults{Rate: 30, Burst: 30, RetryAfter: time.Second, Latency: 30 * time.Millisecond}, 180, 1.2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
