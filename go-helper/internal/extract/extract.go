@@ -3,6 +3,7 @@
 package extract
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -43,7 +44,7 @@ func Images(files []spec.File, opts Options) (Result, error) {
 	var errs []error
 	for _, file := range files {
 		f.file = file.Name
-		documents, err := strictyaml.Parse(file.Data)
+		documents, err := parse(file.Data)
 		var problem *strictjson.Problem
 		if errors.As(err, &problem) {
 			errs = append(errs, &spec.Error{File: file.Name, Line: problem.Line, Msg: problem.Msg})
@@ -53,6 +54,16 @@ func Images(files []spec.File, opts Options) (Result, error) {
 		}
 	}
 	return f.result(), errors.Join(errs...)
+}
+
+// parse reads YAML, or what kubectl takes, too: a stream of JSON documents, which YAML wants a `---` between.
+func parse(data []byte) ([]strictjson.Value, error) {
+	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
+		if documents, err := strictjson.Parse(data); err == nil {
+			return documents, nil
+		}
+	}
+	return strictyaml.Parse(data)
 }
 
 type finder struct {
@@ -195,9 +206,10 @@ func (f *finder) add(source string, ref reference.Reference) {
 	}
 }
 
+// member finds a key; of one that is there twice the last counts, as for Kubernetes.
 func member(v strictjson.Value, key string) (strictjson.Value, bool) {
 	if v.Kind == strictjson.Object {
-		for _, field := range v.Fields {
+		for _, field := range slices.Backward(v.Fields) {
 			if field.Key == key {
 				return field.Value, true
 			}

@@ -163,6 +163,21 @@ func TestImagesOfJSON(t *testing.T) {
 	}
 }
 
+func TestWhatKubectlTakesIsRead(t *testing.T) {
+	for name, manifests := range map[string]string{
+		"JSON documents one after another": `{"kind": "Pod", "spec": {"containers": [{"image": "a:1"}]}}` + "\n" + `{"kind": "Pod", "spec": {"containers": [{"image": "b:2"}]}}`,
+		"YAML that begins like JSON":       "{kind: Pod, spec: {containers: [{image: 'a:1'}]}}\n---\nkind: Pod\nspec: {containers: [{image: \"b:2\"}]}\n",
+		"a key that is there twice":        "kind: Pod\nspec:\n  containers:\n  - image: a:0\n    image: a:1\n  - image: b:2\n",
+		"anchors, merge keys, other keys":  "x: &x {image: \"a:1\"}\n1: true\nkind: Pod\nspec: {containers: [{<<: *x}, {<<: [*x], image: \"b:2\"}]}\n...\n",
+		"a byte order mark and CRLF":       "\ufeffkind: Pod\r\nspec:\r\n  containers:\r\n  - image: a:1\r\n  - image: b:2\r\n",
+	} {
+		result, err := Images([]spec.File{{Name: "f", Data: []byte(manifests)}}, Options{})
+		if got := sources(result.Images); err != nil || !reflect.DeepEqual(got, []string{"a:1", "b:2"}) {
+			t.Errorf("%s: got %q, %v", name, got, err)
+		}
+	}
+}
+
 func TestBrokenYAMLIsNamedBesideWhatWasFound(t *testing.T) {
 	result, err := Images([]spec.File{
 		{Name: "a.yaml", Data: []byte("kind: Pod\nspec: {containers: [{image: \"a:1\"}]}\n---\nkind: [\n")},
