@@ -34,6 +34,12 @@ def requested(named: Iterable[str], allowed: Iterable[str], configured: Iterable
     return tuple(entries[name] for name in sorted({*named, *allowed} & set(entries)))
 
 
-def unset(entries: Iterable[str], values: Mapping[str, str]) -> tuple[str, ...]:
-    """Those entries that copy a variable which the environment doesn't have."""
-    return tuple(entry for entry in entries if "=" not in entry and entry not in values)
+def refuse_unset(entries: Iterable[str], values: Mapping[str, str]) -> None:
+    """
+    :raises MissingBuildArgError: naming all entries that copy a variable which the environment doesn't have.
+    """
+    unset = [entry for entry in entries if "=" not in entry and entry not in values]
+    if unset:
+        raise MissingBuildArgError(
+            f"{', '.join(unset)} of `[docker].build_args` must be set in the environment, or get a value there."
+        )

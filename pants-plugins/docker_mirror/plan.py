@@ -143,48 +143,49 @@ async def plan_image_list(
 ) -> Plan:
     fields = request.fields
     registries = docker.registries()
+    wrong_fields = ""
+    settings_json = b""
     try:
         entries = build_args.requested(
             named=build_args.names_in(settings.templates(fields, settings.all_registries(fields, registries))),
             allowed=subsystem.build_args_allowed,
             configured=docker.build_args,
         )
+        values: EnvironmentVars = await environment_vars_subset(EnvironmentVarsRequest(entries))
+        build_args.refuse_unset(entries, values)
+        settings_json = settings.settings_json(fields, registries, values)
     except DockerMirrorError as e:
-        return Plan(fields.address, b"", (located(fields.address, str(e)),))
-    values: EnvironmentVars = await environment_vars_subset(EnvironmentVarsRequest(entries))
-    unset = build_args.unset(entries, values)
-    if unset:
-        message = f"build args {', '.join(unset)} of `[docker].build_args` are not set in the environment."
-        return Plan(fields.address, b"", (located(fields.address, message),))
+        wrong_fields = str(e)
 
     images: ImageList = await image_list_of(ImageListRequest(fields))
-    settings_digest: Digest = await create_digest(
-        CreateDigest([FileContent(_SETTINGS_FILE, settings.settings_json(fields, registries, values))])
-    )
+    settings_digest: Digest = await create_digest(CreateDigest([FileContent(_SETTINGS_FILE, settings_json)]))
     input_digest: Digest = await merge_digests(MergeDigests((images.digest, settings_digest)))
+    # Without settings there is no plan, but what is wrong with the list itself can be said all the same.
+    command = ("names",) if wrong_fields else ("plan", "--settings", _SETTINGS_FILE)
     result: FallibleProcessResult = await execute_process(
         Process(
-            (HELPER_EXE, "plan", "--settings", _SETTINGS_FILE, images.path),
+            (HELPER_EXE, *command, images.path),
             input_digest=input_digest,
             immutable_input_digests=helper.immutable_input_digests,
             description=f"Plan the mirror of {fields.address}",
             level=LogLevel.DEBUG,
         )
     )
-    stderr = result.stderr.decode().strip()
     keys: OverrideKeys = await override_keys(
         OverrideKeysRequest(
             fields.address.maybe_convert_to_target_generator(), keys=tuple(fields.overrides.value or ())
         )
     )
-    errors = []
+    stderr = result.stderr.decode().strip()
+    problems = [wrong_fields] if wrong_fields else []
     if result.exit_code != 0:
-        errors.append(located(fields.address, stderr or f"the plan failed with exit code {result.exit_code}"))
+        problems.append(stderr or f"the plan failed with exit code {result.exit_code}")
     elif stderr:
         logger.warning(f"{fields.address}: {stderr}")
+    errors = [located(fields.address, "\n".join(problems))] if problems else []
     if keys.error:
         errors.append(keys.error)
-    return Plan(fields.address, result.stdout, tuple(errors))
+    return Plan(fields.address, b"" if errors else result.stdout, tuple(errors))
 
 
 plan_for = rule_call(plan_image_list, PlanRequest, Plan)

@@ -155,6 +155,17 @@ def test_all_errors_of_a_list_are_reported(runner: Runner) -> None:
         runner.package("", "images")
 
 
+def test_errors_of_the_fields_and_of_the_list_are_reported_together(runner: Runner) -> None:
+    runner.rules.write_files(
+        {
+            "BUILD": "docker_mirror_image_list(name='images', source='images.txt', registries=['@nowhere'])",
+            "images.txt": "a.example/x:1\nnot an image\n",
+        }
+    )
+    with pytest.raises(Exception, match=r"//:images:\n  \S* has no @nowhere(.|\n)*  images\.txt:2: "):
+        runner.package("", "images")
+
+
 GENERATOR = {
     "3rdparty/BUILD": """docker_mirror_images(
         name="images",

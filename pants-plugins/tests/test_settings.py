@@ -133,7 +133,9 @@ def test_only_named_and_allowed_build_args_are_requested() -> None:
     assert build_args.requested([], ["B", "C"], configured) == ("B",)
     with pytest.raises(build_args.MissingBuildArgError, match=r"`\{build_args\.X\}`, `\{build_args\.Y\}`: not in"):
         build_args.requested(["Y", "A", "X"], [], configured)
-    assert build_args.unset(("A=1", "B"), {"A": "1"}) == ("B",)
+    build_args.refuse_unset(("A=1", "B"), {"A": "1", "B": ""})
+    with pytest.raises(build_args.MissingBuildArgError, match=r"B of `\[docker\]\.build_args` must be set"):
+        build_args.refuse_unset(("A=1", "B"), {"A": "1"})
 
 
 @pytest.mark.parametrize(
