@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -446,7 +447,7 @@ func (b *builder) value(image spec.Image, placeholder string) (string, error) {
 		arg := strings.TrimPrefix(placeholder, buildArgs)
 		value, ok := b.settings.BuildArgs[arg]
 		if !ok {
-			return "", fmt.Errorf("{%s}: there is no build arg %s (known are: %s)", placeholder, arg, strings.Join(sortedKeys(b.settings.BuildArgs), ", "))
+			return "", fmt.Errorf("{%s}: there is no build arg %s (known are: %s)", placeholder, arg, cmp.Or(strings.Join(sortedKeys(b.settings.BuildArgs), ", "), "none"))
 		}
 		return value, nil
 	}

@@ -232,6 +232,10 @@ func TestBuildRefuses(t *testing.T) {
 			[]string{`images.txt:1: destination tag "` + long[:40] + `"… is longer than 128 characters, which registries refuse`},
 		},
 		{
+			"no build args at all", "redis:1", plan.Settings{Registries: to("r.example"), Repository: "{build_args.X}"},
+			[]string{`images.txt:1: template "{build_args.X}": {build_args.X}: there is no build arg X (known are: none)`},
+		},
+		{
 			"values that aren't there", "nginx@" + testDigest + "\nredis:1",
 			plan.Settings{Registries: to("r.example"), Directory: "top", Repository: "{target_name}/{parent_directory}/{build_args.X}", ImageTags: []string{"{tag}", "{digest}"}, BuildArgs: map[string]string{"Y": "hunter2", "Z": ""}},
 			[]string{
