@@ -19,7 +19,7 @@ DESTINATION = "127.0.0.1:5001"
 
 
 @pytest.fixture
-def test_project(
+def copy_of(
     pants: Pants, helper: Path, tmp_path: Path, source: DevRegistry, dev_destination: DevRegistry
 ) -> Iterator[Callable[[str], PantsProject]]:
     """Makes a copy of a test project that mirrors from `source`, which is seeded, to `dev_destination`."""
@@ -35,6 +35,8 @@ def test_project(
                 file.write_text(text)
         project = PantsProject(pants, directory, {"PANTS_DOCKER_MIRROR_HELPER": str(helper)})
         project.init()
+        # One pantsd for all runs of a test: each is much shorter then.
+        project.env["PANTS_PANTSD"] = "true"
         made.append(project)
         return project
 
@@ -48,10 +50,8 @@ def plan(project: PantsProject, path: str) -> list[dict[str, Any]]:
     return entries
 
 
-def test_overrides(
-    test_project: Callable[[str], PantsProject], source: DevRegistry, dev_destination: DevRegistry
-) -> None:
-    project = test_project("overrides")
+def test_overrides(copy_of: Callable[[str], PantsProject], source: DevRegistry, dev_destination: DevRegistry) -> None:
+    project = copy_of("overrides")
     host = dev_destination.host
     listed = project.run("list", "::").succeeded()
     assert listed.stdout.split() == [
@@ -132,9 +132,9 @@ def test_overrides(
 
 
 def test_replicant_and_variants(
-    test_project: Callable[[str], PantsProject], source: DevRegistry, dev_destination: DevRegistry
+    copy_of: Callable[[str], PantsProject], source: DevRegistry, dev_destination: DevRegistry
 ) -> None:
-    project = test_project("replicant")
+    project = copy_of("replicant")
     for tag in ("2.4", "1.9", "2.4-alpine", "2.5-alpine"):
         for repository in ("api", "worker"):
             source.push_image(f"{repository}:{tag}", f"{repository} {tag}".encode())
