@@ -40,9 +40,8 @@ type Client struct {
 	usedUp atomic.Bool
 	// linksTags remembers that the registry says where its tag lists go on, so that no Link means the end.
 	linksTags atomic.Bool
-	// bodyRefused is when a blob's body was last answered with 429 or 5xx, or anything with 429, in Unix
-	// nanoseconds.
-	bodyRefused atomic.Int64
+	// unwell is when anything was last answered with 429 or 5xx, in Unix nanoseconds.
+	unwell atomic.Int64
 	// chunk is the size of one PATCH where this registry limits bodies; 0 for one PUT.
 	chunk atomic.Int64
 	// noReferrers: the registry has no referrers API.

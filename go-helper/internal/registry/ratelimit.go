@@ -95,11 +95,14 @@ func (c *Client) observe(resp *http.Response, sent time.Time) {
 		c.stats.rateLimit.Store(limit)
 	}
 	c.throttle.answered(status, sent)
+	if temporaryStatus(status) {
+		// What refuses small requests will refuse bodies too, and those cost more.
+		c.askFirst()
+	}
 	asked := retryAfter(resp.Header, now)
 	switch {
 	case status == http.StatusTooManyRequests:
 		c.stats.throttled.Add(1)
-		c.askFirst()
 		d, reason := asked, "429 with Retry-After"
 		if d == 0 && reset > 0 {
 			d, reason = reset, "429 with RateLimit-Reset"

@@ -26,7 +26,7 @@ const (
 	defaultChunk = 16 << 20
 	// statusAttempts: a session whose status can't be had is better started anew.
 	statusAttempts = 3
-	// expectFor is how long after a refused body the next ones ask first.
+	// expectFor is how long after a refusal bodies ask first.
 	expectFor = time.Minute
 )
 
@@ -306,11 +306,11 @@ const minChunk = 1 << 20
 func (c *Client) mayChunk() bool { return c.host != "ghcr.io" }
 
 // askFirst makes uploads ask before they send their bodies, for a while.
-func (c *Client) askFirst() { c.bodyRefused.Store(time.Now().UnixNano()) }
+func (c *Client) askFirst() { c.unwell.Store(time.Now().UnixNano()) }
 
 // expects tells whether to ask before sending a body ("Expect: 100-continue"), so that a refusal costs none of it.
 func (c *Client) expects() bool {
-	last := c.bodyRefused.Load()
+	last := c.unwell.Load()
 	return last != 0 && time.Since(time.Unix(0, last)) < expectFor
 }
 
