@@ -70,7 +70,7 @@ def test_overrides(copy_of: Callable[[str], PantsProject], source: DevRegistry, 
     assert peeked["image"] == f"{source.host}/web:1.0"
 
     without = project.run("package", "3rdparty/apps:web").failed()
-    assert "3rdparty/apps:web: build args BUILD_NUMBER of `[docker].build_args` are not set" in without.stderr
+    assert "3rdparty/apps:web: BUILD_NUMBER of `[docker].build_args` must be set in the environment" in without.stderr
 
     project.env["BUILD_NUMBER"] = "42"
     project.run("package", "::").succeeded()
