@@ -112,7 +112,8 @@ def output_path(fields: ImageListFieldSet) -> str:
     if not template:
         # As Pants has it for other artifacts, `path.to.directory/name`.
         directory = fields.address.spec_path.replace(os.sep, ".")
-        name = fields.address.path_safe_spec[len(directory) :].lstrip(".")
+        # Empty for a target that has its directory's name.
+        name = fields.address.path_safe_spec[len(directory) :].lstrip(".") or fields.address.target_name
         return os.path.join(directory, f"{name}.plan.json")
     values = {
         "directory": fields.address.spec_path,

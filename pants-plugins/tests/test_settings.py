@@ -143,6 +143,7 @@ def test_only_named_and_allowed_build_args_are_requested() -> None:
     [
         (Address("", target_name="x"), None, "x.plan.json"),
         (Address("a", target_name="x"), None, "a/x.plan.json"),
+        (Address("a/b"), None, "a.b/b.plan.json"),
         (Address("a/b", target_name="b", relative_file_path="x.txt"), None, "a.b/x.txt.plan.json"),
         (Address("a/b", target_name="y", relative_file_path="x.txt"), None, "a.b/x.txt.y.plan.json"),
         (
