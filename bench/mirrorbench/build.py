@@ -84,7 +84,11 @@ def build_peers(layout: Layout, wanted: set[str]) -> None:
 
 def versions(names: set[str]) -> str:
     """The releases of the peers among `names`, and of the registry."""
-    return ", ".join(f"{peer.name} {peer.version}" for peer in PEERS if peer.name in names or peer is REGISTRY)
+    found = [f"{peer.name} {peer.version}" for peer in PEERS if peer.name in names or peer is REGISTRY]
+    if "skopeo sync" in names and shutil.which("skopeo"):
+        said = subprocess.run(["skopeo", "--version"], capture_output=True, text=True, check=True).stdout
+        found.append(f"skopeo {said.split()[-1]}")
+    return ", ".join(found)
 
 
 def find_program(layout: Layout, name: str) -> Path | None:
