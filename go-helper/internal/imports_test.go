@@ -118,11 +118,38 @@ func TestOfflinePackagesDontTouchTheNetwork(t *testing.T) {
 			continue
 		}
 		checked++
-		if slices.Contains(p.Deps, "net/http") {
-			t.Errorf("%s depends on net/http", p.ImportPath)
+		for _, dependency := range p.Deps {
+			if dependency == "net" || dependency == "os/exec" {
+				t.Errorf("%s depends on %s", p.ImportPath, dependency)
+			}
 		}
 	}
 	if checked < 4 {
 		t.Errorf("only %d of the packages are there", checked)
+	}
+}
+
+// Registries are written to and read from by package registry alone: other clients know neither limits nor mounts. What only
+// tests and tools run stays out of the program.
+func TestTheProgramHasNoSecondRegistryClient(t *testing.T) {
+	t.Parallel()
+	checked := false
+	for _, p := range listPackages(t) {
+		if short(p.ImportPath) != "" {
+			continue
+		}
+		checked = true
+		for _, dependency := range p.Deps {
+			switch {
+			case dependency == "github.com/google/go-containerregistry/pkg/v1/remote",
+				dependency == "github.com/google/go-containerregistry/pkg/registry",
+				strings.HasPrefix(dependency, "github.com/distribution/distribution/"),
+				dependency == "testing":
+				t.Errorf("the program depends on %s", dependency)
+			}
+		}
+	}
+	if !checked {
+		t.Error("the program is not there")
 	}
 }
