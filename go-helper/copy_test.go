@@ -112,6 +112,9 @@ func TestPlanIsWhatCopyTakes(t *testing.T) {
 	if n := src.Log().Total() + dst.Log().Total(); n != 0 {
 		t.Errorf("planning sent %d requests", n)
 	}
+	if named := w.run(0, "plan", "--registry", dst.Host, "--repository", "x/{name}", "--output", "-", list); named.stdout.String() != string(written) || w.exists("-") {
+		t.Errorf("--output - gave %q", &named.stdout)
+	}
 	w.run(0, "copy", "plan.json")
 	if got := digestAt(t, dst.Host+"/x/app:1"); got != digest {
 		t.Errorf("arrived as %s", got)
@@ -234,6 +237,7 @@ func TestBadInputSendsNothing(t *testing.T) {
 		{"concurrency no number", nil, []string{"copy", "--registry", "DST", "--concurrency", "many", "list.txt"}, []string{"concurrency"}},
 		{"progress", nil, []string{"copy", "--registry", "DST", "--progress", "dots", "list.txt"}, []string{"dots", "plain"}},
 		{"verify and dry run", nil, []string{"copy", "--registry", "DST", "--verify", "--dry-run", "list.txt"}, []string{"--verify"}},
+		{"report among the results", nil, []string{"copy", "--registry", "DST", "--report", "-", "list.txt"}, []string{"--report -", "file"}},
 		{"report into nowhere", nil, []string{"copy", "--registry", "DST", "--report", "no/such/folder.json", "list.txt"}, []string{"no/such"}},
 		{
 			"all errors of all files",

@@ -14,7 +14,7 @@ import (
 // Extraction says what to look for and where the list goes.
 type Extraction struct {
 	Deep   bool
-	Output string // file; empty: standard output
+	Output string // file; empty or `-`: standard output
 	Check  string // list to compare with, in place of writing one
 	// AllowEmpty takes manifests without any image for right. Else they are [CodeBadInput], as a `helm template` that failed
 	// leaves a pipe empty, and a good list would be emptied, too.
@@ -43,12 +43,7 @@ func Extract(ctx context.Context, s Streams, manifests []string, e Extraction) C
 		return checkList(console, found.Images, e.Check)
 	}
 	list := extract.List(found.Images)
-	if e.Output == "" {
-		_, err = s.Out.Write(list)
-	} else {
-		err = report.WriteFileAtomic(e.Output, list)
-	}
-	if err != nil {
+	if err := s.write(e.Output, list); err != nil {
 		return say(console, fmt.Errorf("writing the list: %w", err))
 	}
 	return CodeDone

@@ -13,7 +13,7 @@ import (
 	"docker-mirror/go-helper/internal/spec"
 )
 
-// Plan plans the lists without touching the network. The plan goes to output, or to s.Out where that is empty; there is
+// Plan plans the lists without touching the network. The plan goes to the file output, or to s.Out where that is empty or `-`; there is
 // no part of a plan: with any error nothing is written.
 func Plan(ctx context.Context, s Streams, lists Lists, settings plan.Settings, output string) Code {
 	console := report.NewConsole(report.ModePlain, s.Err, false)
@@ -30,12 +30,7 @@ func Plan(ctx context.Context, s Streams, lists Lists, settings plan.Settings, o
 	if err := plan.Write(&data, copies); err != nil {
 		return say(console, err)
 	}
-	if output == "" {
-		_, err = s.Out.Write(data.Bytes())
-	} else {
-		err = report.WriteFileAtomic(output, data.Bytes())
-	}
-	if err != nil {
+	if err := s.write(output, data.Bytes()); err != nil {
 		return say(console, fmt.Errorf("writing the plan: %w", err))
 	}
 	return CodeDone

@@ -33,6 +33,15 @@ type Streams struct {
 	Out, Err io.Writer
 }
 
+// write puts a result into a file, by rename, or on standard output where none is named or `-`.
+func (s Streams) write(file string, result []byte) error {
+	if file == "" || file == "-" {
+		_, err := s.Out.Write(result)
+		return err
+	}
+	return report.WriteFileAtomic(file, result)
+}
+
 // Settings are what all commands that copy have in common.
 type Settings struct {
 	Streams
@@ -128,8 +137,11 @@ func (s Settings) ListReferrers() string {
 
 // checkReportPath finds out before anything is sent whether the report can be written at the end.
 func checkReportPath(path string) error {
-	if path == "" {
+	switch path {
+	case "":
 		return nil
+	case "-":
+		return errors.New("--report -: results go to standard output, so the report needs a file of its own")
 	}
 	info, err := os.Stat(filepath.Dir(path))
 	switch {
