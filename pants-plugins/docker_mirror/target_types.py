@@ -364,7 +364,10 @@ class DockerMirrorImageTarget(Target):
 
             docker_mirror_image(name="pause", image="registry.k8s.io/pause:3.9")
             docker_mirror_image(
-                name="golang", image="golang", variants={"1.21-alpine": "sha256:2c54..."}, repository="mirror/golang"
+                name="golang",
+                image="golang",
+                variants={"1.21-alpine": "sha256:2c54..."},
+                repository="mirror/golang",
             )
         """
     )
