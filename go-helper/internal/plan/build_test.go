@@ -232,7 +232,8 @@ func TestBuildRefuses(t *testing.T) {
 			[]string{`images.txt:1: destination tag "` + long[:40] + `"… is longer than 128 characters, which registries refuse`},
 		},
 		{
-			"no build args at all", "redis:1", plan.Settings{Registries: to("r.example"), Repository: "{build_args.X}"},
+			"no build args at all", "redis:1",
+			plan.Settings{Registries: to("r.example"), Repository: "{build_args.X}"},
 			[]string{`images.txt:1: template "{build_args.X}": {build_args.X}: there is no build arg X (known are: none)`},
 		},
 		{
