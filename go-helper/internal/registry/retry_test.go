@@ -115,11 +115,14 @@ func TestFlakyLineCostsLittle(t *testing.T) {
 		})
 		return time.Since(start)
 	}
-	whole, flaky := run(devregistry.Faults{}), run(devregistry.Faults{RejectEvery: 15})
-	t.Logf("%s without, %s with faults", whole, flaky)
-	if flaky > 3*whole {
-		t.Errorf("more than three times as long")
+	for range 4 { // a machine that others use, too, may be slow just then
+		whole, flaky := run(devregistry.Faults{}), run(devregistry.Faults{RejectEvery: 15})
+		t.Logf("%s without, %s with faults", whole, flaky)
+		if flaky <= 3*whole {
+			return
+		}
 	}
+	t.Errorf("more than three times as long, each time")
 }
 
 // What can't be mended isn't tried again.
