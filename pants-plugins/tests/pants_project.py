@@ -139,8 +139,9 @@ class PantsProject:
         return sorted(spool.iterdir(), key=lambda batch: batch.stat().st_mtime) if spool.exists() else []
 
     def stop_pantsd(self) -> None:
-        """Ends this repository's pantsd, which Pants keeps the process id of."""
-        for pid_file in (self.directory / ".pids").glob("*/pantsd/pid"):
+        """Ends this repository's pantsd, whose process id Pants keeps in a folder that has moved since 2.17."""
+        pid_files = [*self.directory.glob(".pids/*/pantsd/pid"), *self.directory.glob(".pants.d/pids/*/pantsd/pid")]
+        for pid_file in pid_files:
             try:
                 pid = int(pid_file.read_text())
                 os.kill(pid, signal.SIGTERM)
