@@ -26,12 +26,23 @@ var (
 	built = map[string]string{}
 )
 
-// Build gives the path of the program that pkg makes, built once for a state of tools/go.mod and a Go version. The
-// test is skipped with -short.
+// ToolsVariable names the folder in which scripts/test has all of the programs already, so that none is built while
+// tests run that measure time.
+const ToolsVariable = "DOCKER_MIRROR_TEST_TOOLS"
+
+// Build gives the path of the program that pkg makes: the one in the folder that [ToolsVariable] names, else one that is built
+// once for a state of tools/go.mod and a Go version. The test is skipped with -short.
 func Build(t testing.TB, pkg string) string {
 	t.Helper()
 	if testing.Short() {
 		t.Skipf("-short: not building %s", pkg)
+	}
+	if folder := os.Getenv(ToolsVariable); folder != "" {
+		program := filepath.Join(folder, path.Base(pkg))
+		if _, err := os.Stat(program); err != nil {
+			t.Fatalf("%s: %v", ToolsVariable, err)
+		}
+		return program
 	}
 	mu.Lock()
 	defer mu.Unlock()
