@@ -308,6 +308,9 @@ func (im *image) failure(err error) error {
 
 // end settles an image; the first call counts.
 func (r *run) end(im *image, result Result) {
+	if r.ctx.Err() != nil && (errors.Is(result.Err, context.Canceled) || errors.Is(result.Err, context.DeadlineExceeded)) {
+		result.Err = im.failure(ErrInterrupted) // in whichever request the end was noticed
+	}
 	r.mu.Lock()
 	ended := r.endLocked(im, result)
 	if ended && result.Status == StatusFailed {

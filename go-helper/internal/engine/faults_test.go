@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -86,7 +87,11 @@ func TestSurvives(t *testing.T) {
 			list := copies(t, source.Host, []string{destination.Host}, names...)
 			source.SetFaults(faults.source)
 			destination.SetFaults(faults.destination)
-			results := run(t, list, engine.Options{})
+			policy := patient
+			if faults.source.StallDownloadEvery+faults.destination.StallUploadEvery > 0 {
+				policy = impatient
+			}
+			results := runRetrying(context.Background(), t, list, engine.Options{}, policy)
 			wantStatus(t, list, results, engine.StatusCopied)
 			for _, c := range list {
 				checkMirrored(t, source, destination, c)
@@ -268,7 +273,7 @@ func TestRandomSetsThroughRandomFaults(t *testing.T) {
 					list, at = append(list, c), append(at, d)
 				}
 			}
-			results := run(t, list, engine.Options{})
+			results := runRetrying(context.Background(), t, list, engine.Options{}, impatient)
 			for i := range list {
 				wantRightOrFailed(t, source, at[i], list[i:i+1], results[i:i+1], true)
 			}
