@@ -42,7 +42,7 @@ def _go(arguments: list[str], cwd: Path, **environment: str) -> str | None:
     done = subprocess.run(
         ["go", *arguments],
         cwd=cwd,
-        env={**os.environ, "CGO_ENABLED": "0", **environment},
+        env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -55,25 +55,38 @@ def build_own(layout: Layout) -> None:
     """Builds the helper and the benchmark's programs from this checkout, every time."""
     layout.programs.mkdir(parents=True, exist_ok=True)
     out = f"{layout.programs}{os.sep}"
+    # The flags of the tests and of scripts/quickstart, so that packages are compiled once for all of them.
+    build = ["build", "-trimpath", "-buildvcs=false", "-o"]
     for what, arguments, cwd in (
-        ("docker-mirror", ["build", "-trimpath", "-o", f"{out}docker-mirror", "./go-helper"], CHECKOUT),
-        ("the benchmark's programs", ["build", "-trimpath", "-o", out, "./..."], BENCH),
+        ("docker-mirror", [*build, f"{out}docker-mirror", "./go-helper"], CHECKOUT),
+        ("the benchmark's programs", [*build, out, "./..."], BENCH),
     ):
         said = _go(arguments, cwd)
         if said is not None:
             raise BuildError(f"could not build {what}:\n{said}")
 
 
-def build_peers(layout: Layout, wanted: set[str]) -> None:
-    """Builds the peers among `wanted` that aren't there yet. One that doesn't build is left out, with a word."""
+def build_peers(layout: Layout, wanted: set[str], adopt: bool = False) -> None:
+    """Builds the peers among `wanted` that aren't there yet. One that doesn't build is left out, with a word.
+
+    With `adopt`, one that is on PATH in whatever release is taken as it is.
+    """
     for peer in PEERS:
         if peer.name not in wanted and not peer.needed:
+            continue
+        found = shutil.which(peer.name) if adopt else None
+        if found:
+            link = layout.programs / peer.name
+            link.unlink(missing_ok=True)
+            link.symlink_to(found)
             continue
         stamp = layout.programs / f".{peer.name}-{peer.version}"
         if stamp.exists() and (layout.programs / peer.name).exists():
             continue
         print(f"Building {peer.package}@{peer.version} ...", file=sys.stderr, flush=True)
-        said = _go(["install", f"{peer.package}@{peer.version}"], layout.root, GOBIN=str(layout.programs))
+        said = _go(
+            ["install", f"{peer.package}@{peer.version}"], layout.root, GOBIN=str(layout.programs), CGO_ENABLED="0"
+        )
         if said is None:
             stamp.touch()
         elif peer.needed:

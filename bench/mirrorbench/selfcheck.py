@@ -39,9 +39,10 @@ class SmallRuns(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls) -> None:
-        cls.layout = Layout.from_environment()
+        # Apart from real runs, since any registry and crane on PATH will do here.
+        cls.layout = Layout(Layout.from_environment().root / "self-check")
         build_own(cls.layout)
-        build_peers(cls.layout, {"crane"})
+        build_peers(cls.layout, {"crane"}, adopt=True)
         seed(cls.layout, [COLD])
 
     def test_minimum(self) -> None:
