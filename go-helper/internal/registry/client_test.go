@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/registry"
 )
 
-func newPool(t *testing.T, opts Options) *Pool {
+func newPool(t testing.TB, opts Options) *Pool {
 	t.Helper()
 	pool, err := NewPool(opts)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 )
 
 // many runs n calls at once, and fails the test with what went wrong.
-func many(t *testing.T, n int, call func(i int) error) {
+func many(t testing.TB, n int, call func(i int) error) {
 	t.Helper()
 	errs := make([]error, n)
 	var wg sync.WaitGroup
