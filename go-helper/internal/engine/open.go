@@ -79,13 +79,16 @@ func (r *run) serve(b *blob, needs []*need) {
 	if len(open) == 0 {
 		return
 	}
-	if err := r.transfers.acquire(r.ctx, b.rank, b.size); err != nil {
-		for _, n := range open {
-			r.cancel(n.upload)
+	// What is as small as a request needs no slot: on a long line it would keep one for two round trips.
+	if b.size > smallBlob {
+		if err := r.transfers.acquire(r.ctx, b.rank, b.size); err != nil {
+			for _, n := range open {
+				r.cancel(n.upload)
+			}
+			return // interrupted
 		}
-		return // interrupted
+		defer r.transfers.release(b.size)
 	}
-	defer r.transfers.release(b.size)
 	r.transfer(b, open)
 }
 
