@@ -93,7 +93,7 @@ def test_no_go_message() -> None:
         "https://token@proxy.example,direct",
         "https://proxy.example|https://user:password@proxy.example",
         "user:password@proxy.example:3128",
-        "sum.golang.org https://user:password@sum.example",
+        "sum.example https://user:password@sum.example",
     ],
 )
 def test_userinfo_is_refused(value: str) -> None:
@@ -106,9 +106,9 @@ def test_userinfo_is_refused(value: str) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        "https://proxy.golang.org,direct",
+        "https://proxy.example,direct",
         "https://proxy.example/a@v1",
-        "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8",
+        "sum.example+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8",
         "/etc/certs/a@b.pem",
         "",
     ],
