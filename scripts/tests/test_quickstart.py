@@ -59,7 +59,7 @@ def test_interrupted_quickstart_cleans_up(tmp_path: Path) -> None:
     # 130, or the code of the program that was running: set -e may see that one end before the trap is run.
     assert process.returncode != 0
     deadline = time.monotonic() + 10
-    while time.monotonic() < deadline and (processes_of(process.pid) or list((tmp_path / "temporary").iterdir())):
+    while time.monotonic() < deadline and (processes_of(process.pid) or any((tmp_path / "temporary").iterdir())):
         time.sleep(0.1)
     assert not processes_of(process.pid)
     assert not list((tmp_path / "temporary").iterdir())
