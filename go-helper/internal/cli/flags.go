@@ -24,6 +24,11 @@ type listFlags struct {
 // destinationFlags are those that a settings file takes the place of.
 var destinationFlags = []string{"registry", "repository", "image-tag", "platform", "allow-empty"}
 
+// flagNames are what the user typed for the keys of settings.
+var flagNames = map[string]string{
+	"registries": "--registry", "repository": "--repository", "image_tags": "--image-tag", "platforms": "--platform",
+}
+
 func (f *listFlags) add(c *cobra.Command) {
 	flags := c.Flags()
 	flags.StringArrayVar(&f.registries, "registry", nil, "destination registry, `HOST[:PORT][/PREFIX]`; repeatable")
@@ -41,7 +46,7 @@ func (f *listFlags) addFormat(c *cobra.Command) {
 }
 
 func (f *listFlags) settings() plan.Settings {
-	s := plan.Settings{Repository: f.repository, ImageTags: f.imageTags, Platforms: f.platforms, AllowEmpty: f.allowEmpty}
+	s := plan.Settings{Repository: f.repository, ImageTags: f.imageTags, Platforms: f.platforms, AllowEmpty: f.allowEmpty, Names: flagNames}
 	for _, address := range f.registries {
 		s.Registries = append(s.Registries, plan.Registry{Address: address})
 	}

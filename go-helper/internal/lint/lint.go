@@ -2,6 +2,7 @@
 package lint
 
 import (
+	"encoding/json"
 	"fmt"
 	"sort"
 	"strings"
@@ -114,13 +115,14 @@ func (c *checker) found(rule Rule, image spec.Image, format string, args ...any)
 }
 
 func (c *checker) duplicate(image spec.Image) {
-	key := fmt.Sprintf("%q %q %q %q %v %q %q %q %q", image.File, image.Ref, image.Tag, image.Name, image.Platforms,
-		image.Registries, image.Repository, image.ImageTags, image.Labels)
+	key := fmt.Sprintf("%q %q %q %q %v %q %q %q %q %q", image.File, image.Ref, image.Tag, image.Name, image.Platforms,
+		image.Referrers, image.Registries, image.Repository, image.ImageTags, image.Labels)
 	if image.Destination != nil {
 		key += " " + image.Destination.String()
 	}
 	if image.Select != nil {
-		key += fmt.Sprintf(" %+v", *image.Select)
+		policy, err := json.Marshal(image.Select) // by its values, not by where they lie in memory
+		key += fmt.Sprintf(" %s %v", policy, err)
 	}
 	first, seen := c.asked[key]
 	switch {

@@ -91,6 +91,27 @@ func TestPoliciesAreNotUnpinned(t *testing.T) {
 	}
 }
 
+func TestWhatIsNoDuplicate(t *testing.T) {
+	for name, test := range map[string]struct {
+		first, second string // what two entries of one image say
+		want          int
+	}{
+		"the same":           {`referrers = "all"`, `referrers = "all"`, 1},
+		"other referrers":    {`referrers = "all"`, `referrers = "none"`, 0},
+		"the same policy":    {`select = { pinned_major = 1 }`, `select = { pinned_major = 1 }`, 1},
+		"another policy":     {`select = { pinned_major = 1 }`, `select = { pinned_major = 2 }`, 0},
+		"another repository": {`repository = "a"`, `repository = "b"`, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			entry := "[[image]]\nsource = \"a.example/x\"\n"
+			images := parse(t, "x.toml", entry+test.first+"\n"+entry+test.second+"\n")
+			if got := Check(images, Rules{Duplicate: Error}); len(got) != test.want {
+				t.Errorf("got %v, want %d", got, test.want)
+			}
+		})
+	}
+}
+
 func TestSet(t *testing.T) {
 	for setting, want := range map[string]string{
 		"unpinned=error":  "",

@@ -37,14 +37,26 @@ func Build(images []spec.Image, s Settings) ([]Copy, error) {
 		b.image(image)
 	}
 	if b.homeless != nil {
-		b.fail(*b.homeless, noRegistry(s.KnownAliases))
+		b.fail(*b.homeless, noRegistry(s))
 	}
 	return b.copies, errors.Join(b.errs...)
 }
 
-func noRegistry(aliases []string) error {
-	return fmt.Errorf("no destination registry: name one or more, by address or @alias (%s)", knownAliases(aliases))
+func noRegistry(s Settings) error {
+	if flag := s.Names[registriesKey]; flag != "" {
+		return fmt.Errorf("no destination registry: name one or more with %s", flag)
+	}
+	return fmt.Errorf("no destination registry: name one or more, by address or @alias (%s)", knownAliases(s.KnownAliases))
 }
+
+// The keys of settings that messages name; an override has the same ones.
+const (
+	registriesKey = "registries"
+	repositoryKey = "repository"
+	imageTagsKey  = "image_tags"
+	platformsKey  = "platforms"
+	referrersKey  = "referrers"
+)
 
 func knownAliases(aliases []string) string {
 	if len(aliases) == 0 {
@@ -93,20 +105,20 @@ func (b *builder) failSettings(format string, args ...any) {
 // prepare checks what doesn't depend on an image.
 func (b *builder) prepare() {
 	s := b.settings
-	b.platforms = b.parsePlatforms("platforms", s.Platforms)
-	b.checkRegistries("registries", s.Registries)
-	b.checkTemplates("repository", []string{s.Repository})
-	b.checkTemplates("image_tags", s.ImageTags)
-	b.checkReferrers("referrers", s.Referrers)
+	b.platforms = b.parsePlatforms(s.called(platformsKey), s.Platforms)
+	b.checkRegistries(s.called(registriesKey), s.Registries)
+	b.checkTemplates(s.called(repositoryKey), []string{s.Repository})
+	b.checkTemplates(s.called(imageTagsKey), s.ImageTags)
+	b.checkReferrers(s.called(referrersKey), s.Referrers)
 	b.overrides = make(map[string]overridden, len(s.Overrides))
 	for _, key := range sortedKeys(s.Overrides) {
 		o := s.Overrides[key]
-		where := fmt.Sprintf("overrides[%q]", key)
-		b.checkRegistries(where+".registries", o.Registries)
-		b.checkTemplates(where+".repository", []string{o.Repository})
-		b.checkTemplates(where+".image_tags", o.ImageTags)
-		b.checkReferrers(where+".referrers", o.Referrers)
-		b.overrides[key] = overridden{o, b.parsePlatforms(where+".platforms", o.Platforms)}
+		where := fmt.Sprintf("overrides[%q].", key)
+		b.checkRegistries(where+registriesKey, o.Registries)
+		b.checkTemplates(where+repositoryKey, []string{o.Repository})
+		b.checkTemplates(where+imageTagsKey, o.ImageTags)
+		b.checkReferrers(where+referrersKey, o.Referrers)
+		b.overrides[key] = overridden{o, b.parsePlatforms(where+platformsKey, o.Platforms)}
 	}
 }
 

@@ -35,7 +35,13 @@ type Settings struct {
 	KnownAliases []string `json:"known_aliases,omitempty"`
 	// KnownRegistries are what an alias that a list itself names is looked up in.
 	KnownRegistries []Registry `json:"known_registries,omitempty"`
+
+	// Names are what messages call settings that don't come from a file, by their keys there: the flags of a command line.
+	Names map[string]string `json:"-"`
 }
+
+// called is what messages call a setting.
+func (s *Settings) called(key string) string { return firstOf(s.Names[key], key) }
 
 // Registry is one to copy to.
 type Registry struct {
