@@ -212,6 +212,8 @@ func (r *run) resolveAll() {
 	workers := newSlots(resolvers)
 	stop := make(chan struct{})
 	r.spawn(func() { r.admitLate(stop) })
+	looking, looked := context.WithCancel(r.ctx)
+	r.pingSources(looking)
 	for _, im := range slices.Concat(r.groups...) {
 		at := rank{image: im.position}
 		if r.inFlight.acquire(r.ctx, at, 0) != nil || workers.acquire(r.ctx, at, 0) != nil {
@@ -225,9 +227,27 @@ func (r *run) resolveAll() {
 		})
 	}
 	group.Wait()
+	looked()
 	close(r.allKnown)
 	close(stop)
 	r.admit(false)
+}
+
+// pingSources pings ahead, while the destinations are being asked, those sources that will be asked whatever the
+// destinations answer: a tag can have moved, a digest can't.
+func (r *run) pingSources(ctx context.Context) {
+	pinged := map[*registry.Client]bool{}
+	for _, im := range r.images {
+		if im.copy.Source.HasDigest() || pinged[im.source] {
+			continue
+		}
+		pinged[im.source] = true
+		r.spawn(func() {
+			if err := im.source.Ping(ctx); err != nil {
+				r.log.Debug("pinged ahead", "registry", im.source.Host(), "error", err) // told by the copies that need it
+			}
+		})
+	}
 }
 
 func (r *run) resolveOne(im *image) {

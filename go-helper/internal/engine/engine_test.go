@@ -146,6 +146,19 @@ func TestCopiesASetOnce(t *testing.T) {
 	}
 }
 
+func TestAPinnedImageThatIsThereCostsItsSourceNothing(t *testing.T) {
+	source, destination := pair(t)
+	digest := newPusher(t, source.Host).image("app", "1", ociManifest, content("layer", 1000)).Digest
+	list := copies(t, source.Host, []string{destination.Host}, "app:1")
+	list[0].Source.Digest = digest
+	wantStatus(t, list, run(t, list, engine.Options{}), engine.StatusCopied)
+	source.Log().Reset()
+	wantStatus(t, list, run(t, list, engine.Options{}), engine.StatusUnchanged)
+	if counts := source.Log().Counts(); source.Log().Total() != 0 {
+		t.Errorf("the source was asked %v", counts)
+	}
+}
+
 func TestImagesOfAllShapes(t *testing.T) {
 	tests := map[string]func(p *pusher) (tag string){
 		"one-entry index": func(p *pusher) string {

@@ -6,39 +6,54 @@ import (
 	"strings"
 	"testing"
 
+	"docker-mirror/go-helper/internal/devregistry"
 	"docker-mirror/go-helper/internal/engine"
 )
 
-// plantIndex puts an index of n equal entries into a registry, unchecked, and gives its digest.
-func plantIndex(t *testing.T, plant func(repository, reference, mediaType string, body []byte) error, tag, childType, child string, n int) string {
+// plantBomb puts a few small indexes into a repository, unchecked, that name each other many times: the last, under
+// a tag, stands for more manifests than any machine has room for.
+func plantBomb(t *testing.T, registry *devregistry.Server, repository, tag string) {
 	t.Helper()
-	entry := fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":2}`, childType, child)
-	body := []byte(`{"schemaVersion":2,"manifests":[` + strings.Repeat(entry+",", n-1) + entry + `]}`)
-	if err := plant("app", tag, ociIndex, body); err != nil {
-		t.Fatal(err)
+	child, childType := newPusher(t, registry.Host).image(repository, "child", ociManifest, content("layer", 1000)).Digest.String(), ociManifest
+	for range 5 {
+		entry := fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":2}`, childType, child)
+		body := []byte(`{"schemaVersion":2,"manifests":[` + strings.Repeat(entry+",", 199) + entry + `]}`)
+		for _, reference := range []string{tag, hashOf(t, body).String()} {
+			if err := registry.PlantManifest(repository, reference, ociIndex, body); err != nil {
+				t.Fatal(err)
+			}
+		}
+		child, childType = hashOf(t, body).String(), ociIndex
 	}
-	return hashOf(t, body).String()
 }
 
-// A few small indexes that name each other many times stand for more manifests than any machine has room for.
+func wantBombRefused(t *testing.T, result engine.Result) {
+	t.Helper()
+	if result.Status != engine.StatusFailed || !strings.Contains(fmt.Sprint(result.Err), "manifests that are accepted of one image") {
+		t.Errorf("%s, %v", result.Status, result.Err)
+	}
+}
+
 func TestAnIndexBombIsRefused(t *testing.T) {
 	source, destination := pair(t)
-	p := newPusher(t, source.Host)
-	child, childType := p.image("app", "child", ociManifest, content("layer", 1000)).Digest.String(), ociManifest
-	for level := range 5 {
-		child = plantIndex(t, source.PlantManifest, fmt.Sprintf("bomb%d", level), childType, child, 200)
-		childType = ociIndex
-	}
-	p.image("app", "good", ociManifest, content("good", 1000))
-	list := copies(t, source.Host, []string{destination.Host}, "app:bomb4", "app:good")
+	plantBomb(t, source, "app", "bomb")
+	newPusher(t, source.Host).image("app", "good", ociManifest, content("good", 1000))
+	list := copies(t, source.Host, []string{destination.Host}, "app:bomb", "app:good")
 	results := run(t, list, engine.Options{})
-	if results[0].Status != engine.StatusFailed || !strings.Contains(fmt.Sprint(results[0].Err), "manifests that are accepted of one image") {
-		t.Errorf("%s, %v", results[0].Status, results[0].Err)
-	}
+	wantBombRefused(t, results[0])
 	wantStatus(t, list[1:], results[1:], engine.StatusCopied)
 	for _, e := range destination.Log().Entries() {
 		if e.Method == http.MethodPut && strings.Contains(e.Path, "bomb") {
 			t.Errorf("%s %s", e.Method, e.Path)
 		}
 	}
+}
+
+// A destination is read as warily as a source.
+func TestVerifyRefusesAnIndexBomb(t *testing.T) {
+	source, destination := pair(t)
+	plantBomb(t, source, "app", "bomb")
+	plantBomb(t, destination, "mirror/app", "bomb")
+	list := copies(t, source.Host, []string{destination.Host}, "app:bomb")
+	wantBombRefused(t, run(t, list, engine.Options{Verify: true})[0])
 }

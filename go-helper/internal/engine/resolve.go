@@ -162,18 +162,18 @@ func (r *run) tree(ctx context.Context, im *image) (root *node, sourceDigest v1.
 	return root, sourceDigest, err
 }
 
-// subtree reads what is below a manifest.
+// subtree reads what is below a source's manifest.
 func (r *run) subtree(ctx context.Context, client *registry.Client, repository string, m *registry.Manifest, c *content) (*node, error) {
-	t := treeReader{sources: r.sources, client: client, repository: repository}
+	t := treeReader{read: func(ctx context.Context, digest v1.Hash) (*registry.Manifest, error) {
+		return r.sources.manifest(ctx, client, repository, digest.String())
+	}}
 	return t.node(ctx, m, c, 0)
 }
 
-// treeReader reads one image's manifests from a repository.
+// treeReader reads the manifests below one, within the bounds of what is accepted of an image.
 type treeReader struct {
-	sources    *sources
-	client     *registry.Client
-	repository string
-	manifests  atomic.Int64 // that it has come across
+	read      func(ctx context.Context, digest v1.Hash) (*registry.Manifest, error)
+	manifests atomic.Int64 // that it has come across
 }
 
 func (t *treeReader) node(ctx context.Context, m *registry.Manifest, c *content, depth int) (*node, error) {
@@ -193,7 +193,10 @@ func (t *treeReader) node(ctx context.Context, m *registry.Manifest, c *content,
 	group, ctx := errgroup.WithContext(ctx)
 	for i, entry := range c.Manifests {
 		group.Go(func() error {
-			child, err := t.child(ctx, entry, depth+1)
+			if err := ctx.Err(); err != nil { // another child failed
+				return err
+			}
+			child, err := t.tree(ctx, entry.Digest, depth+1)
 			n.children[i] = child
 			return err
 		})
@@ -204,17 +207,15 @@ func (t *treeReader) node(ctx context.Context, m *registry.Manifest, c *content,
 	return n, nil
 }
 
-func (t *treeReader) child(ctx context.Context, entry v1.Descriptor, depth int) (*node, error) {
-	if err := ctx.Err(); err != nil { // another child failed
-		return nil, err
-	}
-	m, err := t.sources.manifest(ctx, t.client, t.repository, entry.Digest.String())
+// tree reads a manifest and all below it.
+func (t *treeReader) tree(ctx context.Context, digest v1.Hash, depth int) (*node, error) {
+	m, err := t.read(ctx, digest)
 	if err != nil {
-		return nil, fmt.Errorf("manifest %s: %w", entry.Digest, err)
+		return nil, fmt.Errorf("manifest %s: %w", digest, err)
 	}
 	parsed, err := parseManifest(m)
 	if err != nil {
-		return nil, fmt.Errorf("manifest %s %w", entry.Digest, err)
+		return nil, fmt.Errorf("manifest %s %w", digest, err)
 	}
 	return t.node(ctx, m, parsed, depth)
 }

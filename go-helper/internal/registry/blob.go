@@ -37,7 +37,7 @@ func (c *Client) blobRequest(kind, op, method, repository string, digest v1.Hash
 // OpenBlob reads a blob from offset on, where the registry can; [BlobReader.Offset] says where it begins.
 // It retries until the answer's header is in; what breaks later comes out of Read.
 func (c *Client) OpenBlob(ctx context.Context, repository string, digest v1.Hash, offset int64) (*BlobReader, error) {
-	if err := c.ping(ctx); err != nil {
+	if err := c.Ping(ctx); err != nil {
 		return nil, err
 	}
 	r := c.blobRequest("blob GET", "get blob", http.MethodGet, repository, digest)

@@ -119,7 +119,7 @@ func (c *Client) endpoint(repository, rest string, query url.Values) *url.URL {
 
 // do sends a small request until it is answered with an accepted status, refused for good, or out of tries.
 func (c *Client) do(ctx context.Context, r *request) (*reply, error) {
-	if err := c.ping(ctx); err != nil {
+	if err := c.Ping(ctx); err != nil {
 		return nil, err
 	}
 	return retrying(ctx, c, r, func(again bool) (*reply, error) { return c.try(ctx, r, again) })

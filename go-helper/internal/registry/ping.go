@@ -23,8 +23,9 @@ type pinging struct {
 	at   time.Time
 }
 
-// ping makes sure that the registry's challenge is known (distribution spec, "API Version Check").
-func (c *Client) ping(ctx context.Context) error {
+// Ping makes sure that the registry's challenge is known (distribution spec, "API Version Check"): one request for
+// all callers. The first request of another kind does so by itself; who knows that one will come saves it the wait.
+func (c *Client) Ping(ctx context.Context) error {
 	p := &c.pinging
 	for {
 		p.mu.Lock()
