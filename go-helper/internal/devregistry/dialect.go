@@ -76,6 +76,10 @@ type Dialect struct {
 	// RefuseForeignLayers answers 500 with several errors to a manifest whose layers have urls, as distribution does where
 	// its validation.manifests.urls.allow isn't configured.
 	RefuseForeignLayers bool
+	// SparseIndexes takes an index although manifests that it names aren't there, but for those of RequiredPlatforms
+	// (`os/arch`): distribution, where its validation.manifests.indexes.platforms is `none`, or `list`.
+	SparseIndexes     bool
+	RequiredPlatforms []string
 	// ImmutableTags refuses to move a tag: Amazon ECR's immutable tags answer 400. The same digest again is fine.
 	ImmutableTags bool
 	// RepositoriesMustExist answers NAME_UNKNOWN to a push into a repository that CreateRepository hasn't made, as Amazon

@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,6 +27,7 @@ type manifest struct {
 	blobs        []v1.Hash // config and layers; without foreign layers
 	foreign      []v1.Hash // layers whose content stays where their urls point
 	children     []v1.Hash // of an index
+	platforms    []string  // `os/arch` of each child; empty where the index doesn't say
 	subject      v1.Hash
 	artifactType string
 	annotations  map[string]string
@@ -83,11 +85,30 @@ func parseManifest(h v1.Hash, mediaType string, body []byte) (*manifest, error) 
 		}
 		for _, child := range doc.Manifests {
 			m.children = append(m.children, child.Digest)
+			platform := ""
+			if p := child.Platform; p != nil {
+				platform = p.OS + "/" + p.Architecture
+			}
+			m.platforms = append(m.platforms, platform)
 		}
 	default:
 		return nil, fail(http.StatusBadRequest, CodeManifestInvalid, "unsupported manifest media type %q", mediaType)
 	}
 	return m, nil
+}
+
+// mustExist lists the children that an index is refused without.
+func (d Dialect) mustExist(m *manifest) []v1.Hash {
+	if !d.SparseIndexes {
+		return m.children
+	}
+	var required []v1.Hash
+	for i, h := range m.children {
+		if slices.Contains(d.RequiredPlatforms, m.platforms[i]) {
+			required = append(required, h)
+		}
+	}
+	return required
 }
 
 func errImmutableTag(repository, tag string) error {
@@ -129,7 +150,7 @@ func (c *call) putManifest() error {
 			lacking = append(lacking, fail(http.StatusBadRequest, CodeManifestBlobUnknown, "blob unknown to registry").with(h))
 		}
 	}
-	for _, h := range repo.missing(m) {
+	for _, h := range repo.missing(m, c.dialect.mustExist(m)) {
 		lacking = append(lacking, fail(http.StatusBadRequest, CodeManifestBlobUnknown, "manifest refers to something unknown to the repository").with(h))
 	}
 	if err := errors.Join(lacking...); err != nil {

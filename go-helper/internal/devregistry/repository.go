@@ -88,8 +88,8 @@ func (p *repository) resolve(rt route) (*manifest, bool) {
 	return m, ok
 }
 
-// missing lists what a manifest refers to and the repository lacks.
-func (p *repository) missing(m *manifest) []v1.Hash {
+// missing lists what the repository lacks of a manifest's blobs and of the given children.
+func (p *repository) missing(m *manifest, children []v1.Hash) []v1.Hash {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	var lacking []v1.Hash
@@ -98,7 +98,7 @@ func (p *repository) missing(m *manifest) []v1.Hash {
 			lacking = append(lacking, h)
 		}
 	}
-	for _, h := range m.children {
+	for _, h := range children {
 		if _, ok := p.manifests[h]; !ok {
 			lacking = append(lacking, h)
 		}

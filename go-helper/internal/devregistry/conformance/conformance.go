@@ -33,14 +33,19 @@ type Target struct {
 	Referrers bool
 }
 
-// Run runs the suite. The registry must be empty, or at least have no repository whose name begins with the test's.
-func Run(t *testing.T, target Target) {
+func newSuite(t *testing.T, target Target) *suite {
 	s := &suite{target: target, client: &http.Client{
 		// A redirect would be a surprise here.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Timeout:       time.Minute,
 	}}
 	t.Cleanup(s.client.CloseIdleConnections)
+	return s
+}
+
+// Run runs the suite. The registry must be empty, or at least have no repository whose name begins with the test's.
+func Run(t *testing.T, target Target) {
+	s := newSuite(t, target)
 	for _, c := range []struct {
 		name string
 		run  func(*suite, *testing.T)
@@ -756,6 +761,30 @@ func (s *suite) indexMissingChild(t *testing.T) {
 	s.putManifest(t, name, hashOf(child).String(), types.OCIManifestSchema1, child).want(t, http.StatusCreated)
 	body := marshal(t, v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Manifests: []v1.Descriptor{descriptor(types.OCIManifestSchema1, child)}})
 	s.putManifest(t, name, "v1", types.OCIImageIndex, body).want(t, http.StatusCreated)
+}
+
+// RunSparseIndexes looks at a registry that is configured to take an index although images that it names are missing. Where
+// there is a required platform, its image must be there all the same.
+func RunSparseIndexes(t *testing.T, target Target, required string) {
+	s := newSuite(t, target)
+	name := repo(t, "a")
+	amd64, arm64 := s.image(t, name, types.OCIManifestSchema1, "amd64"), s.image(t, name, types.OCIManifestSchema1, "arm64")
+	s.putManifest(t, name, hashOf(amd64).String(), types.OCIManifestSchema1, amd64).want(t, http.StatusCreated)
+	for _, c := range []struct {
+		tag, there, missing string
+	}{{"v1", "linux/amd64", "linux/arm64"}, {"v2", "linux/arm64", "linux/amd64"}} {
+		body := marshal(t, v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Manifests: []v1.Descriptor{
+			withPlatform(descriptor(types.OCIManifestSchema1, amd64), c.there), withPlatform(descriptor(types.OCIManifestSchema1, arm64), c.missing),
+		}})
+		a := s.putManifest(t, name, c.tag, types.OCIImageIndex, body)
+		if c.missing == required {
+			a.want(t, http.StatusBadRequest, "MANIFEST_BLOB_UNKNOWN")
+			continue
+		}
+		a.want(t, http.StatusCreated)
+		s.wantManifest(t, name, c.tag, types.OCIImageIndex, body)
+	}
+	s.do(t, http.MethodHead, "/v2/"+name+"/manifests/"+hashOf(arm64).String(), nil, acceptAll).want(t, http.StatusNotFound)
 }
 
 // An entry may come without a platform, and an index may hold an index, one entry or none.

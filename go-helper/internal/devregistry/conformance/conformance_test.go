@@ -1,6 +1,7 @@
 package conformance_test
 
 import (
+	"strings"
 	"testing"
 
 	"docker-mirror/go-helper/internal/devregistry"
@@ -32,4 +33,17 @@ func TestRelativeLocation(t *testing.T) {
 func TestDistribution(t *testing.T) {
 	s := distributiontest.Start(t)
 	conformance.Run(t, conformance.Target{URL: s.URL})
+}
+
+func TestSparseIndexes(t *testing.T) {
+	for name, required := range map[string][]string{"none": nil, "one": {"linux/amd64"}} {
+		t.Run(name, func(t *testing.T) {
+			s := devregistrytest.Start(t, devregistry.Options{Dialect: devregistry.Dialect{SparseIndexes: true, RequiredPlatforms: required}})
+			conformance.RunSparseIndexes(t, conformance.Target{URL: s.URL}, strings.Join(required, ""))
+		})
+		t.Run(name+", distribution", func(t *testing.T) {
+			s := distributiontest.Start(t, distributiontest.WithSparseIndexes(required...))
+			conformance.RunSparseIndexes(t, conformance.Target{URL: s.URL}, strings.Join(required, ""))
+		})
+	}
 }

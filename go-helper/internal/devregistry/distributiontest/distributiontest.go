@@ -39,10 +39,29 @@ const (
 // Option changes how the registry is configured.
 type Option func(*settings)
 
-type settings struct{ password bool }
+type settings struct {
+	password bool
+	indexes  string
+}
 
 // WithPassword makes the registry ask for User and Password with basic authentication.
 func WithPassword() Option { return func(s *settings) { s.password = true } }
+
+// WithSparseIndexes makes the registry take an index although manifests that it names aren't there, but for those of the
+// platforms (`os/arch`) that are required.
+func WithSparseIndexes(required ...string) Option {
+	return func(s *settings) {
+		s.indexes = "    indexes:\n      platforms: none\n"
+		if len(required) == 0 {
+			return
+		}
+		s.indexes = "    indexes:\n      platforms: list\n      platformlist:\n"
+		for _, platform := range required {
+			os, architecture, _ := strings.Cut(platform, "/")
+			s.indexes += fmt.Sprintf("      - os: %s\n        architecture: %s\n", os, architecture)
+		}
+	}
+}
 
 const authConfig = `auth:
   htpasswd:
@@ -87,6 +106,7 @@ func Start(t testing.TB, options ...Option) *Server {
 	root := filepath.Join(dir, "registry")
 	configFile := filepath.Join(dir, "config.yml")
 	content := fmt.Appendf(nil, config, root)
+	content = append(content, chosen.indexes...) // belongs to validation.manifests, which the configuration ends with
 	if chosen.password {
 		passwords := filepath.Join(dir, "htpasswd")
 		if err := os.WriteFile(passwords, []byte(htpasswd), 0o600); err != nil {
