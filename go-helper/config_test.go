@@ -142,6 +142,11 @@ func TestConfigErrors(t *testing.T) {
 		{"TLS without TLS", "[registries.\"a.example\"]\nplain_http = true\nskip_verify = true\n", []string{"plain_http excludes"}},
 		{"bad proxy", "[registries.\"a.example\"]\nproxy = \"user:secret@nowhere\"\n", []string{"proxy"}},
 		{"negative", "[registries.\"a.example\"]\nrequests_at_once = -1\n", []string{"negative"}},
+		{"no host of ECR", "[registries.\"a.example\".create_repositories]\n", []string{"a.example", "create_repositories", "service"}},
+		{"ECR without a region", "[registries.\"a.example\".create_repositories]\nservice = \"ecr\"\naccount = \"1\"\n", []string{"region", "12 digits"}},
+		{"ECR says its region", "[registries.\"123456789012.dkr.ecr.eu-west-1.amazonaws.com\".create_repositories]\nregion = \"eu-west-1\"\n", []string{"itself"}},
+		{"what creates", "[registries.\"a.example\".create_repositories]\nservice = \"gar\"\nregion = \"x\"\nkms_key = \"k\"\nendpoint = \"http://a.example\"\n", []string{"gar", "kms_key", "endpoint"}},
+		{"no encryption", "[registries.\"a.example\".create_repositories]\nservice = \"ecr\"\nregion = \"x\"\nencryption = \"rot13\"\nscan = true\n", []string{"c.toml:5: ", "scan"}},
 		{"bad cache", "[registries.\"a.example\"]\npull_through = \"nohost/x\"\n", []string{"pull_through"}},
 	} {
 		w.write("c.toml", tt.config)

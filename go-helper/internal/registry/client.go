@@ -46,6 +46,9 @@ type Client struct {
 	chunk atomic.Int64
 	// noReferrers: the registry has no referrers API.
 	noReferrers atomic.Bool
+	// creator makes repositories that a push finds missing; nil: nobody does.
+	creator      RepositoryCreator
+	repositories repositories
 }
 
 func newClient(host string, opts *Options) *Client {
@@ -63,6 +66,7 @@ func newClient(host string, opts *Options) *Client {
 		throttle: newThrottle(window, own.MaxRate),
 
 		elsewhere: map[string]*auth.Authorizer{},
+		creator:   own.Repositories,
 	}
 	c.chunk.Store(max(own.ChunkSize, 0))
 	if opts.PlainHTTP(host) {

@@ -96,7 +96,7 @@ func (c *Client) putManifest(ctx context.Context, repository, identifier string,
 	r.body = m.Body
 	r.scopes = []auth.Scope{auth.Push(repository)}
 	r.accept = []int{http.StatusCreated, http.StatusOK, http.StatusAccepted, http.StatusNoContent}
-	answer, err := c.do(ctx, r)
+	answer, err := c.push(ctx, r)
 	if err != nil {
 		return nil, err
 	}

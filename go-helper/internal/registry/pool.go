@@ -35,6 +35,8 @@ type Options struct {
 	OnPause func(host string, d time.Duration, reason string)
 	// OnRetry is told when what failed with err is tried again after wait; it must be quick. May be nil.
 	OnRetry func(host, what string, err error, wait time.Duration)
+	// OnCreate is told of each repository that was created; it must be quick. May be nil.
+	OnCreate func(host, repository string)
 }
 
 // HostOptions are what one registry host needs beyond the defaults; each zero field means those.
@@ -50,6 +52,8 @@ type HostOptions struct {
 	// ChunkSize sends blobs in PATCHes of this many bytes, where the registry or a proxy before it limits
 	// bodies. Without it a 413 is what tells.
 	ChunkSize int64
+	// Repositories creates those that a push finds missing; nil leaves that to the registry.
+	Repositories RepositoryCreator
 }
 
 const (
@@ -90,6 +94,9 @@ func NewPool(opts Options) (*Pool, error) {
 	}
 	if opts.OnRetry == nil {
 		opts.OnRetry = func(string, string, error, time.Duration) {}
+	}
+	if opts.OnCreate == nil {
+		opts.OnCreate = func(string, string) {}
 	}
 	var err error
 	if opts.Retry, err = opts.Retry.withDefaults(); err != nil {

@@ -3,7 +3,6 @@ package registry
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -22,9 +21,8 @@ const (
 // need to be asked for. Only a 404 says so; every other failure is an error.
 func (c *Client) RepositoryMissing(ctx context.Context, repository string) (bool, error) {
 	_, err := c.do(ctx, c.tagsRequest(repository, url.Values{"n": {"1"}}))
-	var refused *Error
-	if errors.As(err, &refused) && refused.Status == http.StatusNotFound &&
-		(len(refused.Codes) == 0 || refused.HasCode("NAME_UNKNOWN") || refused.HasCode("NOT_FOUND")) {
+	if repositoryUnknown(err) {
+		c.knownMissing(ctx, repository)
 		return true, nil
 	}
 	return false, err

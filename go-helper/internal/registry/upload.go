@@ -63,7 +63,7 @@ func (c *Client) StartUpload(ctx context.Context, repository string, digest v1.H
 	}
 	r := u.startRequest("upload POST", "start upload of")
 	r.url = c.endpoint(repository, "blobs/uploads/", nil)
-	answer, err := c.do(ctx, r)
+	answer, err := c.push(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +88,7 @@ func (u *Upload) mount(ctx context.Context, from string) (bool, error) {
 		r.scopes = append(r.scopes, auth.Pull(from))
 	}
 	r.accept = []int{http.StatusCreated, http.StatusAccepted}
-	answer, err := u.c.do(ctx, r)
+	answer, err := u.c.push(ctx, r)
 	if err != nil {
 		return false, err
 	}

@@ -44,6 +44,8 @@ type hostConfig struct {
 	ChunkSize int64 `toml:"chunk_size"`
 	// PullThrough is HOST[/PREFIX] that sources of this registry are read from instead.
 	PullThrough string `toml:"pull_through"`
+	// CreateRepositories creates those that a push finds missing. Default: nobody does.
+	CreateRepositories *createConfig `toml:"create_repositories"`
 
 	options     registry.HostOptions
 	pullThrough reference.Reference // without tag and digest
@@ -81,6 +83,13 @@ func readConfig(file string) (config, error) {
 		}
 		for _, err := range h.prepare(filepath.Dir(file)) {
 			fail(err)
+		}
+		if h.CreateRepositories != nil {
+			creator, errs := h.CreateRepositories.creator(canonical)
+			for _, err := range errs {
+				fail(fmt.Errorf("create_repositories: %w", err))
+			}
+			h.options.Repositories = creator
 		}
 		c.hosts[canonical] = h
 	}

@@ -199,6 +199,7 @@ func (s *session) poolOptions() registry.Options {
 		OnPause: func(host string, d time.Duration, reason string) {
 			s.console.Observe(engine.RegistryPaused{Registry: host, For: d, Reason: reason})
 		},
+		OnCreate: func(host, repository string) { s.console.Notice("created repository " + host + "/" + repository) },
 		OnRetry: func(host, what string, err error, wait time.Duration) {
 			s.console.Observe(engine.Retried{Registry: host, What: what, Err: err, Wait: wait})
 		},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"docker-mirror/go-helper/internal/ecr"
 	"docker-mirror/go-helper/internal/engine"
 	"docker-mirror/go-helper/internal/registry"
 )
@@ -12,7 +13,10 @@ import (
 func hint(c engine.Copy, err error) string {
 	var refused *registry.Error
 	var mismatch *registry.DigestMismatchError
+	var uncreated *registry.CreationError
 	switch {
+	case errors.As(err, &uncreated):
+		return "create it, or give the identity that shall create it what it lacks"
 	case errors.Is(err, engine.ErrInterrupted):
 		return "the next run makes this copy"
 	case errors.Is(err, engine.ErrDrift):
@@ -26,6 +30,10 @@ func hint(c engine.Copy, err error) string {
 	case errors.Is(err, registry.ErrNotFound) && errors.As(err, &refused):
 		if refused.Host == c.Source.Registry && refused.Repository == c.Source.Repository {
 			return "check the name and the tag of the image"
+		}
+		if _, isECR := ecr.ParseHost(c.Destination.Registry); isECR {
+			return fmt.Sprintf("create repository %s, or have it created: [registries.%q.create_repositories] in the file of --config",
+				c.Destination.Repository, c.Destination.Registry)
 		}
 		return fmt.Sprintf("%s may have to be created first", c.Destination.Name())
 	case errors.As(err, &mismatch):

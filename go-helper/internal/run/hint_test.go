@@ -30,6 +30,7 @@ func TestHintsSayWhatToDo(t *testing.T) {
 		{"denied at the destination", at(401, "dst.example", "mirror/app"), "log in to dst.example with an account that may write to dst.example/mirror/app; --verbose shows which credentials are used"},
 		{"not there at the source", at(404, "src.example", "team/app"), "check the name and the tag of the image"},
 		{"not there at the destination", at(404, "dst.example", "mirror/app"), "dst.example/mirror/app may have to be created first"},
+		{"not to be created", fmt.Errorf("copying: %w", &registry.CreationError{Err: errors.New("denied")}), "create it, or give the identity that shall create it what it lacks"},
 		{"busy", at(503, "dst.example", "mirror/app"), "run again later: what is done is kept"},
 		{"cut", fmt.Errorf("reading: %w", io.ErrUnexpectedEOF), "run again later: what is done is kept"},
 		{"damaged", &registry.DigestMismatchError{}, "the content is not what its digest says: the registry, or something on the way to it, is damaged"},
@@ -40,5 +41,10 @@ func TestHintsSayWhatToDo(t *testing.T) {
 		if got := hint(c, tt.err); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
+	}
+	c.Destination.Registry = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+	want := `create repository mirror/app, or have it created: [registries."123456789012.dkr.ecr.eu-west-1.amazonaws.com".create_repositories] in the file of --config`
+	if got := hint(c, at(404, c.Destination.Registry, "mirror/app")); got != want {
+		t.Errorf("no repository at ECR: %q", got)
 	}
 }

@@ -4,20 +4,17 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	ecrapi "github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecrpublic"
 
 	"docker-mirror/go-helper/internal/auth"
+	"docker-mirror/go-helper/internal/ecr"
 )
-
-// ecrHost is an account's registry ("Amazon ECR service endpoints", and its dual-stack form).
-var ecrHost = regexp.MustCompile(`^[0-9]{12}\.dkr[.-]ecr(-fips)?\.([a-z0-9-]+)\.(amazonaws\.com(\.cn)?|amazonaws\.eu|on\.aws|on\.amazonwebservices\.com\.cn)$`)
 
 // amazon is ECR: GetAuthorizationToken gives a password for 12 hours, for all registries of the region that the
 // identity may use.
@@ -26,27 +23,26 @@ type amazon struct{}
 func (amazon) name() string { return "AWS's credential chain" }
 
 func (amazon) serves(host string) (string, bool) {
-	m := ecrHost.FindStringSubmatch(host)
-	if m == nil {
+	registry, ok := ecr.ParseHost(host)
+	switch {
+	case !ok:
 		return "", false
+	case registry.FIPS:
+		return "ecr-fips " + registry.Region, true
 	}
-	return "ecr" + m[1] + " " + m[2], true
+	return "ecr " + registry.Region, true
 }
 
 func (amazon) find(ctx context.Context, host string) (auth.Credentials, error) {
-	m := ecrHost.FindStringSubmatch(host)
-	if m == nil {
+	registry, ok := ecr.ParseHost(host)
+	if !ok {
 		return auth.Credentials{}, errors.New("not a host of ECR")
 	}
-	options := []func(*config.LoadOptions) error{config.WithRegion(m[2])}
-	if m[1] != "" {
-		options = append(options, config.WithUseFIPSEndpoint(aws.FIPSEndpointStateEnabled))
-	}
-	chain, err := config.LoadDefaultConfig(ctx, options...)
+	client, err := ecr.NewClient(ctx, registry)
 	if err != nil {
 		return auth.Credentials{}, err
 	}
-	answer, err := ecr.NewFromConfig(chain).GetAuthorizationToken(ctx, &ecr.GetAuthorizationTokenInput{})
+	answer, err := client.GetAuthorizationToken(ctx, &ecrapi.GetAuthorizationTokenInput{})
 	if err != nil {
 		return auth.Credentials{}, err
 	}
