@@ -133,6 +133,18 @@ class PantsProject:
         )
         return Run(result.returncode, result.stdout, result.stderr)
 
+    def start(self, *args: str) -> subprocess.Popen[str]:
+        """A run that the caller ends."""
+        return subprocess.Popen(
+            [self.pants.executable, *args],
+            cwd=self.directory,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
     def batches(self) -> list[Path]:
         """The publish batches of this session, oldest first."""
         spool = self.pants.caches / "named_caches" / "docker_mirror" / "spool"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import socketserver
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,15 +12,16 @@ _CHUNK = 64 * 1024
 
 
 @contextmanager
-def slow_proxy(host: str, bytes_per_second: int) -> Iterator[str]:
-    """Forwards to `host`; answers come at this rate a connection. Yields the proxy's own address."""
+def slow_proxy(host: str, bytes_per_second: int, until: threading.Event | None = None) -> Iterator[str]:
+    """Forwards to `host`; answers come at this rate a connection until the event is set. Yields its own address."""
+    full_speed = until or threading.Event()
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             address, port = host.split(":")
             with socket.create_connection((address, int(port))) as upstream:
-                threading.Thread(target=_forward, args=(self.request, upstream, 0.0), daemon=True).start()
-                _forward(upstream, self.request, _CHUNK / bytes_per_second)
+                threading.Thread(target=_forward, args=(self.request, upstream, 0.0, full_speed), daemon=True).start()
+                _forward(upstream, self.request, 1 / bytes_per_second, full_speed)
 
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True
@@ -35,7 +35,7 @@ def slow_proxy(host: str, bytes_per_second: int) -> Iterator[str]:
             server.shutdown()
 
 
-def _forward(source: socket.socket, sink: socket.socket, seconds_a_chunk: float) -> None:
+def _forward(source: socket.socket, sink: socket.socket, seconds_a_byte: float, full_speed: threading.Event) -> None:
     try:
         while True:
             data = source.recv(_CHUNK)
@@ -44,6 +44,6 @@ def _forward(source: socket.socket, sink: socket.socket, seconds_a_chunk: float)
                 return
             sink.sendall(data)
             if len(data) > 4096:  # Not for answers without a body to speak of.
-                time.sleep(seconds_a_chunk * len(data) / _CHUNK)
+                full_speed.wait(seconds_a_byte * len(data))
     except OSError:
         return

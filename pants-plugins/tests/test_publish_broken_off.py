@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,18 +31,6 @@ def slow(project: PantsProject, source: DevRegistry, dev_destination: DevRegistr
         yield project
 
 
-def start_publish(project: PantsProject) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [project.pants.executable, "publish", "::"],
-        cwd=project.directory,
-        env=project.env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def wait_for_engine(batches_before: set[Path], project: PantsProject) -> tuple[Path, int]:
     """The batch of the run and the id of the first publish process, once that is there."""
     deadline = time.monotonic() + 180
@@ -63,7 +50,7 @@ def wait_for_engine(batches_before: set[Path], project: PantsProject) -> tuple[P
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks for the process in /proc")
 def test_the_next_process_takes_over_from_a_killed_engine(slow: PantsProject, dev_destination: DevRegistry) -> None:
     before = set(slow.batches())
-    run = start_publish(slow)
+    run = slow.start("publish", "::")
     _, pid = wait_for_engine(before, slow)
     time.sleep(1)
     os.kill(pid, signal.SIGKILL)
@@ -78,7 +65,7 @@ def test_the_next_process_takes_over_from_a_killed_engine(slow: PantsProject, de
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks for the process in /proc")
 def test_an_interrupt_leaves_a_report(slow: PantsProject) -> None:
     before = set(slow.batches())
-    run = start_publish(slow)
+    run = slow.start("publish", "::")
     batch, pid = wait_for_engine(before, slow)
     time.sleep(1)
     interrupted = time.monotonic()
