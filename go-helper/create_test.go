@@ -132,3 +132,56 @@ func TestRepositoriesThatCantBeCreated(t *testing.T) {
 		t.Error("the other image wasn't copied")
 	}
 }
+
+// Harbor has no repository without a project, and says so with a 401.
+func TestMissingProjectIsNamed(t *testing.T) {
+	t.Parallel()
+	for _, scheme := range []devregistry.AuthScheme{devregistry.AuthBasic, devregistry.AuthBearer} {
+		w := newWorkplace(t)
+		src := startRegistry(t)
+		dialect := devregistry.Harbor
+		dialect.Auth = devregistry.Auth{Scheme: scheme, Users: map[string]string{"robot": "planted-password"}}
+		dst := devregistrytest.Start(t, devregistry.Options{Dialect: dialect})
+		w.login(map[string]string{dst.Host: "robot:planted-password"})
+		pushImage(t, src.Host+"/one:1", 1024, 1)
+		w.write("images.txt", src.Host+"/one:1\n")
+		args := []string{"copy", "--registry", dst.Host, "--repository", "mirror/{repository}", "images.txt"}
+		p := w.run(1, args...)
+		wantContains(t, "stderr", p.stderr.String(), "project mirror not found", "create the project mirror at "+dst.Host)
+		for _, e := range dst.Log().Entries() {
+			if e.Method != "GET" && e.Method != "HEAD" {
+				t.Errorf("%s: %s %s", scheme, e.Method, e.Path)
+			}
+		}
+		dst.CreateProject("mirror")
+		w.run(0, args...)
+	}
+}
+
+// A tag that the registry doesn't let move is said so, with what it names, and the others are copied.
+func TestImmutableTagIsNamed(t *testing.T) {
+	t.Parallel()
+	for name, dialect := range map[string]devregistry.Dialect{"ECR": {ImmutableTags: true}, "Harbor": {ImmutableTagsStrict: true}} {
+		w := newWorkplace(t)
+		src := startRegistry(t)
+		dst := devregistrytest.Start(t, devregistry.Options{Dialect: dialect})
+		same := pushImage(t, src.Host+"/one:same", 1024, 1)
+		old := pushImage(t, src.Host+"/one:moves", 1024, 1)
+		w.write("images.txt", src.Host+"/one:same\n"+src.Host+"/one:moves\n")
+		args := []string{"copy", "--registry", dst.Host, "images.txt"}
+		w.run(0, args...)
+		fresh := pushImage(t, src.Host+"/one:moves", 1024, 1)
+		dst.Log().Reset()
+		p := w.run(1, append(args, "--force")...)
+		wantContains(t, "stderr", p.stderr.String(), dst.Host+"/one:moves is immutable and names "+old.String()+", not "+fresh.String(), "under another tag", "images.txt:2")
+		puts := 0
+		for _, e := range dst.Log().Entries() {
+			if e.Method == "PUT" && e.Reference == "moves" {
+				puts++
+			}
+		}
+		if puts != 1 || dst.Tags("one")["same"] != same {
+			t.Errorf("%s: %d writes of the tag, the other is %s", name, puts, dst.Tags("one")["same"])
+		}
+	}
+}

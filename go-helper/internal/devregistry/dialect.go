@@ -80,11 +80,18 @@ type Dialect struct {
 	// (`os/arch`): distribution, where its validation.manifests.indexes.platforms is `none`, or `list`.
 	SparseIndexes     bool
 	RequiredPlatforms []string
-	// ImmutableTags refuses to move a tag: Amazon ECR's immutable tags answer 400. The same digest again is fine.
+	// ImmutableTags refuses to move a tag: 400 with TAG_INVALID, as users of Amazon ECR report
+	// (github.com/moby/buildkit/issues/3776). The same digest again is fine.
 	ImmutableTags bool
+	// ImmutableTagsStrict refuses any write to a tag that is there, of its own digest as well, with 412: Harbor
+	// (src/server/middleware/immutable/pushmf.go).
+	ImmutableTagsStrict bool
 	// RepositoriesMustExist answers NAME_UNKNOWN to a push into a repository that CreateRepository hasn't made, as Amazon
-	// ECR does.
+	// ECR does ("Pushing a Docker image to an Amazon ECR private repository": it must exist before you push).
 	RepositoriesMustExist bool
+	// ProjectsMustExist answers 401 without a challenge to whoever asks for a repository in a project that CreateProject hasn't
+	// made, whatever the method: Harbor (src/server/middleware/v2auth/auth.go). The project is the name's first component.
+	ProjectsMustExist bool
 	// PullLimit is how many GETs of manifests are let through within PullWindow; HEADs are free. Each answer has Docker
 	// Hub's ratelimit-limit and ratelimit-remaining headers, beyond it comes 429. 0: no limit.
 	PullLimit int
@@ -104,6 +111,8 @@ var (
 	ACR = Dialect{MaxUploadBody: 20 << 20, RelativeLocation: true, RedirectBlobs: true}
 	// GHCR is GitHub's.
 	GHCR = Dialect{SinglePatch: true, RelativeLocation: true, RedirectBlobs: true, NoReferrers: true}
+	// Harbor is the CNCF's. A test that is about immutable tags sets ImmutableTagsStrict.
+	Harbor = Dialect{ProjectsMustExist: true, RelativeLocation: true}
 	// DockerHub is Docker's.
 	DockerHub = Dialect{RedirectBlobs: true, TagsPageSize: 100, NoReferrers: true, PullLimit: 100}
 )

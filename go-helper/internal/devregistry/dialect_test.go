@@ -253,12 +253,17 @@ func TestImmutableTags(t *testing.T) {
 	c.pushImage("a", "v1", []byte("one"))
 	c.pushImage("a", "v2", []byte("two"))
 	body, mediaType, _ := c.server.Manifest("a", "v2")
-	if a := c.want(http.StatusBadRequest, http.MethodPut, "/v2/a/manifests/v1", body, "Content-Type", mediaType); a.code() != "TAG_ALREADY_EXISTS" {
+	if a := c.want(http.StatusBadRequest, http.MethodPut, "/v2/a/manifests/v1", body, "Content-Type", mediaType); a.code() != devregistry.CodeTagInvalid {
 		t.Errorf("code %q", a.code())
 	}
 	if got := c.server.Tags("a")["v1"]; got != one {
 		t.Errorf("v1 is %s", got)
 	}
+	c.server.SetDialect(devregistry.Dialect{ImmutableTagsStrict: true})
+	same, mediaType, _ := c.server.Manifest("a", "v1")
+	c.want(http.StatusPreconditionFailed, http.MethodPut, "/v2/a/manifests/v1", same, "Content-Type", mediaType)
+	c.want(http.StatusCreated, http.MethodPut, "/v2/a/manifests/"+one.String(), same, "Content-Type", mediaType)
+	c.want(http.StatusCreated, http.MethodPut, "/v2/a/manifests/v3", same, "Content-Type", mediaType)
 }
 
 func TestRepositoriesMustExist(t *testing.T) {
@@ -269,6 +274,18 @@ func TestRepositoriesMustExist(t *testing.T) {
 	c.want(http.StatusNotFound, http.MethodPut, "/v2/a/manifests/v1", []byte(`{"schemaVersion":2,"manifests":[]}`), "Content-Type", string(types.OCIImageIndex))
 	c.server.CreateRepository("a")
 	c.pushImage("a", "v1", []byte("layer"))
+}
+
+func TestProjectsMustExist(t *testing.T) {
+	c := start(t, devregistry.Options{Dialect: devregistry.Harbor})
+	a := c.want(http.StatusUnauthorized, http.MethodPost, "/v2/team/app/blobs/uploads/", nil)
+	if a.code() != devregistry.CodeUnauthorized || a.Header.Get("WWW-Authenticate") != "" {
+		t.Errorf("code %q, challenge %q", a.code(), a.Header.Get("WWW-Authenticate"))
+	}
+	c.want(http.StatusUnauthorized, http.MethodHead, "/v2/team/app/manifests/v1", nil)
+	c.want(http.StatusOK, http.MethodGet, "/v2/", nil)
+	c.server.CreateProject("team")
+	c.pushImage("team/app", "v1", []byte("layer"))
 }
 
 func TestPullLimit(t *testing.T) {

@@ -112,7 +112,11 @@ func (d Dialect) mustExist(m *manifest) []v1.Hash {
 }
 
 func errImmutableTag(repository, tag string) error {
-	return fail(http.StatusBadRequest, "TAG_ALREADY_EXISTS", "tag %s of %s is immutable and names another digest", tag, repository)
+	return fail(http.StatusBadRequest, CodeTagInvalid, "The image tag '%s' already exists in the '%s' repository and cannot be overwritten because the tag is immutable.", tag, repository)
+}
+
+func errStrictlyImmutableTag(repository, tag string) error {
+	return fail(http.StatusPreconditionFailed, "PRECONDITION", "Failed to process request due to '%s:%s' configured as immutable.", repository, tag)
 }
 
 func (c *call) putManifest() error {
@@ -159,6 +163,9 @@ func (c *call) putManifest() error {
 	tag := ""
 	if c.digest == (v1.Hash{}) {
 		tag = c.reference
+	}
+	if _, exists := repo.resolve(route{reference: tag}); exists && tag != "" && c.dialect.ImmutableTagsStrict {
+		return errStrictlyImmutableTag(c.repository, tag)
 	}
 	if err := repo.putManifest(m, tag, c.dialect.ImmutableTags); err != nil {
 		return err

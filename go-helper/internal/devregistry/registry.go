@@ -47,13 +47,14 @@ type Registry struct {
 
 	mu           sync.RWMutex
 	repositories map[string]*repository
+	projects     map[string]struct{}
 }
 
 var _ http.Handler = (*Registry)(nil)
 
 // New makes a registry, with what Options.Root holds from before.
 func New(opts Options) (*Registry, error) {
-	g := &Registry{logger: opts.Logger, closed: make(chan struct{}), repositories: map[string]*repository{}}
+	g := &Registry{logger: opts.Logger, closed: make(chan struct{}), repositories: map[string]*repository{}, projects: map[string]struct{}{}}
 	if g.logger == nil {
 		g.logger = slog.New(slog.DiscardHandler)
 	}
@@ -108,6 +109,13 @@ func (g *Registry) RevokeTokens() { g.tokens.revoke() }
 
 // CreateRepository makes an empty repository, for dialects in which a push doesn't.
 func (g *Registry) CreateRepository(name string) { g.repositoryFor(name) }
+
+// CreateProject makes a project, for dialects in which repositories need one.
+func (g *Registry) CreateProject(name string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.projects[name] = struct{}{}
+}
 
 // Repositories lists the names of repositories that hold anything, sorted.
 func (g *Registry) Repositories() []string {
@@ -382,6 +390,8 @@ func (c *call) serve() error {
 		if c.r.Header.Get("Authorization") != "" {
 			return errAuthorizationOnCDN
 		}
+	} else if err := c.checkProject(); err != nil {
+		return err
 	} else if err := c.authorize(); err != nil {
 		return err
 	}
@@ -425,6 +435,22 @@ func (c *call) countPull() error {
 		return fail(http.StatusTooManyRequests, CodeTooManyRequests, "you have reached your pull rate limit")
 	}
 	return nil
+}
+
+// checkProject is Harbor's look at the project, which comes before the user's rights in it. A HEAD without credentials is asked for
+// them first.
+func (c *call) checkProject() error {
+	if !c.dialect.ProjectsMustExist || c.repository == "" || c.resource == resourceCDN ||
+		c.r.Method == http.MethodHead && c.dialect.Auth.Scheme != AuthNone && c.r.Header.Get("Authorization") == "" {
+		return nil
+	}
+	project, _, _ := strings.Cut(c.repository, "/")
+	c.registry.mu.RLock()
+	defer c.registry.mu.RUnlock()
+	if _, ok := c.registry.projects[project]; ok {
+		return nil
+	}
+	return fail(http.StatusUnauthorized, CodeUnauthorized, "project %s not found: project %s not found", project, project)
 }
 
 // pushTo is the repository that a request writes to.

@@ -279,7 +279,7 @@ func (c *Client) authorize(ctx context.Context, r *request, target *url.URL) (st
 	case errors.As(err, &denied):
 		return "", &Error{
 			Op: r.op, Host: c.host, Repository: r.repository, Reference: r.reference,
-			Status: denied.Status, Detail: denied.Reason,
+			Status: denied.Status, Detail: denied.Reason, noToken: true,
 		}
 	case ctx.Err() != nil:
 		return "", wrapTransport(ctx, r.op, r.where(c), err)

@@ -45,6 +45,7 @@ type Error struct {
 	Detail string
 
 	elsewhere bool // another host than the registry's API refused
+	noToken   bool // the token service refused, not the registry
 	again     bool // temporary whatever the status: what it was about has been mended
 }
 

@@ -3,6 +3,7 @@ package run
 import (
 	"errors"
 	"fmt"
+	"regexp"
 
 	"docker-mirror/go-helper/internal/ecr"
 	"docker-mirror/go-helper/internal/engine"
@@ -14,6 +15,7 @@ func hint(c engine.Copy, err error) string {
 	var refused *registry.Error
 	var mismatch *registry.DigestMismatchError
 	var uncreated *registry.CreationError
+	var immutable *registry.ImmutableTagError
 	switch {
 	case errors.As(err, &uncreated):
 		return "create it, or give the identity that shall create it what it lacks"
@@ -21,6 +23,10 @@ func hint(c engine.Copy, err error) string {
 		return "the next run makes this copy"
 	case errors.Is(err, engine.ErrDrift):
 		return "run with --force to repair the destination"
+	case errors.As(err, &immutable):
+		return "a tag that can't be moved: mirror the image under another tag, or remove the old one at the destination"
+	case missingProject(err) != "" && errors.As(err, &refused):
+		return fmt.Sprintf("create the project %s at %s, or correct the destination's repository", missingProject(err), refused.Host)
 	case registry.IsDenied(err) && errors.As(err, &refused):
 		what := "write to " + c.Destination.Name()
 		if refused.Host == c.Source.Registry && refused.Repository == c.Source.Repository {
@@ -40,6 +46,23 @@ func hint(c engine.Copy, err error) string {
 		return "the content is not what its digest says: the registry, or something on the way to it, is damaged"
 	case registry.Temporary(err):
 		return "run again later: what is done is kept"
+	}
+	return ""
+}
+
+// projectNotFound is what Harbor says, mostly with a 401 (src/server/middleware/v2auth/auth.go, src/pkg/project/dao).
+var projectNotFound = regexp.MustCompile(`\bproject "?([a-z0-9][a-z0-9._-]*)"? not found\b`)
+
+// missingProject is the project that a registry says it doesn't have, or "".
+func missingProject(err error) string {
+	var refused *registry.Error
+	if !errors.As(err, &refused) {
+		return ""
+	}
+	for _, code := range refused.Codes {
+		if m := projectNotFound.FindStringSubmatch(code.Message); m != nil {
+			return m[1]
+		}
 	}
 	return ""
 }

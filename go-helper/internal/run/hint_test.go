@@ -30,6 +30,12 @@ func TestHintsSayWhatToDo(t *testing.T) {
 		{"denied at the destination", at(401, "dst.example", "mirror/app"), "log in to dst.example with an account that may write to dst.example/mirror/app; --verbose shows which credentials are used"},
 		{"not there at the source", at(404, "src.example", "team/app"), "check the name and the tag of the image"},
 		{"not there at the destination", at(404, "dst.example", "mirror/app"), "dst.example/mirror/app may have to be created first"},
+		{
+			"no project", fmt.Errorf("copying: %w", &registry.Error{Host: "dst.example", Repository: "mirror/app", Status: 401, Codes: []registry.Code{
+				{Code: "UNAUTHORIZED", Message: "project mirror not found: project mirror not found"},
+			}}), "create the project mirror at dst.example, or correct the destination's repository",
+		},
+		{"immutable", &registry.ImmutableTagError{Err: at(400, "dst.example", "mirror/app")}, "a tag that can't be moved: mirror the image under another tag, or remove the old one at the destination"},
 		{"not to be created", fmt.Errorf("copying: %w", &registry.CreationError{Err: errors.New("denied")}), "create it, or give the identity that shall create it what it lacks"},
 		{"busy", at(503, "dst.example", "mirror/app"), "run again later: what is done is kept"},
 		{"cut", fmt.Errorf("reading: %w", io.ErrUnexpectedEOF), "run again later: what is done is kept"},
