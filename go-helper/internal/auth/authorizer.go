@@ -58,6 +58,8 @@ type Authorizer struct {
 	resolved  map[string]resolution // by repository
 	tokens    map[Scope]*token      // by first scope
 	oauth     map[string]string     // refresh tokens that the service gave, by user name
+
+	gatherings map[Credentials]*gathering
 }
 
 type resolution struct {
@@ -70,6 +72,7 @@ func NewAuthorizer(host string, api *url.URL, keychain Keychain, clientID string
 	return &Authorizer{
 		host: host, api: api, keychain: keychain, clientID: clientID, logger: logger, send: send, now: time.Now,
 		resolved: map[string]resolution{}, tokens: map[Scope]*token{}, oauth: map[string]string{},
+		gatherings: map[Credentials]*gathering{},
 	}
 }
 
@@ -106,6 +109,7 @@ func (a *Authorizer) Refused(ctx context.Context, scopes []Scope, header string,
 	if changed {
 		a.challenge = challenge
 		clear(a.tokens)
+		clear(a.gatherings)
 	}
 	current := a.challenge
 	if current.Scheme == "bearer" && len(scopes) > 0 {
@@ -119,6 +123,7 @@ func (a *Authorizer) Refused(ctx context.Context, scopes []Scope, header string,
 				t.value = ""
 			}
 		}
+		a.refuseShared(header, scopes, challenge.Error)
 	}
 	a.mu.Unlock()
 	if current.Scheme == "bearer" {
@@ -226,7 +231,10 @@ func (a *Authorizer) bearer(ctx context.Context, challenge Challenge, scopes []S
 	if creds.RegistryToken != "" {
 		return bearerHeader(creds.RegistryToken), nil
 	}
-	value, tokenErr := a.token(ctx, challenge, creds, scopes)
+	value, ok, tokenErr := a.gathered(ctx, challenge, creds, scopes)
+	if !ok && tokenErr == nil {
+		value, tokenErr = a.token(ctx, challenge, creds, scopes)
+	}
 	var denied *DeniedError
 	if errors.As(tokenErr, &denied) {
 		return "", &DeniedError{Status: denied.Status, Reason: denied.Reason + "; " + a.hint(creds, err)}

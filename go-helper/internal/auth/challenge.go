@@ -16,6 +16,7 @@ type Challenge struct {
 	Realm   string
 	Service string
 	Scope   string
+	Error   string // what was wrong with the token that was sent (RFC 6750, 3.1)
 }
 
 // ParseChallenge reads the challenge of a 401, of several the first that can be met.
@@ -40,6 +41,7 @@ func ParseChallenge(h http.Header) Challenge {
 	return Challenge{
 		Scheme: strings.ToLower(parsed.Scheme),
 		Realm:  parsed.Parameters["realm"], Service: parsed.Parameters["service"], Scope: parsed.Parameters["scope"],
+		Error: parsed.Parameters["error"],
 	}
 }
 

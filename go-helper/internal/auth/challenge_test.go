@@ -12,8 +12,9 @@ func TestParseChallenge(t *testing.T) {
 		headers []string
 		want    Challenge
 	}{
-		{[]string{`Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:a/b:pull,push"`}, Challenge{"bearer", "https://auth.docker.io/token", "registry.docker.io", "repository:a/b:pull,push"}},
-		{[]string{`bearer service=s, realm="https://a.example/t?x=1"`}, Challenge{"bearer", "https://a.example/t?x=1", "s", ""}},
+		{[]string{`Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:a/b:pull,push"`}, Challenge{"bearer", "https://auth.docker.io/token", "registry.docker.io", "repository:a/b:pull,push", ""}},
+		{[]string{`bearer service=s, realm="https://a.example/t?x=1"`}, Challenge{"bearer", "https://a.example/t?x=1", "s", "", ""}},
+		{[]string{`Bearer realm="https://a.example/t",error="invalid_token"`}, Challenge{Scheme: "bearer", Realm: "https://a.example/t", Error: "invalid_token"}},
 		{[]string{`Negotiate`, `Basic realm="ECR"`}, Challenge{Scheme: "basic", Realm: "ECR"}},
 		{[]string{`BASIC`}, Challenge{Scheme: "basic"}},
 		{nil, Challenge{}},

@@ -23,10 +23,9 @@ const (
 
 // token is what is held, or under way, for one (repository, actions).
 type token struct {
-	value   string
-	scopes  []Scope // that it was asked for; scopes[0] is the one that it is kept under
-	expires time.Time
-	demand  string // what the registry wanted beyond our scopes, verbatim
+	grantedToken
+	scopes []Scope // that it was asked for; scopes[0] is the one that it is kept under
+	demand string  // what the registry wanted beyond our scopes, verbatim
 
 	refused map[Scope]bool // what it can't be had together with
 	flight  *tokenFlight   // nil: none is being fetched
@@ -123,7 +122,7 @@ func (a *Authorizer) fly(ctx context.Context, entry *token, flight *tokenFlight,
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err == nil {
-		entry.value, entry.expires, entry.scopes = granted.value, granted.expires, flight.scopes
+		entry.grantedToken, entry.scopes = granted, flight.scopes
 	} else if errors.As(err, &denied) && len(need) > 1 {
 		for _, s := range need[1:] {
 			entry.refused[s] = true
@@ -135,8 +134,8 @@ func (a *Authorizer) fly(ctx context.Context, entry *token, flight *tokenFlight,
 }
 
 type grantedToken struct {
-	value   string
-	expires time.Time
+	value          string // "" once it was refused
+	asked, expires time.Time
 }
 
 // fetch asks the token service: by GET ("Token Authentication Specification"), or by POST ("OAuth2 Token
@@ -267,7 +266,7 @@ func (a *Authorizer) read(answer TokenAnswer, realm *url.URL, creds Credentials,
 	}
 	a.mu.Unlock()
 	a.logger.Debug("token received", "registry", a.host, "service", realm.Host, "scopes", wanted, "life", life, "bytes", len(value))
-	return grantedToken{value: value, expires: expires}, nil
+	return grantedToken{value: value, asked: asked, expires: expires}, nil
 }
 
 // refusalDetail reads what a token service says in a refusal, in either specification's form.

@@ -3,7 +3,10 @@ package devregistry
 import (
 	"crypto/rand"
 	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -41,6 +44,9 @@ type Auth struct {
 	NoExpiresIn bool
 	// AccessTokenKey answers with access_token and no token: Azure Container Registry, and what OAuth 2 asks for.
 	AccessTokenKey bool
+	// TellingTokens are JSON Web Tokens that say what they allow ("Token Authentication Implementation"): those of Docker
+	// Hub, Harbor, GitLab, Quay and Azure. Without it they are opaque: those of GHCR and Artifact Registry.
+	TellingTokens bool
 	// TokenSize pads tokens to so many bytes; 0 is their own size. Tokens of services that put all claims in grow with each scope.
 	TokenSize int
 	// MaxAuthorization answers 431 to an Authorization header beyond so many bytes; 0 is no limit. nginx stops at 8 KB.
@@ -75,8 +81,11 @@ type tokenStore struct {
 	tokens map[string]grant
 }
 
-func (s *tokenStore) issue(g grant, size int) string {
+func (s *tokenStore) issue(g grant, telling bool, size int) string {
 	token := rand.Text()
+	if telling {
+		token = g.tell(token)
+	}
 	if size > len(token) {
 		token += strings.Repeat("x", size-len(token))
 	}
@@ -106,6 +115,31 @@ func (s *tokenStore) revoke() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tokens = nil
+}
+
+// tell writes a JSON Web Token. Nobody checks its signature: tokens are looked up.
+func (g grant) tell(id string) string {
+	type entry struct {
+		Type    string   `json:"type"`
+		Name    string   `json:"name"`
+		Actions []string `json:"actions"`
+	}
+	claims := struct {
+		ID     string  `json:"jti"`
+		Expiry int64   `json:"exp"`
+		Access []entry `json:"access"`
+	}{id, g.expires.Unix(), []entry{}}
+	for _, repository := range slices.Sorted(maps.Keys(g.scopes)) {
+		claims.Access = append(claims.Access, entry{"repository", repository, g.scopes[repository]})
+	}
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		panic(err) // strings and numbers alone
+	}
+	return strings.Join([]string{
+		base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"JWT"}`)),
+		base64.RawURLEncoding.EncodeToString(payload), "none",
+	}, ".")
 }
 
 // access is an action on a repository.
@@ -291,7 +325,7 @@ func (c *call) serveToken() error {
 		ttl = defaultTokenTTL
 	}
 	issued := time.Now()
-	token := c.registry.tokens.issue(grant{user: user, expires: issued.Add(ttl), scopes: granted}, auth.TokenSize)
+	token := c.registry.tokens.issue(grant{user: user, expires: issued.Add(ttl), scopes: granted}, auth.TellingTokens, auth.TokenSize)
 	answer := map[string]any{"issued_at": issued.UTC().Format(time.RFC3339)}
 	if auth.AccessTokenKey {
 		answer["access_token"] = token

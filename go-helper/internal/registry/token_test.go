@@ -92,6 +92,7 @@ func TestTokenServices(t *testing.T) {
 		auth     devregistry.Auth
 		keychain auth.Keychain
 		posts    bool
+		gathers  bool
 	}{
 		{name: "GET with a password", auth: base, keychain: user},
 		{name: "anonymous", auth: devregistry.Auth{Scheme: devregistry.AuthBearer}},
@@ -105,6 +106,7 @@ func TestTokenServices(t *testing.T) {
 			name: "identity token", keychain: keychain{"": {IdentityToken: identityToken}}, posts: true,
 			auth: with(func(a *devregistry.Auth) { a.IdentityTokens = map[string]string{identityToken: "robot"} }),
 		},
+		{name: "tokens that tell what they allow", auth: with(func(a *devregistry.Auth) { a.TellingTokens = true }), keychain: user, gathers: true},
 		{name: "basic", auth: devregistry.Auth{Scheme: devregistry.AuthBasic, Users: users}, keychain: user},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -150,7 +152,7 @@ func TestTokenServices(t *testing.T) {
 					"repository:r0:pull", "repository:a/b:pull,push", "repository:c/d:pull,push repository:a/b:pull",
 				}
 				for _, scopes := range want {
-					if asked[scopes] == 0 {
+					if asked[scopes] == 0 && !tt.gathers {
 						t.Errorf("no token for %s; got %v", scopes, asked)
 					}
 				}
@@ -161,6 +163,59 @@ func TestTokenServices(t *testing.T) {
 				}
 			}
 			noSecrets(t, log.String())
+		})
+	}
+}
+
+// Services whose tokens tell what they allow are asked for many repositories at once; and whatever they then do,
+// every repository that may be read is.
+func TestTokensForManyRepositories(t *testing.T) {
+	const repositories = 40
+	forbidden := func(_, repository, _ string) bool { return repository != "team/r7" }
+	for _, tt := range []struct {
+		name string
+		auth devregistry.Auth
+		most int // tokens
+	}{
+		{"telling", devregistry.Auth{TellingTokens: true}, 15},
+		{"telling, access_token", devregistry.Auth{TellingTokens: true, AccessTokenKey: true}, 15},
+		{"telling, one forbidden", devregistry.Auth{TellingTokens: true, Allow: forbidden}, 15},
+		{"telling, one forbidden, which refuses all", devregistry.Auth{TellingTokens: true, Allow: forbidden, RefuseForbidden: true}, repositories + 5},
+		{"telling, first scope only", devregistry.Auth{TellingTokens: true, FirstScopeOnly: true}, repositories + 5},
+		{"telling, padded", devregistry.Auth{TellingTokens: true, TokenSize: 5 << 10, MaxAuthorization: 6 << 10}, repositories + 5},
+		{"opaque", devregistry.Auth{}, repositories},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.auth.Scheme, tt.auth.Users = devregistry.AuthBearer, map[string]string{"robot": password}
+			server := devregistrytest.Start(t, devregistry.Options{Dialect: devregistry.Dialect{Auth: tt.auth}})
+			c := newPool(t, Options{Keychain: user}).Client(server.Host)
+			many(t, repositories, func(i int) error {
+				_, err := c.HeadManifest(t.Context(), fmt.Sprintf("team/r%d", i), "v1")
+				if i == 7 && tt.auth.Allow != nil {
+					if errors.Is(err, ErrNotFound) || err == nil {
+						t.Errorf("forbidden: %v", err)
+					}
+					return nil
+				}
+				return notFoundIsFine(err)
+			})
+			tokens := entries(server, devregistry.KindToken)
+			if len(tokens) > tt.most {
+				t.Errorf("%d tokens, want %d at most", len(tokens), tt.most)
+			}
+			if tt.name != "telling" {
+				return
+			}
+			// What was taken back is asked for anew, together.
+			server.RevokeTokens()
+			server.Log().Reset()
+			many(t, repositories, func(i int) error {
+				_, err := c.HeadManifest(t.Context(), fmt.Sprintf("team/r%d", i), "v1")
+				return notFoundIsFine(err)
+			})
+			if tokens := entries(server, devregistry.KindToken); len(tokens) > 15 {
+				t.Errorf("%d tokens after all were revoked", len(tokens))
+			}
 		})
 	}
 }
