@@ -22,12 +22,13 @@ const module = "docker-mirror/go-helper"
 var imports = map[string][]string{
 	"":            {"cli"}, // main.go
 	"cli":         {"run", "plan", "spec", "lint", "report", "devregistry", "devregistry/sample"},
-	"run":         {"plan", "spec", "lint", "tags", "engine", "registry", "auth", "auth/cloud", "report", "extract"},
+	"run":         {"plan", "spec", "lint", "tags", "engine", "registry", "auth", "auth/cloud", "ecr", "report", "extract"},
 	"plan":        {"spec", "tags"},
 	"spec":        {"tags"},
 	"engine":      {"registry"},
 	"registry":    {"auth"},
-	"auth/cloud":  {"auth"},
+	"auth/cloud":  {"auth", "ecr"},
+	"ecr":         {},
 	"report":      {"engine"}, // its event types
 	"devregistry": {},
 	"extract":     {"spec"},
@@ -39,6 +40,9 @@ var leaves = []string{"reference", "platform", "strictjson", "strictyaml", "sugg
 
 // offline packages never touch the network.
 var offline = []string{"spec", "plan", "tags", "extract", "lint", "reference", "platform", "strictjson", "strictyaml", "suggest"}
+
+// undecoded packages handle content of registries, which they never decompress: a layer can stand for any number of bytes.
+var undecoded = []string{"engine", "registry", "auth"}
 
 type goPackage struct {
 	ImportPath string
@@ -125,6 +129,25 @@ func TestOfflinePackagesDontTouchTheNetwork(t *testing.T) {
 		}
 	}
 	if checked < 4 {
+		t.Errorf("only %d of the packages are there", checked)
+	}
+}
+
+func TestNothingIsDecompressed(t *testing.T) {
+	t.Parallel()
+	checked := 0
+	for _, p := range listPackages(t) {
+		if !slices.Contains(undecoded, short(p.ImportPath)) {
+			continue
+		}
+		checked++
+		for _, imported := range p.Imports {
+			if strings.Contains(imported, "compress/") || strings.HasPrefix(imported, "archive/") || strings.HasPrefix(imported, "github.com/klauspost/") {
+				t.Errorf("%s imports %s", p.ImportPath, imported)
+			}
+		}
+	}
+	if checked != len(undecoded) {
 		t.Errorf("only %d of the packages are there", checked)
 	}
 }
