@@ -53,6 +53,10 @@ func (c *Client) openBlob(ctx context.Context, r *request, offset int64) (*BlobR
 	resp, err := c.send(readCtx, c.bulk, r)
 	if err != nil {
 		cancel(nil)
+		var refused *Error
+		if offset > 0 && errors.As(err, &refused) && refused.Status == http.StatusRequestedRangeNotSatisfiable {
+			refused.Detail = "the blob ends before what is said to be its size"
+		}
 		return nil, err
 	}
 	b := &BlobReader{

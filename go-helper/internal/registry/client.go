@@ -61,8 +61,6 @@ func newClient(host string, opts *Options) *Client {
 		host:     host,
 		base:     url.URL{Scheme: "https", Host: host},
 		opts:     opts,
-		small:    newSmallTransport(opts, own),
-		bulk:     newBulkTransport(opts, own),
 		throttle: newThrottle(window, own.MaxRate),
 
 		elsewhere: map[string]*auth.Authorizer{},
@@ -76,6 +74,8 @@ func newClient(host string, opts *Options) *Client {
 		c.base.Host = dockerHubAPI
 	}
 	api := c.base
+	guard := newDialGuard(&api)
+	c.small, c.bulk = newSmallTransport(opts, own, guard), newBulkTransport(opts, own, guard)
 	c.auth = auth.NewAuthorizer(host, &api, opts.Keychain, opts.UserAgent, opts.Logger, c.sendToken)
 	return c
 }
@@ -411,7 +411,7 @@ func (c *Client) refusal(r *request, resp *http.Response) error {
 	discard(resp)
 	refused := &Error{
 		Op: r.op, Host: c.host, Repository: r.repository, Reference: r.reference,
-		Status: resp.StatusCode, Codes: parseCodes(body), RetryAfter: retryAfter(resp.Header, time.Now()),
+		Status: resp.StatusCode, Codes: parseCodes(body, sentSecrets(resp.Request)), RetryAfter: retryAfter(resp.Header, time.Now()),
 	}
 	switch {
 	case !c.isAPI(resp.Request.URL):

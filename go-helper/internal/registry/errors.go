@@ -184,10 +184,11 @@ func passing(err error) bool {
 	case errors.As(err, &dns):
 		return !dns.IsNotFound
 	}
-	// net/http has no type for these two.
+	// net/http has no type for these.
 	text := err.Error()
 	return !strings.Contains(text, "server gave HTTP response to HTTPS client") &&
-		!strings.Contains(text, "unsupported protocol scheme")
+		!strings.Contains(text, "unsupported protocol scheme") &&
+		!strings.Contains(text, "server response headers exceeded")
 }
 
 // permanentError marks a refusal of ours (a redirect too many, an answer outside the protocol).
@@ -240,8 +241,8 @@ func IsDenied(err error) bool {
 		(refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden)
 }
 
-// parseCodes reads an error answer's body; what isn't the spec's JSON is no code.
-func parseCodes(body []byte) []Code {
+// parseCodes reads an error answer's body, without secrets that were sent; what isn't the spec's JSON is no code.
+func parseCodes(body []byte, secrets []string) []Code {
 	var parsed struct {
 		Errors []struct {
 			Code    string          `json:"code"`
@@ -254,7 +255,7 @@ func parseCodes(body []byte) []Code {
 	}
 	codes := make([]Code, 0, len(parsed.Errors))
 	for _, e := range parsed.Errors {
-		codes = append(codes, Code{Code: clip(e.Code, 64), Message: clip(e.Message, 512)})
+		codes = append(codes, Code{Code: clip(redact(e.Code, secrets), 64), Message: clip(redact(e.Message, secrets), 512)})
 	}
 	return codes
 }

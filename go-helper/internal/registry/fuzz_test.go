@@ -47,6 +47,6 @@ func FuzzHeaders(f *testing.F) {
 			t.Errorf("Location: %s", next)
 		}
 		_ = mediaType(h)
-		_ = parseCodes([]byte(value))
+		_ = parseCodes([]byte(value), nil)
 	})
 }

@@ -61,6 +61,7 @@ func (c *Client) postOrGet(ctx context.Context, target *url.URL, req auth.TokenR
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: req.Header.Clone(),
 	}).WithContext(ctx)
 	if req.Form != nil {
+		out.PostForm = req.Form // not sent: what a refusal mustn't repeat
 		form := req.Form.Encode()
 		out.Method = http.MethodPost
 		out.Body = io.NopCloser(strings.NewReader(form))

@@ -18,19 +18,21 @@ const (
 	// maxIdle is above any number of connections that a window and the transfers need, so that none is thrown
 	// away to be dialled again.
 	maxIdle = 256
+	// maxHeader bounds an answer's header.
+	maxHeader = 64 << 10
 )
 
 // newSmallTransport carries everything without a blob's body, over HTTP/2 where TLS offers it.
-func newSmallTransport(opts *Options, own HostOptions) *http.Transport {
-	t := newTransport(own, smallBuffer, opts.Retry.ResponseTimeout)
+func newSmallTransport(opts *Options, own HostOptions, guard *dialGuard) *http.Transport {
+	t := newTransport(own, guard, smallBuffer, opts.Retry.ResponseTimeout)
 	t.ForceAttemptHTTP2 = true
 	return t
 }
 
 // newBulkTransport carries blob bodies, a connection each: over one HTTP/2 connection they would share one
 // congestion window, and a cut would break all of them.
-func newBulkTransport(opts *Options, own HostOptions) *http.Transport {
-	t := newTransport(own, bulkBuffer, 5*opts.Retry.ResponseTimeout)
+func newBulkTransport(opts *Options, own HostOptions, guard *dialGuard) *http.Transport {
+	t := newTransport(own, guard, bulkBuffer, 5*opts.Retry.ResponseTimeout)
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	t.Protocols = protocols
@@ -45,16 +47,15 @@ func newBulkTransport(opts *Options, own HostOptions) *http.Transport {
 	return t
 }
 
-func newTransport(own HostOptions, buffer int, responseTimeout time.Duration) *http.Transport {
+func newTransport(own HostOptions, guard *dialGuard, buffer int, responseTimeout time.Duration) *http.Transport {
 	proxy := own.Proxy
 	if proxy == nil {
 		proxy = http.ProxyFromEnvironment
 	}
-	dialer := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Transport{
-		Proxy:                  proxy,
+		Proxy:                  guard.watch(proxy),
 		TLSClientConfig:        own.TLS.Clone(),
-		DialContext:            dialer.DialContext,
+		DialContext:            guard.dial,
 		TLSHandshakeTimeout:    15 * time.Second,
 		DisableCompression:     true, // digests are of the bytes as they are
 		MaxIdleConns:           maxIdle,
@@ -62,7 +63,7 @@ func newTransport(own HostOptions, buffer int, responseTimeout time.Duration) *h
 		IdleConnTimeout:        60 * time.Second,
 		ResponseHeaderTimeout:  responseTimeout,
 		ExpectContinueTimeout:  2 * time.Second,
-		MaxResponseHeaderBytes: 64 << 10,
+		MaxResponseHeaderBytes: maxHeader,
 		ReadBufferSize:         buffer,
 		WriteBufferSize:        buffer,
 	}

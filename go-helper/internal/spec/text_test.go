@@ -116,6 +116,7 @@ func TestTextReportsEveryErrorWithItsLine(t *testing.T) {
 		{"me:hunter2@quay.io/a/b", "image reference has a user name or password in it: credentials come from the keychain, never from a list"},
 		{"https://me:hunter2@quay.io/a/b", "image reference has a user name or password in it: credentials come from the keychain, never from a list"},
 		{"nginx\xff", "not valid UTF-8"},
+		{strings.Repeat("x", 20_000), "is longer than 16384 bytes: not a list of images"},
 		{"redis:7", ""},
 	}
 	var text strings.Builder

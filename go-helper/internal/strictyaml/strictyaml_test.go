@@ -2,6 +2,7 @@ package strictyaml
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -63,6 +64,7 @@ func TestParseRefuses(t *testing.T) {
 		"a: &x [*x]":        `anchor "x" contains itself`,
 		"a:\n  <<: 1":       "a merge key (<<) needs a mapping",
 		"[a]: b":            "a key must be a scalar",
+		laughs(9):           "too large",
 		strings.Repeat("[", 300) + strings.Repeat("]", 300): "too deep",
 	} {
 		_, err := Parse([]byte(data))
@@ -71,6 +73,15 @@ func TestParseRefuses(t *testing.T) {
 			t.Errorf("%q: %v, want %q", data, err, want)
 		}
 	}
+}
+
+// laughs is a few lines that stand for 10 to the power of n strings.
+func laughs(n int) string {
+	text := "a0: &a0 lol\n"
+	for i := range n {
+		text += fmt.Sprintf("a%d: &a%d [%s]\n", i+1, i+1, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d, ", i), 10), ", "))
+	}
+	return text
 }
 
 func FuzzParse(f *testing.F) {
