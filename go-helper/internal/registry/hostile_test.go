@@ -138,3 +138,50 @@ func TestRepeatedSecretsAreNotTold(t *testing.T) {
 		server.Close()
 	}
 }
+
+// A redirect away from TLS, or of a token service away from the realm that was checked, isn't followed.
+func TestRedirectsThatAreRefused(t *testing.T) {
+	var reached atomic.Int32
+	plain := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
+	defer plain.Close()
+	secure := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v2/" {
+			http.Redirect(w, r, strings.Replace(plain.URL, "127.0.0.1", "localhost", 1)+"/blob", http.StatusTemporaryRedirect)
+		}
+	}))
+	defer secure.Close()
+	overTLS := Options{
+		Keychain: user, Retry: impatient, PlainHTTP: func(string) bool { return false },
+		Host: func(string) HostOptions {
+			return HostOptions{TLS: secure.Client().Transport.(*http.Transport).TLSClientConfig}
+		},
+	}
+	var asked atomic.Int32
+	moving := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/token" {
+			asked.Add(1)
+			http.Redirect(w, r, plain.URL+"/token", http.StatusTemporaryRedirect)
+			return
+		}
+		w.Header().Set("WWW-Authenticate", `Bearer realm="http://`+r.Host+`/token"`)
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	defer moving.Close()
+	for _, tt := range []struct {
+		name, url string
+		opts      Options
+		want      string
+	}{
+		{"from TLS", secure.URL, overTLS, "redirected from TLS"},
+		{"of the token service", moving.URL, Options{Keychain: user, Retry: impatient}, "redirects elsewhere"},
+	} {
+		_, host, _ := strings.Cut(tt.url, "://")
+		_, err := newPool(t, tt.opts).Client(host).OpenBlob(t.Context(), "a/b", digestOf(nil), 0)
+		if err == nil || Temporary(err) || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+	if reached.Load() != 0 || asked.Load() == 0 {
+		t.Errorf("%d requests there, %d for a token", reached.Load(), asked.Load())
+	}
+}

@@ -111,6 +111,26 @@ func TestUploads(t *testing.T) {
 	}
 }
 
+// An upload's Location may be on another host, which gets the bytes and no credentials (it refuses them).
+func TestUploadsElsewhere(t *testing.T) {
+	for _, scheme := range []devregistry.AuthScheme{devregistry.AuthBasic, devregistry.AuthBearer} {
+		server := devregistrytest.Start(t, devregistry.Options{Dialect: devregistry.Dialect{
+			UploadElsewhere: true, Auth: devregistry.Auth{Scheme: scheme, Users: map[string]string{"robot": password}},
+		}})
+		c := newPool(t, Options{Retry: impatient, Keychain: user}).Client(server.Host)
+		blob := noise(1 << 20)
+		server.SetFaults(devregistry.Faults{Intercept: devregistry.Once(isKind(devregistry.KindUploadPut), devregistry.Fault{CutUpload: devregistry.Halfway()})})
+		if _, err := pushOn(t, c, "a/b", blob); err != nil {
+			t.Fatalf("%s: %v", scheme, err)
+		}
+		for _, e := range server.Log().Entries() {
+			if (e.Method == http.MethodPut || e.Kind == devregistry.KindUploadStatus) && e.Authorization != "" {
+				t.Errorf("%s: %s with %s", scheme, e.Kind, e.Authorization)
+			}
+		}
+	}
+}
+
 // A registry that limits bodies is found out by its 413, once a host.
 func TestBodyLimit(t *testing.T) {
 	server := devregistrytest.Start(t, devregistry.Options{Dialect: devregistry.Dialect{MaxUploadBody: 20 << 20}})
