@@ -9,6 +9,7 @@ from pants.engine.target import FieldSet, Tags
 from docker_mirror.target_types import (
     DockerMirrorAllowEmptyField,
     DockerMirrorImageTagsField,
+    DockerMirrorIndexField,
     DockerMirrorOutputPathField,
     DockerMirrorOverridesField,
     DockerMirrorPlatformsField,
@@ -41,6 +42,7 @@ class ImageListFieldSet(FieldSet):
     repository: DockerMirrorRepositoryField
     image_tags: DockerMirrorImageTagsField
     platforms: DockerMirrorPlatformsField
+    index: DockerMirrorIndexField
     referrers: DockerMirrorReferrersField
     overrides: DockerMirrorOverridesField
     allow_empty: DockerMirrorAllowEmptyField

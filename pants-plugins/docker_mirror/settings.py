@@ -102,6 +102,7 @@ def settings_json(fields: ImageListFieldSet, configured: DockerRegistries, build
         "repository": fields.repository.value or "",
         "image_tags": list(fields.image_tags.value or ()),
         "platforms": list(fields.platforms.value or ()),
+        "index": fields.index.value or "",
         "referrers": fields.referrers.value or "",
         "tags": list(fields.tags.value or ()),
         "overrides": overrides,

@@ -192,8 +192,21 @@ class DockerMirrorPlatformsField(StringSequenceField):
     alias = "platforms"
     help = softwrap(
         """
-        Mirror only these platforms (`linux/amd64`, `linux/arm64/v8`) of multi-platform images. The index is then
-        rewritten, and its digest differs from the source's. By default everything is mirrored, byte for byte.
+        Mirror only these platforms (`linux/amd64`, `linux/arm64/v8`) of multi-platform images; `index` says what
+        becomes of the index. By default everything is mirrored, byte for byte.
+        """
+    )
+
+
+class DockerMirrorIndexField(StringField):
+    alias = "index"
+    valid_choices = ("rewritten", "sparse")
+    help = softwrap(
+        """
+        What becomes of an index (the manifest of a multi-platform image) where only some `platforms` are mirrored:
+        `rewritten` to them, so that its digest differs from the source's, or `sparse`, as it is and under its digest,
+        although other platforms that it names can't be pulled. Most registries refuse a sparse index. By default
+        `rewritten`.
         """
     )
 
@@ -215,7 +228,7 @@ class DockerMirrorOverridesField(Field):
     alias = "overrides"
     value: Optional[FrozenDict[str, FrozenDict[str, Union[str, Tuple[str, ...]]]]]
     default: ClassVar[None] = None
-    string_fields: ClassVar[Tuple[str, ...]] = ("referrers", "repository")
+    string_fields: ClassVar[Tuple[str, ...]] = ("index", "referrers", "repository")
     list_fields: ClassVar[Tuple[str, ...]] = ("image_tags", "platforms", "registries", "tags")
     help = softwrap(
         """
@@ -226,9 +239,9 @@ class DockerMirrorOverridesField(Field):
                 ("quay.io/cilium/operator", "hubble"): {"repository": "infra/{name}"},
             }
 
-        `repository` and `referrers` replace this target's; the lists `image_tags`, `platforms`, `registries` and `tags`
-        (labels, for `--mirror-label`) extend it. Of a generator's spec files at least one must have an image that a key
-        matches, else the key is an error.
+        `repository`, `index` and `referrers` replace this target's; the lists `image_tags`, `platforms`, `registries`
+        and `tags` (labels, for `--mirror-label`) extend it. Of a generator's spec files at least one must have an image
+        that a key matches, else the key is an error.
         """
     )
 
@@ -320,6 +333,7 @@ _DESTINATION_FIELDS = (
     DockerMirrorRepositoryField,
     DockerMirrorImageTagsField,
     DockerMirrorPlatformsField,
+    DockerMirrorIndexField,
     DockerMirrorReferrersField,
     DockerMirrorSkipPublishField,
     DockerMirrorOutputPathField,

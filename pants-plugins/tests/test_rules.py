@@ -172,7 +172,7 @@ GENERATOR = {
         sources=["*.txt"],
         referrers="none",
         overrides={
-            "app": {"platforms": ["linux/amd64"], "referrers": "all", "tags": ["net"]},
+            "app": {"platforms": ["linux/amd64"], "index": "sparse", "referrers": "all", "tags": ["net"]},
             "a.example/tool": {"image_tags": ["stable"]},
         },
     )""",
@@ -184,7 +184,7 @@ GENERATOR = {
 def test_each_file_takes_the_overrides_that_match_in_it(runner: Runner) -> None:
     runner.rules.write_files(GENERATOR)
     (app,) = runner.plan("3rdparty", "images", "apps.txt")
-    assert app["transform"] == {"limitPlatforms": ["linux/amd64"]}
+    assert app["transform"] == {"limitPlatforms": ["linux/amd64"], "index": "sparse"}
     assert (app["referrers"], app["labels"]) == ("all", ["net"])
     tools = runner.plan("3rdparty", "images", "tools.txt")
     assert [tool["dst"] for tool in tools] == ["prod.example/m/tool:1", "prod.example/m/tool:stable"]

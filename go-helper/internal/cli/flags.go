@@ -17,16 +17,17 @@ type listFlags struct {
 	repository string
 	imageTags  []string
 	platforms  []string
+	index      string
 	format     string
 	allowEmpty bool
 }
 
 // destinationFlags are those that a settings file takes the place of.
-var destinationFlags = []string{"registry", "repository", "image-tag", "platform", "allow-empty"}
+var destinationFlags = []string{"registry", "repository", "image-tag", "platform", "index", "allow-empty"}
 
 // flagNames are what the user typed for the keys of settings.
 var flagNames = map[string]string{
-	"registries": "--registry", "repository": "--repository", "image_tags": "--image-tag", "platforms": "--platform",
+	"registries": "--registry", "repository": "--repository", "image_tags": "--image-tag", "platforms": "--platform", "index": "--index",
 }
 
 func (f *listFlags) add(c *cobra.Command) {
@@ -35,6 +36,10 @@ func (f *listFlags) add(c *cobra.Command) {
 	flags.StringVar(&f.repository, "repository", "", "`template` of the destination repository (default \"{repository}\")")
 	flags.StringArrayVar(&f.imageTags, "image-tag", nil, "`template` of a destination tag; repeatable (default: the source's tag)")
 	flags.StringArrayVar(&f.platforms, "platform", nil, "copy only this platform, `OS/ARCH[/VARIANT]`, of images that name none; repeatable")
+	indexes := spec.IndexChoices()
+	flags.StringVar(&f.index, "index", "", "`KIND` of index where only some platforms are copied and the list doesn't say: rewritten (to those platforms, so that its "+
+		"digest changes), or sparse (as it is, under its digest, where the registry takes that) (default: rewritten)")
+	complete(c, "index", indexes)
 	f.addFormat(c)
 	flags.BoolVar(&f.allowEmpty, "allow-empty", false, "a list without images is no error")
 }
@@ -46,7 +51,7 @@ func (f *listFlags) addFormat(c *cobra.Command) {
 }
 
 func (f *listFlags) settings() plan.Settings {
-	s := plan.Settings{Repository: f.repository, ImageTags: f.imageTags, Platforms: f.platforms, AllowEmpty: f.allowEmpty, Names: flagNames}
+	s := plan.Settings{Repository: f.repository, ImageTags: f.imageTags, Platforms: f.platforms, Index: f.index, AllowEmpty: f.allowEmpty, Names: flagNames}
 	for _, address := range f.registries {
 		s.Registries = append(s.Registries, plan.Registry{Address: address})
 	}
@@ -79,6 +84,7 @@ func addRunFlags(c *cobra.Command, s *run.Settings) {
 	flags.StringVar(&s.Referrers, referrersFlag, defaultReferrers, "`WHICH` attachments (signatures, attestations, SBOMs) come along with an image, where its list doesn't say: "+
 		strings.Join(choices, ", ")+", which is all, of unchanged images too; copy specs bring none unless this is given")
 	complete(c, referrersFlag, choices)
+	flags.BoolVar(&s.CheckPlatforms, "check-platforms", false, "ask for what the index of an unchanged image names: an earlier run may have left platforms out of it (--index=sparse)")
 	flags.BoolVar(&s.DryRun, "dry-run", false, "show what would be copied, and write nothing")
 	flags.BoolVar(&s.Force, "force", false, "don't trust a destination that has the digest: check its content and repair it")
 	flags.BoolVar(&s.Verify, "verify", false, "compare the destinations' content in depth, and write nothing unless with --force")

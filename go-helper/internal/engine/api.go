@@ -12,6 +12,9 @@ type Copy struct {
 	Destination reference.Reference
 	// Platforms limits a multi-platform image to these; empty means all, byte for byte.
 	Platforms []v1.Platform
+	// Sparse leaves the index as it is, under the source's digest, although only what it names of Platforms is copied; else it
+	// is cut down to that. Without Platforms it means nothing.
+	Sparse bool
 	// Referrers says which attachments (signatures, attestations, SBOMs) come along.
 	Referrers Referrers
 	// Origin is where the user asked for it, `file:line`; it goes into every message.
@@ -35,12 +38,22 @@ type Result struct {
 	Status Status
 	// Digest is what the destination has, or would have; zero where it is not known.
 	Digest v1.Hash
-	// SourceDigest differs from Digest only where platforms were limited.
+	// SourceDigest differs from Digest only where an index was cut down to some platforms.
 	SourceDigest v1.Hash
-	Err          error
-	Bytes        Bytes
+	// Subset is nil where all that an index names was wanted, and for what is no index.
+	Subset *Subset
+	Err    error
+	Bytes  Bytes
 	// Attached is the number of attachments that were copied with it.
 	Attached int
+}
+
+// Subset tells what of an index a copy takes.
+type Subset struct {
+	Sparse          bool // the index still names what is left out
+	Manifests, Kept int  // that the source's index names; that the destination has, or would have
+	// LeftOut are the platforms that the destination lacks, each once; attestations have none.
+	LeftOut []v1.Platform
 }
 
 // Bytes counts the blob bytes of a copy or a run. Where several copies share a blob, its bytes stand with the

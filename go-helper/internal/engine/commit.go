@@ -27,6 +27,9 @@ func (r *run) commit(im *image, root *node, attached []attachment) {
 	if identifier == "" {
 		identifier = digest
 	}
+	if root.subset != nil && root.subset.Sparse { // before it is true, so that a killed run has said so
+		r.sparse.note(im.destination.host, im.repository(), root.manifest.Digest, true)
+	}
 	var err error
 	if len(attached) > 0 {
 		err = r.pushTree(r.ctx, im, root, digest)
@@ -37,12 +40,15 @@ func (r *run) commit(im *image, root *node, attached []attachment) {
 	if err == nil {
 		err = r.pushTree(r.ctx, im, root, identifier)
 	}
-	if err != nil && blobUnknown(err) && r.recheck(im, root) {
+	if err != nil && blobUnknown(err) && !errors.As(err, new(*SparseRefusedError)) && r.recheck(im, root) {
 		return // comes back when what was missing is there
 	}
 	if err != nil {
 		r.end(im, Result{Status: StatusFailed, Err: im.failure(err)})
 		return
+	}
+	if root.subset == nil {
+		r.sparse.note(im.destination.host, im.repository(), root.manifest.Digest, false)
 	}
 	r.committed(im)
 	r.end(im, Result{Status: StatusCopied, Digest: root.manifest.Digest, Attached: len(attached)})
@@ -78,7 +84,7 @@ func (r *run) pushTree(ctx context.Context, im *image, n *node, identifier strin
 		defer stop()
 		return struct{}{}, d.client.PutManifest(ctx, im.repository(), identifier, &m)
 	})
-	return err
+	return sparseRefused(n, err)
 }
 
 // answerPatience is how long an interrupt leaves a manifest that is on its way.

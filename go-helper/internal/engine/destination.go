@@ -33,6 +33,7 @@ const verdictPatience = time.Second
 type destination struct {
 	client *registry.Client
 	host   string
+	sparse bool // the run leaves out some of what indexes there name: earlier runs may have done so where this one doesn't
 
 	referrersTags sync.Mutex // held while one is read and written
 
@@ -55,6 +56,7 @@ type manifestKey struct{ repository, identifier, digest string }
 type unchangedImage struct {
 	repository string
 	digest     v1.Hash
+	platforms  []v1.Platform // of a sparse index: those that are there
 }
 
 func newDestination(client *registry.Client) *destination {

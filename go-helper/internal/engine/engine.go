@@ -48,9 +48,15 @@ type Options struct {
 	Force bool
 	// CheckReferrers also asks for the attachments of images that are unchanged, and copies what is missing.
 	CheckReferrers bool
+	// CheckPlatforms also asks for what the index of an unchanged image names: an earlier run, or another tool, may have
+	// left some of it out.
+	CheckPlatforms bool
 	// CachePath is a file that remembers which repository has which blob, to mount from in later
 	// runs; it is advice, never taken for truth. Empty: none.
 	CachePath string
+	// SparsePath is a file that remembers which indexes were written although not all that they name is there, so that
+	// later runs which want more of one look below its digest. Empty: none.
+	SparsePath string
 }
 
 // ErrDrift is wrapped by the failures that Verify finds.
@@ -67,11 +73,13 @@ func Run(ctx context.Context, copies []Copy, opts Options) []Result {
 	r := newRun(ctx, copies, opts)
 	r.observe(RunStarted{Copies: len(copies)})
 	r.cache.load(r.destinations)
+	r.sparse.load()
 	r.work.Add(1)
 	go r.resolveAll()
 	r.work.Wait()
 	r.finish()
 	r.cache.close()
+	r.sparse.close()
 	results := make([]Result, len(r.images))
 	for i, im := range r.images {
 		results[i] = im.result
@@ -109,6 +117,7 @@ type run struct {
 	log     *slog.Logger
 	observe Observer
 	cache   *originCache
+	sparse  *sparseIndexes
 	sources *sources
 	chunks  *chunkPool
 
@@ -144,6 +153,7 @@ func newRun(ctx context.Context, copies []Copy, opts Options) *run {
 		log:          opts.Logger,
 		observe:      opts.Observe,
 		cache:        newOriginCache(opts.CachePath, opts.Logger),
+		sparse:       newSparseIndexes(opts.SparsePath, opts.Logger),
 		sources:      newSources(),
 		chunks:       &chunkPool{},
 		destinations: map[string]*destination{},
@@ -159,6 +169,9 @@ func newRun(ctx context.Context, copies []Copy, opts Options) *run {
 		host := c.Destination.Registry
 		if r.destinations[host] == nil {
 			r.destinations[host] = newDestination(opts.Pool.Client(host))
+		}
+		if c.sparse() {
+			r.destinations[host].sparse = true
 		}
 		r.tags[c.Destination.Name()]++
 		r.images = append(r.images, &image{
@@ -352,6 +365,9 @@ func (r *run) endLocked(im *image, result Result) bool {
 	}
 	if result.SourceDigest == (v1.Hash{}) {
 		result.SourceDigest = im.result.SourceDigest
+	}
+	if result.Subset == nil {
+		result.Subset = im.result.Subset
 	}
 	im.result = result
 	im.root, im.attached = nil, nil

@@ -26,6 +26,7 @@ type node struct {
 	manifest  *registry.Manifest // shared with other images of the run
 	mediaType string             // what to push it as
 	children  []*node            // of an index, in its order
+	subset    *Subset            // of an index that children is not all of
 	blobs     []v1.Descriptor    // of an image manifest or artifact: config first, then layers, each digest once
 }
 

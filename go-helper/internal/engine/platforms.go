@@ -16,12 +16,14 @@ import (
 // subjectAnnotation is how BuildKit ties an attestation to the manifest that it speaks of.
 const subjectAnnotation = "vnd.docker.reference.digest"
 
+// unknownOS is the operating system of an attestation.
+const unknownOS = "unknown"
+
 var errNoPlatform = errors.New("has none of the requested platforms")
 
-// limitPlatforms drops the entries of an index whose platform nobody asked for. Where all are kept it
-// gives back m itself: bytes and digest stay. An entry without a platform is only kept where nothing
+// keptEntries tells which entries of an index are of a wanted platform. One without a platform is only kept where nothing
 // limits the platforms; an attestation (unknown/unknown) is kept exactly when its subject is.
-func limitPlatforms(m *registry.Manifest, c *content, wanted []v1.Platform) (*registry.Manifest, *content, error) {
+func keptEntries(c *content, wanted []v1.Platform) ([]bool, error) {
 	keep := make([]bool, len(c.Manifests))
 	kept := map[string]bool{}
 	matched := false
@@ -32,13 +34,59 @@ func limitPlatforms(m *registry.Manifest, c *content, wanted []v1.Platform) (*re
 		}
 	}
 	if !matched {
-		return nil, nil, noPlatform(c, wanted)
+		return nil, noPlatform(c, wanted)
 	}
 	for i, entry := range c.Manifests {
 		if subject := entry.Annotations[subjectAnnotation]; subject != "" && kept[subject] {
 			keep[i] = true
 		}
 	}
+	return keep, nil
+}
+
+// only gives the content of an index without the entries that are not kept.
+func (c *content) only(keep []bool) *content {
+	kept := *c
+	kept.Manifests = make([]v1.Descriptor, 0, len(c.Manifests))
+	for i, entry := range c.Manifests {
+		if keep[i] {
+			kept.Manifests = append(kept.Manifests, entry)
+		}
+	}
+	return &kept
+}
+
+// subsetOf says what is kept of an index; nil where that is all.
+func subsetOf(c *content, keep []bool, sparse bool) *Subset {
+	if !slices.Contains(keep, false) {
+		return nil
+	}
+	s := &Subset{Sparse: sparse, Manifests: len(c.Manifests)}
+	seen := map[string]bool{}
+	for i, entry := range c.Manifests {
+		if keep[i] {
+			s.Kept++
+			continue
+		}
+		if p := entry.Platform; p != nil && p.OS != unknownOS && !seen[p.String()] {
+			seen[p.String()] = true
+			s.LeftOut = append(s.LeftOut, *p)
+		}
+	}
+	return s
+}
+
+// limitPlatforms drops the entries of an index whose platform nobody asked for. Where all are kept it
+// gives back m itself: bytes and digest stay.
+func limitPlatforms(m *registry.Manifest, c *content, wanted []v1.Platform) (*registry.Manifest, *content, error) {
+	keep, err := keptEntries(c, wanted)
+	if err != nil {
+		return nil, nil, err
+	}
+	return rewriteIndex(m, c, keep)
+}
+
+func rewriteIndex(m *registry.Manifest, c *content, keep []bool) (*registry.Manifest, *content, error) {
 	if !slices.Contains(keep, false) {
 		return m, c, nil
 	}
@@ -56,17 +104,8 @@ func limitPlatforms(m *registry.Manifest, c *content, wanted []v1.Platform) (*re
 		return nil, nil, err
 	}
 	// The result is compared before anything is pushed: it must list what was kept and nothing else.
-	i := 0
-	for j, entry := range c.Manifests {
-		if !keep[j] {
-			continue
-		}
-		if i >= len(parsed.Manifests) || parsed.Manifests[i].Digest != entry.Digest {
-			return nil, nil, errors.New("could not be limited to the requested platforms")
-		}
-		i++
-	}
-	if i != len(parsed.Manifests) {
+	same := func(a, b v1.Descriptor) bool { return a.Digest == b.Digest }
+	if !slices.EqualFunc(parsed.Manifests, c.only(keep).Manifests, same) {
 		return nil, nil, errors.New("could not be limited to the requested platforms")
 	}
 	return limited, parsed, nil
@@ -80,7 +119,7 @@ func noPlatform(c *content, wanted []v1.Platform) error {
 		asked = append(asked, p.String())
 	}
 	for _, entry := range c.Manifests {
-		if entry.Platform != nil && entry.Platform.OS != "unknown" {
+		if entry.Platform != nil && entry.Platform.OS != unknownOS {
 			has = append(has, entry.Platform.String())
 		}
 	}

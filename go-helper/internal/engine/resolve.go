@@ -25,16 +25,18 @@ func (r *run) resolve(im *image) (*node, []attachment, *Result, error) {
 		return nil, nil, nil, fmt.Errorf("look up destination %s: %w", c.Destination, err)
 	}
 	checkAttached := c.attaches() && (r.opts.CheckReferrers || r.opts.Verify)
-	if there != nil && !c.limited() && !checkAttached {
+	distrusted := false
+	if there != nil && !c.rewrites() && !checkAttached {
 		digest, err := r.sourceDigest(ctx, im)
 		if err != nil {
 			return nil, nil, nil, fmt.Errorf("look up source %s: %w", c.Source, err)
 		}
 		if digest == there.Digest {
-			settled, err := r.trust(ctx, im, digest, digest)
+			settled, err := r.trust(ctx, im, *there, digest)
 			if settled != nil || err != nil {
 				return nil, nil, settled, err
 			}
+			distrusted = true
 		}
 	}
 	root, sourceDigest, err := r.tree(ctx, im)
@@ -45,22 +47,26 @@ func (r *run) resolve(im *image) (*node, []attachment, *Result, error) {
 	im.result.SourceDigest = sourceDigest
 	r.mu.Unlock()
 	same := there != nil && there.Digest == root.manifest.Digest
-	var attached []attachment
-	if !same || checkAttached || r.opts.Force {
-		if attached, err = r.attachments(ctx, im, root, sourceDigest); err != nil {
-			return nil, nil, nil, fmt.Errorf("read source %s: %w", c.Source, err)
-		}
-	}
-	complete := true
-	if same && checkAttached {
-		if complete, err = r.attachmentsThere(ctx, im, attached); err != nil {
-			return nil, nil, nil, fmt.Errorf("look up destination %s: %w", c.Destination, err)
-		}
-	}
-	if same && complete {
-		settled, err := r.trust(ctx, im, there.Digest, sourceDigest)
+	if same && !checkAttached && !distrusted {
+		settled, err := r.trust(ctx, im, *there, sourceDigest)
 		if settled != nil || err != nil {
 			return nil, nil, settled, err
+		}
+	}
+	attached, err := r.attachments(ctx, im, root, sourceDigest)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("read source %s: %w", c.Source, err)
+	}
+	if same && checkAttached {
+		complete, err := r.attachmentsThere(ctx, im, attached)
+		if err != nil {
+			return nil, nil, nil, fmt.Errorf("look up destination %s: %w", c.Destination, err)
+		}
+		if complete {
+			settled, err := r.trust(ctx, im, *there, sourceDigest)
+			if settled != nil || err != nil {
+				return nil, nil, settled, err
+			}
 		}
 	}
 	switch {
@@ -119,11 +125,11 @@ func (r *run) sourceDigest(ctx context.Context, im *image) (v1.Hash, error) {
 
 // trust settles an image whose destination has the wanted digest, unless it is to be looked into and
 // repaired: then both results are nil.
-func (r *run) trust(ctx context.Context, im *image, digest, sourceDigest v1.Hash) (*Result, error) {
-	unchanged := &Result{Status: StatusUnchanged, Digest: digest, SourceDigest: sourceDigest}
+func (r *run) trust(ctx context.Context, im *image, there v1.Descriptor, sourceDigest v1.Hash) (*Result, error) {
+	unchanged := &Result{Status: StatusUnchanged, Digest: there.Digest, SourceDigest: sourceDigest}
 	switch {
 	case r.opts.Verify:
-		err := r.verify(ctx, im, digest)
+		err := r.verify(ctx, im, there.Digest)
 		if err == nil {
 			return unchanged, nil
 		}
@@ -133,10 +139,18 @@ func (r *run) trust(ctx context.Context, im *image, digest, sourceDigest v1.Hash
 		return nil, err
 	case r.opts.Force:
 		return nil, nil
+	case r.doubted(im, there, sourceDigest):
+		lacks, err := r.lacksWanted(ctx, im, there.Digest)
+		if err != nil {
+			return nil, fmt.Errorf("look up what %s has of its platforms: %w", im.copy.Destination, err)
+		}
+		if lacks {
+			return nil, nil
+		}
 	}
 	d := im.destination
 	d.mu.Lock()
-	d.unchanged = append(d.unchanged, unchangedImage{im.repository(), digest})
+	d.unchanged = append(d.unchanged, unchangedImage{im.repository(), there.Digest, im.copy.partly()})
 	d.mu.Unlock()
 	return unchanged, nil
 }
@@ -153,13 +167,25 @@ func (r *run) tree(ctx context.Context, im *image) (root *node, sourceDigest v1.
 	if err != nil {
 		return nil, sourceDigest, err
 	}
+	var subset *Subset
 	if im.copy.limited() && parsed.isIndex() {
-		if m, parsed, err = limitPlatforms(m, parsed, im.copy.Platforms); err != nil {
+		keep, err := keptEntries(parsed, im.copy.Platforms)
+		if err != nil {
+			return nil, sourceDigest, err
+		}
+		subset = subsetOf(parsed, keep, im.copy.sparse())
+		r.noteSubset(im, subset)
+		if im.copy.sparse() {
+			parsed = parsed.only(keep)
+		} else if m, parsed, err = rewriteIndex(m, parsed, keep); err != nil {
 			return nil, sourceDigest, err
 		}
 	}
-	root, err = r.subtree(ctx, im.source, from.Repository, m, parsed)
-	return root, sourceDigest, err
+	if root, err = r.subtree(ctx, im.source, from.Repository, m, parsed); err != nil {
+		return nil, sourceDigest, err
+	}
+	root.subset = subset
+	return root, sourceDigest, nil
 }
 
 // subtree reads what is below a source's manifest.
@@ -207,8 +233,8 @@ func (t *treeReader) node(ctx context.Context, m *registry.Manifest, c *content,
 	return n, nil
 }
 
-// tree reads a manifest and all below it.
-func (t *treeReader) tree(ctx context.Context, digest v1.Hash, depth int) (*node, error) {
+// tree reads a manifest and all below it; of an index only the given platforms, where there are any.
+func (t *treeReader) tree(ctx context.Context, digest v1.Hash, depth int, platforms ...v1.Platform) (*node, error) {
 	m, err := t.read(ctx, digest)
 	if err != nil {
 		return nil, fmt.Errorf("manifest %s: %w", digest, err)
@@ -217,7 +243,19 @@ func (t *treeReader) tree(ctx context.Context, digest v1.Hash, depth int) (*node
 	if err != nil {
 		return nil, fmt.Errorf("manifest %s %w", digest, err)
 	}
-	return t.node(ctx, m, parsed, depth)
+	if len(platforms) == 0 || !parsed.isIndex() {
+		return t.node(ctx, m, parsed, depth)
+	}
+	keep, err := keptEntries(parsed, platforms)
+	if err != nil {
+		return nil, err
+	}
+	n, err := t.node(ctx, m, parsed.only(keep), depth)
+	if err != nil {
+		return nil, err
+	}
+	n.subset = subsetOf(parsed, keep, true)
+	return n, nil
 }
 
 // estimate tells a dry run's bytes: a blob goes up once a registry and is mounted elsewhere. What a

@@ -14,7 +14,7 @@ import (
 // verify looks whether everything under a manifest that the destination has is there too.
 func (r *run) verify(ctx context.Context, im *image, digest v1.Hash) error {
 	client, repository := im.destination.client, im.repository()
-	root, err := readDestination(ctx, client, repository, digest)
+	root, err := readDestination(ctx, client, repository, digest, im.copy.partly())
 	if err != nil {
 		return fmt.Errorf("read destination %s: %w", im.copy.Destination.Name(), err)
 	}
@@ -31,11 +31,18 @@ func (r *run) verify(ctx context.Context, im *image, digest v1.Hash) error {
 			})
 		}
 	})
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if root.subset != nil {
+		r.noteSubset(im, root.subset)
+	}
+	r.sparse.note(im.destination.host, repository, digest, root.subset != nil)
+	return nil
 }
 
-// readDestination reads a manifest that a destination has, and all below it.
-func readDestination(ctx context.Context, client *registry.Client, repository string, digest v1.Hash) (*node, error) {
+// readDestination reads a manifest that a destination has, and all below it; of a sparse index only the given platforms.
+func readDestination(ctx context.Context, client *registry.Client, repository string, digest v1.Hash, platforms []v1.Platform) (*node, error) {
 	t := treeReader{read: func(ctx context.Context, digest v1.Hash) (*registry.Manifest, error) {
 		m, err := client.GetManifest(ctx, repository, digest.String())
 		if errors.Is(err, registry.ErrNotFound) {
@@ -43,5 +50,5 @@ func readDestination(ctx context.Context, client *registry.Client, repository st
 		}
 		return m, err
 	}}
-	return t.tree(ctx, digest, 0)
+	return t.tree(ctx, digest, 0, platforms...)
 }

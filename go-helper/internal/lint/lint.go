@@ -115,8 +115,8 @@ func (c *checker) found(rule Rule, image spec.Image, format string, args ...any)
 }
 
 func (c *checker) duplicate(image spec.Image) {
-	key := fmt.Sprintf("%q %q %q %q %v %q %q %q %q %q", image.File, image.Ref, image.Tag, image.Name, image.Platforms,
-		image.Referrers, image.Registries, image.Repository, image.ImageTags, image.Labels)
+	key := fmt.Sprintf("%q %q %q %q %v %q %q %q %q %q %q", image.File, image.Ref, image.Tag, image.Name, image.Platforms,
+		image.Index, image.Referrers, image.Registries, image.Repository, image.ImageTags, image.Labels)
 	if image.Destination != nil {
 		key += " " + image.Destination.String()
 	}

@@ -55,6 +55,7 @@ const (
 	repositoryKey = "repository"
 	imageTagsKey  = "image_tags"
 	platformsKey  = "platforms"
+	indexKey      = "index"
 	referrersKey  = "referrers"
 )
 
@@ -109,7 +110,8 @@ func (b *builder) prepare() {
 	b.checkRegistries(s.called(registriesKey), s.Registries)
 	b.checkTemplates(s.called(repositoryKey), []string{s.Repository})
 	b.checkTemplates(s.called(imageTagsKey), s.ImageTags)
-	b.checkReferrers(s.called(referrersKey), s.Referrers)
+	b.checkChoice(s.called(indexKey), spec.CheckIndex(s.Index))
+	b.checkChoice(s.called(referrersKey), spec.CheckReferrers(s.Referrers))
 	b.overrides = make(map[string]overridden, len(s.Overrides))
 	for _, key := range sortedKeys(s.Overrides) {
 		o := s.Overrides[key]
@@ -117,7 +119,8 @@ func (b *builder) prepare() {
 		b.checkRegistries(where+registriesKey, o.Registries)
 		b.checkTemplates(where+repositoryKey, []string{o.Repository})
 		b.checkTemplates(where+imageTagsKey, o.ImageTags)
-		b.checkReferrers(where+referrersKey, o.Referrers)
+		b.checkChoice(where+indexKey, spec.CheckIndex(o.Index))
+		b.checkChoice(where+referrersKey, spec.CheckReferrers(o.Referrers))
 		b.overrides[key] = overridden{o, b.parsePlatforms(where+platformsKey, o.Platforms)}
 	}
 }
@@ -157,8 +160,8 @@ func (b *builder) checkTemplates(where string, templates []string) {
 	}
 }
 
-func (b *builder) checkReferrers(where, choice string) {
-	if err := spec.CheckReferrers(choice); err != nil {
+func (b *builder) checkChoice(where string, err error) {
+	if err != nil {
 		b.failSettings("%s: %s", where, err)
 	}
 }
@@ -179,6 +182,7 @@ type wanted struct {
 	repository string
 	imageTags  []string
 	platforms  []v1.Platform
+	index      string
 	labels     []string
 	referrers  string
 }
@@ -204,7 +208,7 @@ func (b *builder) image(image spec.Image) {
 	}
 }
 
-// explicit plans an image that names its own destination: only platforms and labels can come from elsewhere.
+// explicit plans an image that names its own destination: platforms, referrers and labels can come from elsewhere.
 func (b *builder) explicit(image spec.Image, matches []match) {
 	image.Labels = extend(b.settings.Labels, image.Labels...)
 	for _, m := range matches {
@@ -212,10 +216,12 @@ func (b *builder) explicit(image spec.Image, matches []match) {
 			b.fail(image, fmt.Errorf("the override of %q sets registries, repository or image_tags, but the copy spec names its own dst", m.key))
 		}
 		image.Labels = extend(image.Labels, m.Labels...)
+		image.Index = firstOf(m.Index, image.Index)
 		image.Referrers = firstOf(m.Referrers, image.Referrers)
 	}
 	if image.Skip == nil {
 		image.Platforms = b.platformsOf(image, matches)
+		image.Index = firstOf(image.Index, b.settings.Index)
 		image.Referrers = firstOf(image.Referrers, b.settings.Referrers)
 		if image.CopySpec {
 			image.Referrers = firstOf(image.Referrers, spec.ReferrersNone)
@@ -272,6 +278,7 @@ func (b *builder) wanted(image spec.Image, matches []match) (wanted, bool) {
 		repository: firstOf(image.Repository, s.Repository, defaultRepository),
 		imageTags:  image.ImageTags,
 		platforms:  b.platformsOf(image, matches),
+		index:      firstOf(image.Index, s.Index),
 		labels:     extend(b.settings.Labels, image.Labels...),
 		referrers:  firstOf(image.Referrers, s.Referrers),
 	}
@@ -299,6 +306,7 @@ func (b *builder) wanted(image spec.Image, matches []match) (wanted, bool) {
 		w.repository = firstOf(m.Repository, w.repository)
 		w.imageTags = extend(w.imageTags, m.ImageTags...)
 		w.labels = extend(w.labels, m.Labels...)
+		w.index = firstOf(m.Index, w.index)
 		w.referrers = firstOf(m.Referrers, w.referrers)
 	}
 	return w, ok
@@ -363,7 +371,7 @@ func (b *builder) toRegistry(image spec.Image, w wanted, registry Registry) {
 		c := Copy{
 			Src:       image.Ref.String(),
 			Dst:       host + "/" + repository + ":" + tag,
-			Transform: limit(w.platforms),
+			Transform: limit(w.platforms, w.index),
 			Origin:    image.Place(),
 			Name:      image.Name,
 			Labels:    w.labels,

@@ -48,6 +48,7 @@ func written(ref reference.Reference) place {
 type resolved struct {
 	src, dst  reference.Reference
 	platforms string // one spelling a set
+	sparse    bool   // the index keeps its digest
 	referrers string
 	err       error
 }
@@ -55,14 +56,14 @@ type resolved struct {
 var errNotReady = errors.New("not a copy to be made")
 
 func (r resolved) equal(o resolved) bool {
-	return read(r.src) == read(o.src) && r.platforms == o.platforms && r.referrers == o.referrers
+	return read(r.src) == read(o.src) && r.platforms == o.platforms && r.sparse == o.sparse && r.referrers == o.referrers
 }
 
 func resolve(c Copy) resolved {
 	if !c.Ready() {
 		return resolved{err: errNotReady}
 	}
-	r := resolved{referrers: c.Referrers}
+	r := resolved{referrers: c.Referrers, sparse: c.Sparse()}
 	var platforms []v1.Platform
 	if r.src, r.err = c.Source(); r.err != nil {
 		return r
@@ -102,7 +103,7 @@ func ontoItself(c Copy) bool {
 
 // Conflicts finds every set rule that a plan breaks:
 //   - a reference can't be both a source and a destination;
-//   - a digest on a destination needs the same digest on its source, and no transform;
+//   - a digest on a destination needs the same digest on its source, and no transform but a sparse index;
 //   - two copies to one destination must be equal.
 //
 // Entries that aren't [Copy.Ready] take no part, but for a policy that would copy every tag onto itself.
@@ -140,15 +141,15 @@ func conflicts(copies []Copy, all []resolved) []Conflict {
 		if r.dst.HasDigest() && r.dst.Digest != r.src.Digest {
 			conflict([]int{i}, "explicit digest on destination %s is inconsistent with source %s", r.dst, r.src)
 		}
-		if r.dst.HasDigest() && r.platforms != "" {
-			conflict([]int{i}, "destination %s has an explicit digest, but also requests transforms", r.dst)
+		if r.dst.HasDigest() && r.platforms != "" && !r.sparse {
+			conflict([]int{i}, "destination %s has an explicit digest, but also requests transforms: only a sparse index keeps its digest", r.dst)
 		}
 		first := destinations[dst][0]
 		switch {
 		case first == i:
 		case read(r.src) != read(all[first].src):
 			conflict([]int{first, i}, "destination %s requests inconsistent copies from %s and %s", r.dst, r.src, all[first].src)
-		case r.platforms != all[first].platforms:
+		case r.platforms != all[first].platforms || r.sparse != all[first].sparse:
 			conflict([]int{first, i}, "destination %s requests inconsistent copies from %s and %s: of %s and of %s",
 				r.dst, r.src, all[first].src, platformsOrAll(r), platformsOrAll(all[first]))
 		case r.referrers != all[first].referrers:
@@ -175,6 +176,9 @@ func union(a, b []int) []int {
 func platformsOrAll(r resolved) string {
 	if r.platforms == "" {
 		return "all platforms"
+	}
+	if r.sparse {
+		return r.platforms + " in a sparse index"
 	}
 	return r.platforms
 }

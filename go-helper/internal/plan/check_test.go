@@ -48,8 +48,9 @@ func TestSetRules(t *testing.T) {
 		}},
 		{"same digest", `{"src": "a:2@` + testDigest + `", "dst": "r.example/a:1@` + testDigest + `"}`, nil},
 		{"digest and transform", `{"src": "a@` + testDigest + `", "dst": "r.example/a@` + testDigest + `", "transform": {"limitPlatforms": ["linux/amd64"]}}`, []plan.Conflict{
-			{Msg: "p.json:1: destination r.example/a@" + testDigest + " has an explicit digest, but also requests transforms", Copies: []int{0}},
+			{Msg: "p.json:1: destination r.example/a@" + testDigest + " has an explicit digest, but also requests transforms: only a sparse index keeps its digest", Copies: []int{0}},
 		}},
+		{"digest and a sparse index", `{"src": "a@` + testDigest + `", "dst": "r.example/a@` + testDigest + `", "transform": {"limitPlatforms": ["linux/amd64"], "index": "sparse"}}`, nil},
 		{"digest and an empty transform", `{"src": "a@` + testDigest + `", "dst": "r.example/a@` + testDigest + `", "transform": {"limitPlatforms": []}}`, nil},
 		{"two sources", `[{"src": "a", "dst": "r.example/x"},
 {"src": "b", "dst": "r.example/x:latest"}]`, []plan.Conflict{
@@ -60,6 +61,12 @@ func TestSetRules(t *testing.T) {
 			{Msg: "p.json:1, p.json:2: destination r.example/x:latest requests inconsistent copies from docker.io/library/a:latest and docker.io/library/a:latest: " +
 				"of linux/amd64 and of all platforms", Copies: []int{0, 1}},
 		}},
+		{"other index", `[{"src": "a", "dst": "r.example/x", "transform": {"limitPlatforms": ["linux/amd64"]}},
+{"src": "a", "dst": "r.example/x", "transform": {"limitPlatforms": ["linux/amd64"], "index": "sparse"}}]`, []plan.Conflict{
+			{Msg: "p.json:1, p.json:2: destination r.example/x:latest requests inconsistent copies from docker.io/library/a:latest and docker.io/library/a:latest: " +
+				"of linux/amd64 in a sparse index and of linux/amd64", Copies: []int{0, 1}},
+		}},
+		{"an index that nothing limits", `[{"src": "a", "dst": "r.example/x", "transform": {"index": "sparse"}}, {"src": "a", "dst": "r.example/x"}]`, nil},
 		{"other referrers", `[{"src": "a", "dst": "r.example/x", "referrers": "all"},
 {"src": "a", "dst": "r.example/x"}]`, []plan.Conflict{
 			{Msg: "p.json:1, p.json:2: destination r.example/x:latest requests inconsistent copies from docker.io/library/a:latest and docker.io/library/a:latest: " +

@@ -43,6 +43,9 @@ type Copy struct {
 type Transform struct {
 	// LimitPlatforms copies only these of a multi-platform image, each `os/arch[/variant]`.
 	LimitPlatforms []string `json:"limitPlatforms,omitempty"`
+	// Index is "sparse" where the index keeps its bytes and its digest, and only what it names of these platforms is copied.
+	// Without it the index is cut down to them.
+	Index string `json:"index,omitempty"`
 }
 
 // Ready tells whether the entry is a copy that can be made as it stands.
@@ -73,13 +76,23 @@ func (c Copy) Platforms() ([]v1.Platform, error) {
 	return platforms, nil
 }
 
-func limit(platforms []v1.Platform) *Transform {
+// Sparse tells whether the index is copied as it is although not all of its platforms are.
+func (c Copy) Sparse() bool {
+	return c.Transform != nil && len(c.Transform.LimitPlatforms) > 0 && c.Transform.Index == spec.IndexSparse
+}
+
+// limit gives the transform that leaves only these platforms. Where nothing is limited, index means nothing, and what is
+// the default isn't said.
+func limit(platforms []v1.Platform, index string) *Transform {
 	if len(platforms) == 0 {
 		return nil
 	}
 	t := &Transform{LimitPlatforms: make([]string, len(platforms))}
 	for i, p := range platforms {
 		t.LimitPlatforms[i] = p.String()
+	}
+	if index == spec.IndexSparse {
+		t.Index = index
 	}
 	return t
 }
@@ -99,7 +112,7 @@ func Read(file string, data []byte) ([]Copy, error) {
 func asWritten(image spec.Image) Copy {
 	c := Copy{
 		Src:       image.Ref.String(),
-		Transform: limit(image.Platforms),
+		Transform: limit(image.Platforms, image.Index),
 		Origin:    image.Place(),
 		Name:      image.Name,
 		Labels:    image.Labels,

@@ -1,7 +1,10 @@
 package plan_test
 
 import (
+	"fmt"
+	"path"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,6 +37,44 @@ variants = { "3.11" = "` + testHex + `", "3.12-slim" = "` + otherDigest + `" }
 	}
 	if got := copies[0].Dst; got != "r.example/mirror/python:3.11-b7" {
 		t.Errorf("with a template for tags, the first goes to %s", got)
+	}
+}
+
+func TestTheIndexIsSaidByTheImageTheOverrideOrTheSettings(t *testing.T) {
+	files := []spec.File{
+		{Name: "set.toml", Data: []byte("[defaults]\nindex = \"rewritten\"\nplatforms = [\"linux/amd64\"]\n[[image]]\nsource = \"a:1\"\n[[image]]\nsource = \"b:1\"\nindex = \"sparse\"\n" +
+			"[[image]]\nsource = \"all:1\"\nindex = \"sparse\"\nplatforms = []\n")},
+		{Name: "list.txt", Data: []byte("--platform=linux/arm64 c:1\nd:1\n")},
+		{Name: "specs.json", Data: []byte(`[{"src": "e:1", "dst": "r.example/e:1", "transform": {"limitPlatforms": ["linux/arm64"]}},
+			{"src": "f:1", "dst": "r.example/f:1", "transform": {"limitPlatforms": ["linux/arm64"], "index": "rewritten"}}]`)},
+	}
+	copies, err := plan.Make(files, plan.Settings{
+		Registries: to("r.example"), Platforms: []string{"linux/386"}, Index: "sparse",
+		Overrides: map[string]plan.Override{"d": {Index: "rewritten"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, c := range copies {
+		got = append(got, fmt.Sprint(path.Base(c.Src), " ", c.Sparse(), " ", c.Transform != nil))
+	}
+	if want := []string{"a:1 false true", "b:1 true true", "all:1 false false", "c:1 true true", "d:1 false true", "e:1 true true", "f:1 false true"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	files = []spec.File{
+		{Name: "set.toml", Data: []byte("[[image]]\nsource = \"a\"\nindex = \"original\"\n")},
+		{Name: "s.json", Data: []byte(`{"src": "a", "dst": "r.example/a", "transform": {"index": 1, "limitPlatforms": []}}`)},
+	}
+	_, err = plan.Make(files, plan.Settings{Registries: to("r.example"), Index: "whole", Overrides: map[string]plan.Override{"x": {Index: "none"}}})
+	want := []string{
+		`index: unknown kind of index "whole": known are rewritten, sparse`,
+		`overrides["x"].index: unknown kind of index "none": known are rewritten, sparse`,
+		`set.toml:3: unknown kind of index "original": known are rewritten, sparse`,
+		`s.json:1: "index" must be a string, not a number`,
+	}
+	if got := lines(err); !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 

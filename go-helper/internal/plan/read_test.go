@@ -20,6 +20,7 @@ func FuzzRead(f *testing.F) {
 		`[{"src":"r.example/a:{tag}","dst":"r.example/b:v{tag}","select":{"mode":"higher","compatibility":"alpine"},"origin":"x:1","name":"n","labels":["l"]}]`,
 		`[{"src":"a:{tag}","dst":"r.example/b:{tag}","select":{"semver":"^1","include":["/^1/"],"exclude":["*-rc*"],"latest":2,"literal":["edge"]}}]`,
 		`[{"src":"a","skip":{"dst":"r.example/a","reason":"skip_push"},"referrers":"all"}]`,
+		`{"src":"a","dst":"r.example/a","transform":{"index":"sparse","limitPlatforms":["linux/amd64"]}}`,
 		"\ufeff[\r\n{\"SRC\":\"a\"}]", `[{"src":"a","src":"b"}]`, `{"src":"r.example/a","dst":"r.example/a"}`, `[null]`, `[[[[`,
 	} {
 		f.Add([]byte(seed), "1.0 1.2.3 v2 edge 1.2-alpine 1_0 latest")

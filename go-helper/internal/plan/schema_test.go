@@ -57,6 +57,12 @@ func planSchema(t *testing.T) *jsonschema.Schema {
 		"select":    "Which of the repository's tags are meant; they are listed when the copies are made.",
 		"skip":      "The image doesn't go to this destination, for this reason.",
 	})
+	describe(entry.Properties["transform"], map[string]string{
+		"limitPlatforms": "Copy only these of a multi-platform image.",
+		"index": "rewritten (the default): the index is cut down to limitPlatforms, and its digest changes. sparse: it is copied as it " +
+			"is, under its digest, without what it names of other platforms.",
+	})
+	entry.Properties["transform"].Properties["index"].Enum = anySlice(spec.IndexChoices())
 	entry.Properties["referrers"].Enum = anySlice(spec.ReferrersChoices())
 	entry.OneOf = []*jsonschema.Schema{{Required: []string{"dst"}}, {Required: []string{"skip"}}}
 	return &jsonschema.Schema{
@@ -81,6 +87,7 @@ type defaults struct {
 	ImageTags  []string  `json:"image_tags,omitempty" jsonschema:"Templates of the destination's tags, in place of the target's own; without any: the source's tag."`
 	Labels     []string  `json:"labels,omitempty" jsonschema:"For choosing a part of a plan; those of [defaults] and of the image."`
 	Platforms  []string  `json:"platforms,omitempty" jsonschema:"The platforms to copy of a multi-platform image (os/arch or os/arch/variant); an empty list is all of them."`
+	Index      index     `json:"index,omitempty" jsonschema:"What becomes of an index of which only some platforms are copied: rewritten to them, so that its digest changes (the default), or sparse, as it is under its digest."`
 	Referrers  referrers `json:"referrers,omitempty" jsonschema:"Which attachments (signatures, attestations, SBOMs) come along."`
 	Select     policy    `json:"select,omitempty" jsonschema:"Which of the repository's tags are meant; they are listed when the copies are made."`
 }
@@ -110,6 +117,7 @@ type (
 	oneOrMore   []string
 	latestCount int
 	referrers   string
+	index       string
 )
 
 func imageSetSchema(t *testing.T) *jsonschema.Schema {
@@ -127,6 +135,7 @@ func schemaFor[T any](t *testing.T) *jsonschema.Schema {
 	schema, err := jsonschema.For[T](&jsonschema.ForOptions{TypeSchemas: map[reflect.Type]*jsonschema.Schema{
 		reflect.TypeFor[tags.Mode]():   {Type: "string", Enum: anySlice(tags.Modes())},
 		reflect.TypeFor[tags.Order]():  {Type: "string", Enum: anySlice(tags.Orders())},
+		reflect.TypeFor[index]():       {Type: "string", Enum: anySlice(spec.IndexChoices())},
 		reflect.TypeFor[referrers]():   {Type: "string", Enum: anySlice(spec.ReferrersChoices())},
 		reflect.TypeFor[latestCount](): {Type: "integer", Minimum: &one},
 		reflect.TypeFor[oneOrMore]():   {OneOf: []*jsonschema.Schema{texts, {Type: "array", Items: texts.CloneSchemas()}}},
@@ -186,8 +195,10 @@ func TestPlansKeepToTheirSchema(t *testing.T) {
 		written.String():                     true,
 		"[]":                                 true,
 		`{"src": "a", "dst": "r.example/a"}`: true,
-		`[{"src": "a", "dst": "r.example/a", "transform": {"limitPlatforms": ["linux/amd64"]}}]`: true,
-		`[{"src": "a", "dst": "r.example/a", "transform": {"limitPlatform": ["linux/amd64"]}}]`:  false,
+		`[{"src": "a", "dst": "r.example/a", "transform": {"limitPlatforms": ["linux/amd64"]}}]`:                    true,
+		`[{"src": "a", "dst": "r.example/a", "transform": {"limitPlatform": ["linux/amd64"]}}]`:                     false,
+		`[{"src": "a", "dst": "r.example/a", "transform": {"limitPlatforms": ["linux/amd64"], "index": "sparse"}}]`: true,
+		`[{"src": "a", "dst": "r.example/a", "transform": {"limitPlatforms": ["linux/amd64"], "index": "cut"}}]`:    false,
 		`[{"src": "a"}]`:                     false,
 		`[{"dst": "a"}]`:                     false,
 		`[null]`:                             false,
@@ -220,6 +231,7 @@ repository = "x/{repository}"
 image_tags = ["{tag}"]
 labels = ["l"]
 platforms = ["linux/amd64"]
+index = "sparse"
 referrers = "none"
 select = { latest = 1, allow_empty = true }
 [[image]]
@@ -230,6 +242,7 @@ repository = "y/{repository}"
 image_tags = ["{tag}"]
 labels = ["m"]
 platforms = []
+index = "rewritten"
 referrers = "signatures"
 tags = ["1"]
 variants = { x = "` + testHex + `" }

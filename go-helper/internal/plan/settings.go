@@ -19,6 +19,7 @@ type Settings struct {
 	Repository string     `json:"repository,omitempty"` // template; empty is "{repository}"
 	ImageTags  []string   `json:"image_tags,omitempty"` // templates; none is the source's tag
 	Platforms  []string   `json:"platforms,omitempty"`  // for images that name none
+	Index      string     `json:"index,omitempty"`      // for images that don't say: rewritten, sparse; empty is rewritten
 	Referrers  string     `json:"referrers,omitempty"`  // for images that don't say: none, signatures, all; empty is the run's choice
 
 	// Labels are those of all images, for choosing a part of a plan.
@@ -58,6 +59,7 @@ type Override struct {
 	Repository string     `json:"repository,omitempty"`
 	ImageTags  []string   `json:"image_tags,omitempty"`
 	Platforms  []string   `json:"platforms,omitempty"`
+	Index      string     `json:"index,omitempty"`
 	Referrers  string     `json:"referrers,omitempty"`
 	Labels     []string   `json:"tags,omitempty"`
 }
@@ -93,6 +95,7 @@ func (s *Settings) decode(d *strictjson.Decoder, v strictjson.Value) {
 		stringMember(d, "repository", &s.Repository),
 		stringsMember(d, "image_tags", &s.ImageTags),
 		stringsMember(d, "platforms", &s.Platforms),
+		stringMember(d, "index", &s.Index),
 		stringMember(d, "referrers", &s.Referrers),
 		stringsMember(d, "tags", &s.Labels),
 		strictjson.Member{Key: "overrides", Decode: func(v strictjson.Value) {
@@ -120,6 +123,7 @@ func override(d *strictjson.Decoder, key string, v strictjson.Value) Override {
 		stringMember(d, "repository", &o.Repository),
 		stringsMember(d, "image_tags", &o.ImageTags),
 		stringsMember(d, "platforms", &o.Platforms),
+		stringMember(d, "index", &o.Index),
 		stringMember(d, "referrers", &o.Referrers),
 		stringsMember(d, "tags", &o.Labels),
 	)

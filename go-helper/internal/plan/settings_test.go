@@ -14,8 +14,8 @@ func TestReadSettings(t *testing.T) {
 	got, err := plan.ReadSettings("s.json", []byte(`{
   "target": "3rdparty/cilium/images.txt:images", "directory": "3rdparty/cilium", "target_name": "images",
   "registries": [{"address": "r.example", "alias": "@prod", "repository": "x/{repository}", "extra_image_tags": ["y"], "skip_push": true}],
-  "repository": "{name}", "image_tags": ["{tag}"], "platforms": ["linux/amd64"], "referrers": "all", "tags": ["team"],
-  "overrides": {"nginx": {"registries": [{"address": "s.example", "alias": "", "repository": ""}], "repository": "z", "image_tags": ["a"], "platforms": ["linux/386"], "referrers": "none", "tags": ["l"]}},
+  "repository": "{name}", "image_tags": ["{tag}"], "platforms": ["linux/amd64"], "index": "sparse", "referrers": "all", "tags": ["team"],
+  "overrides": {"nginx": {"registries": [{"address": "s.example", "alias": "", "repository": ""}], "repository": "z", "image_tags": ["a"], "platforms": ["linux/386"], "index": "rewritten", "referrers": "none", "tags": ["l"]}},
   "build_args": {"X": ""}, "allow_empty": true, "known_aliases": ["@prod"], "known_registries": [{"address": "t.example", "alias": "@dev"}]
 }`))
 	if err != nil {
@@ -24,9 +24,9 @@ func TestReadSettings(t *testing.T) {
 	want := plan.Settings{
 		Target: "3rdparty/cilium/images.txt:images", Directory: "3rdparty/cilium", TargetName: "images",
 		Registries: []plan.Registry{{Address: "r.example", Alias: "@prod", Repository: "x/{repository}", ExtraTags: []string{"y"}, SkipPush: true}},
-		Repository: "{name}", ImageTags: []string{"{tag}"}, Platforms: []string{"linux/amd64"}, Referrers: "all", Labels: []string{"team"},
+		Repository: "{name}", ImageTags: []string{"{tag}"}, Platforms: []string{"linux/amd64"}, Index: "sparse", Referrers: "all", Labels: []string{"team"},
 		Overrides: map[string]plan.Override{"nginx": {
-			Registries: []plan.Registry{{Address: "s.example"}}, Repository: "z", ImageTags: []string{"a"}, Platforms: []string{"linux/386"}, Referrers: "none", Labels: []string{"l"},
+			Registries: []plan.Registry{{Address: "s.example"}}, Repository: "z", ImageTags: []string{"a"}, Platforms: []string{"linux/386"}, Index: "rewritten", Referrers: "none", Labels: []string{"l"},
 		}},
 		BuildArgs: map[string]string{"X": ""}, AllowEmpty: true, KnownAliases: []string{"@prod"}, KnownRegistries: []plan.Registry{{Address: "t.example", Alias: "@dev"}},
 	}

@@ -47,15 +47,42 @@ type Copy struct {
 	Hint string `json:"hint,omitempty"`
 	// Digest is what the destination has (planned: would have); empty where it is not known.
 	Digest string `json:"digest,omitempty"`
-	// SourceDigest differs from Digest only where platforms were limited.
+	// SourceDigest differs from Digest only where an index was cut down to some platforms.
 	SourceDigest string   `json:"source_digest,omitempty"`
-	Platforms    []string `json:"platforms,omitempty"`
+	Platforms    []string `json:"platforms,omitempty"` // the only ones wanted
+	// Index says what is left out of an index because of Platforms; absent where that is nothing.
+	Index *Index `json:"index,omitempty"`
 	// Attached is the number of attachments (signatures, attestations, SBOMs) that were copied with it.
 	Attached int          `json:"attached,omitempty"`
 	Bytes    engine.Bytes `json:"bytes"`
 	Asker
 	// AlsoAskedBy are the others that want the same copy; it is made, and counted, once.
 	AlsoAskedBy []Asker `json:"also_asked_by,omitempty"`
+}
+
+// Index tells what a destination has of an index.
+type Index struct {
+	// Kind is "rewritten" (it names no more than is there) or "sparse" (it is the source's, and names what is left out, too).
+	Kind string `json:"kind"`
+	// Manifests is how many the source's index names, attestations among them; Kept of them are wanted.
+	Manifests int `json:"manifests"`
+	Kept      int `json:"kept"`
+	// LeftOut are the platforms that can't be pulled from the destination.
+	LeftOut []string `json:"left_out"`
+}
+
+func indexOf(s *engine.Subset) *Index {
+	if s == nil {
+		return nil
+	}
+	index := &Index{Kind: "rewritten", Manifests: s.Manifests, Kept: s.Kept, LeftOut: []string{}}
+	if s.Sparse {
+		index.Kind = "sparse"
+	}
+	for _, p := range s.LeftOut {
+		index.LeftOut = append(index.LeftOut, Clean(p.String()))
+	}
+	return index
 }
 
 // Asker is who wants a copy: a line of a spec file, and the target that owns the file.
@@ -142,6 +169,7 @@ func (c *Copy) SetResult(r engine.Result) {
 	c.Status = r.Status
 	c.Digest = hashText(r.Digest)
 	c.SourceDigest = hashText(r.SourceDigest)
+	c.Index = indexOf(r.Subset)
 	c.Bytes = r.Bytes
 	c.Attached = r.Attached
 	if r.Err != nil {

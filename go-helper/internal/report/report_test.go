@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"docker-mirror/go-helper/internal/engine"
 )
 
@@ -20,7 +22,9 @@ func TestReportTellsHowEachCopyEnded(t *testing.T) {
 		{Source: "s/b:1", Destination: "d/b:1", Asker: Asker{Origin: "images.txt:2"}, AlsoAskedBy: []Asker{{Origin: "more.txt:7", Target: "//:more"}}},
 		{Source: "s/c:1", Destination: "d/c:1"},
 	}
-	copies[0].SetResult(engine.Result{Status: engine.StatusCopied, Digest: hash('a'), SourceDigest: hash('b'), Bytes: engine.Bytes{Down: 1, Up: 2, Mounted: 3}})
+	copies[0].SetResult(engine.Result{Status: engine.StatusCopied, Digest: hash('a'), SourceDigest: hash('b'), Bytes: engine.Bytes{Down: 1, Up: 2, Mounted: 3}, Subset: &engine.Subset{
+		Sparse: true, Manifests: 4, Kept: 2, LeftOut: []v1.Platform{{OS: "linux", Architecture: "arm64", Variant: "v8"}},
+	}})
 	copies[1].SetResult(engine.Result{Status: engine.StatusFailed, Err: errors.New("denied\x1b[2J")})
 	copies[2].SetResult(engine.Result{Status: engine.StatusSkipped})
 	start := time.Now()
@@ -49,6 +53,12 @@ func TestReportTellsHowEachCopyEnded(t *testing.T) {
 	if first["status"] != "copied" || first["origin"] != "images.txt:1" || first["target"] != "//:images" || first["name"] != "a" ||
 		first["digest"] != hash('a').String() || first["source_digest"] != hash('b').String() {
 		t.Errorf("first copy %v", first)
+	}
+	if index, err := json.Marshal(first["index"]); err != nil || string(index) != `{"kept":2,"kind":"sparse","left_out":["linux/arm64/v8"],"manifests":4}` {
+		t.Errorf("index %s", index)
+	}
+	if copies[1].Index != nil {
+		t.Errorf("index %+v of what is whole", copies[1].Index)
 	}
 	if copies[1].Reason != `denied\x1b[2J` {
 		t.Errorf("reason %q", copies[1].Reason)

@@ -140,7 +140,9 @@ func (s *session) runEngine(ctx, outer context.Context, pool *registry.Pool, cop
 		Logger:      s.log,
 		DryRun:      s.DryRun, Force: s.Force, Verify: s.Verify,
 		CheckReferrers: s.Referrers == referrersAlways,
-		CachePath:      cachePath(),
+		CheckPlatforms: s.CheckPlatforms,
+		CachePath:      cacheFile("blob-origins"),
+		SparsePath:     cacheFile("sparse-indexes"),
 		Observe: func(event engine.Event) {
 			s.console.Observe(event)
 			if e, ok := event.(engine.CopyEnded); ok {

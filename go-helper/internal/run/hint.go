@@ -23,6 +23,9 @@ func hint(c engine.Copy, err error) string {
 		return "the next run makes this copy"
 	case errors.Is(err, engine.ErrDrift):
 		return "run with --force to repair the destination"
+	case errors.As(err, new(*engine.SparseRefusedError)):
+		return "have the index rewritten to the platforms that are wanted (index = \"rewritten\", or --index=rewritten), copy all platforms, " +
+			"or let the registry take sparse indexes, where it can be told to"
 	case errors.As(err, &immutable):
 		return "a tag that can't be moved: mirror the image under another tag, or remove the old one at the destination"
 	case missingProject(err) != "" && errors.As(err, &refused):

@@ -41,6 +41,11 @@ func TestHintsSayWhatToDo(t *testing.T) {
 		{"cut", fmt.Errorf("reading: %w", io.ErrUnexpectedEOF), "run again later: what is done is kept"},
 		{"damaged", &registry.DigestMismatchError{}, "the content is not what its digest says: the registry, or something on the way to it, is damaged"},
 		{"drift", fmt.Errorf("%w: lacks a blob", engine.ErrDrift), "run with --force to repair the destination"},
+		{
+			"sparse", fmt.Errorf("copying: %w", &engine.SparseRefusedError{Err: at(404, "dst.example", "mirror/app")}),
+			`have the index rewritten to the platforms that are wanted (index = "rewritten", or --index=rewritten), copy all platforms, ` +
+				"or let the registry take sparse indexes, where it can be told to",
+		},
 		{"interrupted", fmt.Errorf("%w: %w", engine.ErrInterrupted, context.Canceled), "the next run makes this copy"},
 		{"nobody knows", errors.New("something else"), ""},
 	} {

@@ -29,6 +29,9 @@ func (s *session) printCopies(copies []report.Copy) {
 			destination = withDigest(destination, c.Digest)
 		}
 		line := fmt.Sprintf("%s %s from %s", verb, destination, c.Source)
+		if index := c.Index; index != nil {
+			line += fmt.Sprintf(" (%s index: %d of %d manifests)", index.Kind, index.Kept, index.Manifests)
+		}
 		if c.Status == engine.StatusSkipped {
 			line += ": " + c.Reason
 		}

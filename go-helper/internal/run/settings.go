@@ -61,6 +61,9 @@ type Settings struct {
 	// Referrers says what attachments come along with images whose lists don't say: one of [ReferrersChoices].
 	Referrers string
 
+	// CheckPlatforms asks for the manifests of all platforms of unchanged indexes: they may have been left out before.
+	CheckPlatforms bool
+
 	// StopOnError ends the run, as an interrupt would, at the first copy that fails.
 	StopOnError bool
 }
@@ -194,8 +197,8 @@ func (s *session) close(code Code, results ...func()) Code {
 	return code
 }
 
-// cachePath is where the engine remembers which repository has which blob; empty where there is no place for it.
-func cachePath() string {
+// cacheFile is a file in which the engine keeps what later runs can use; empty where there is no place for it.
+func cacheFile(name string) string {
 	dir, err := os.UserCacheDir()
 	if err != nil {
 		return ""
@@ -204,7 +207,7 @@ func cachePath() string {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return ""
 	}
-	return filepath.Join(dir, "blob-origins")
+	return filepath.Join(dir, name)
 }
 
 // WriteUsageReport writes the report of a run that ended before it began, with what the command line was told.

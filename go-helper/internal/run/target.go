@@ -204,7 +204,7 @@ func (e *entry) engineCopy(referrers string) (engine.Copy, error) {
 		return engine.Copy{}, err
 	}
 	return engine.Copy{
-		Source: source, Destination: destination, Platforms: platforms,
+		Source: source, Destination: destination, Platforms: platforms, Sparse: e.Sparse(),
 		Referrers: engine.Referrers(cmp.Or(e.Referrers, referrers)), Origin: e.Origin,
 	}, nil
 }

@@ -13,7 +13,7 @@ import (
 //
 //	{"src": IMAGE, "dst": IMAGE, "transform": {"limitPlatforms": [P, ...]}}
 //
-// with our optional keys beside them, so that a plan can be read back.
+// with our optional keys beside them ("index" in "transform"), so that a plan can be read back.
 func parseJSON(c *collector, data []byte) {
 	values, err := strictjson.Parse(data)
 	d := &strictjson.Decoder{}
@@ -176,7 +176,7 @@ func transform(d *strictjson.Decoder, v strictjson.Value, image *Image) {
 		if platforms := platformList(d, v, `"limitPlatforms"`); len(platforms) > 0 {
 			image.Platforms = platforms
 		}
-	}})
+	}}, indexMember(d, &image.Index))
 }
 
 func skip(d *strictjson.Decoder, v strictjson.Value) *Skip {

@@ -52,15 +52,40 @@ func CheckReferrers(s string) error {
 	return fmt.Errorf("unknown choice of referrers %q: known are %s", s, strings.Join(ReferrersChoices(), ", "))
 }
 
-func referrersMember(d *strictjson.Decoder, into *string) strictjson.Member {
-	return strictjson.Member{Key: "referrers", Decode: func(v strictjson.Value) {
-		s, ok := d.NonEmpty(v, `"referrers"`)
-		if err := CheckReferrers(s); ok && err != nil {
+// What becomes of an index of which only some platforms are copied.
+const (
+	IndexRewritten = "rewritten" // cut down to those platforms: its digest changes
+	IndexSparse    = "sparse"    // left as it is, under its digest, although not all that it names is there
+)
+
+// IndexChoices are what can be said about an index of which only some platforms are copied.
+func IndexChoices() []string { return []string{IndexRewritten, IndexSparse} }
+
+// CheckIndex tells why a choice for an index is none; empty is one.
+func CheckIndex(s string) error {
+	if s == "" || slices.Contains(IndexChoices(), s) {
+		return nil
+	}
+	return fmt.Errorf("unknown kind of index %q: known are %s", s, strings.Join(IndexChoices(), ", "))
+}
+
+func indexMember(d *strictjson.Decoder, into *string) strictjson.Member {
+	return choiceMember(d, "index", CheckIndex, into)
+}
+
+func choiceMember(d *strictjson.Decoder, key string, check func(string) error, into *string) strictjson.Member {
+	return strictjson.Member{Key: key, Decode: func(v strictjson.Value) {
+		s, ok := d.NonEmpty(v, `"`+key+`"`)
+		if err := check(s); ok && err != nil {
 			d.Errorf(v.Line, "%s", err)
 			return
 		}
 		*into = s
 	}}
+}
+
+func referrersMember(d *strictjson.Decoder, into *string) strictjson.Member {
+	return choiceMember(d, "referrers", CheckReferrers, into)
 }
 
 // naming is how a format writes keys of two words.

@@ -92,6 +92,8 @@ type Image struct {
 	Name string
 	// Platforms limits a multi-platform image to these; nil: the settings decide; empty: all.
 	Platforms []v1.Platform
+	// Index says what becomes of an index that Platforms limits, one of [IndexChoices]; empty: the settings decide.
+	Index string
 	// Destination is where the image goes, where the list itself says so.
 	Destination *reference.Reference
 	// Labels are for choosing a part of a plan.

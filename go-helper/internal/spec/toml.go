@@ -59,7 +59,7 @@ func (c *collector) report(d *strictjson.Decoder) {
 // shared is what [defaults] and [[image]] both have. Nil means: not said.
 type shared struct {
 	registries, imageTags, labels []string
-	repository, referrers         string
+	repository, index, referrers  string
 	platforms                     []v1.Platform
 	policy                        *tags.Policy
 }
@@ -85,6 +85,7 @@ func (s *imageSet) members(into *shared) []strictjson.Member {
 		texts("image_tags", &into.imageTags),
 		texts("labels", &into.labels),
 		{Key: "platforms", Decode: func(v strictjson.Value) { into.platforms = platformList(d, v, `"platforms"`) }},
+		indexMember(d, &into.index),
 		referrersMember(d, &into.referrers),
 		{Key: "select", Decode: func(v strictjson.Value) { into.policy = tagPolicy(d, v, snakeCase) }},
 	}
@@ -177,6 +178,9 @@ func (s *imageSet) apply(image *Image, own shared) {
 	image.Labels = slices.Concat(s.defaults.labels, own.labels)
 	if image.Repository = own.repository; image.Repository == "" {
 		image.Repository = s.defaults.repository
+	}
+	if image.Index = own.index; image.Index == "" {
+		image.Index = s.defaults.index
 	}
 	if image.Referrers = own.referrers; image.Referrers == "" {
 		image.Referrers = s.defaults.referrers

@@ -1,0 +1,183 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"golang.org/x/sync/errgroup"
+
+	"docker-mirror/go-helper/internal/registry"
+)
+
+// A sparse index keeps the source's digest, although what it names of other platforms isn't there. So an equal digest
+// doesn't tell that a destination has all of it: where there is reason to think that it hasn't, what the index names is
+// asked for.
+
+// sparse tells whether the copy may leave out what its index names.
+func (c Copy) sparse() bool { return c.Sparse && c.limited() }
+
+// rewrites tells whether the copy may change its index.
+func (c Copy) rewrites() bool { return !c.Sparse && c.limited() }
+
+// partly gives the platforms to which the copy's index is limited at the destination while it still names others; nil where
+// all that it names is to be there.
+func (c Copy) partly() []v1.Platform {
+	if c.sparse() {
+		return c.Platforms
+	}
+	return nil
+}
+
+// doubted tells whether a destination that has the wanted digest may lack something that the index names.
+func (r *run) doubted(im *image, there v1.Descriptor, sourceDigest v1.Hash) bool {
+	if there.MediaType == types.OCIManifestSchema1 || there.MediaType == types.DockerManifestSchema2 {
+		return false
+	}
+	d := im.destination
+	original := there.Digest == sourceDigest // one that was cut down names no more than is there
+	return r.opts.CheckPlatforms || d.sparse && original || r.sparse.knows(d.host, im.repository(), there.Digest)
+}
+
+// lacksWanted asks the destination for what its index names and the copy wants.
+func (r *run) lacksWanted(ctx context.Context, im *image, digest v1.Hash) (bool, error) {
+	client, repository := im.destination.client, im.repository()
+	m, err := client.GetManifest(ctx, repository, digest.String())
+	if errors.Is(err, registry.ErrNotFound) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	c, err := parseManifest(m)
+	if err != nil || !c.isIndex() {
+		return false, err
+	}
+	if wanted := im.copy.partly(); wanted != nil {
+		keep, err := keptEntries(c, wanted)
+		if err != nil {
+			return false, err
+		}
+		r.noteSubset(im, subsetOf(c, keep, true))
+		c = c.only(keep)
+	}
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(resolvers)
+	for _, entry := range c.Manifests {
+		group.Go(func() error {
+			_, err := client.HeadManifest(groupCtx, repository, entry.Digest.String())
+			if errors.Is(err, registry.ErrNotFound) {
+				return errLacking
+			}
+			return err
+		})
+	}
+	switch err := group.Wait(); {
+	case errors.Is(err, errLacking):
+		return true, nil
+	case err != nil:
+		return false, err
+	}
+	if im.copy.partly() == nil {
+		r.sparse.note(im.destination.host, repository, digest, false)
+	}
+	return false, nil
+}
+
+var errLacking = errors.New("lacks a manifest")
+
+func (r *run) noteSubset(im *image, s *Subset) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	im.result.Subset = s
+}
+
+// SparseRefusedError tells that a registry doesn't take an index of which not all is there.
+type SparseRefusedError struct {
+	Err                error
+	Manifests, LeftOut int // that the index names; that are not there
+}
+
+func (e *SparseRefusedError) Error() string {
+	return fmt.Sprintf("the registry refuses an index of which not all is there (left out: %d of %d manifests): %v", e.LeftOut, e.Manifests, e.Err)
+}
+
+func (e *SparseRefusedError) Unwrap() error { return e.Err }
+
+// sparseRefused says so where that is why an index was refused. Its children were accepted a moment before, so it is not that the
+// repository is missing or may not be written; the specification has MANIFEST_BLOB_UNKNOWN for this, with 404 or 400,
+// and some registries have MANIFEST_INVALID.
+func sparseRefused(n *node, err error) error {
+	var refused *registry.Error
+	if n.subset == nil || !n.subset.Sparse || !errors.As(err, &refused) || errors.As(err, new(*registry.ImmutableTagError)) {
+		return err
+	}
+	statuses := []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity}
+	if !slices.Contains(statuses, refused.Status) {
+		return err
+	}
+	return &SparseRefusedError{Err: err, Manifests: n.subset.Manifests, LeftOut: n.subset.Manifests - n.subset.Kept}
+}
+
+// sparseIndexes remembers over runs which indexes were written sparse, so that a run that wants all of one doesn't take its
+// digest for an answer: a line `sparse host repository digest` each, or `whole …` once it isn't any more.
+type sparseIndexes struct {
+	notes notes
+
+	mu    sync.Mutex
+	known map[string]bool // by host, repository and digest
+}
+
+func newSparseIndexes(path string, log *slog.Logger) *sparseIndexes {
+	return &sparseIndexes{notes: notes{path: path, log: log}, known: map[string]bool{}}
+}
+
+const (
+	notedSparse = "sparse"
+	notedWhole  = "whole"
+)
+
+func (s *sparseIndexes) load() {
+	for _, line := range s.notes.open() { // the last one counts
+		switch state, key, _ := strings.Cut(line, " "); state {
+		case notedSparse:
+			s.known[key] = true
+		case notedWhole:
+			delete(s.known, key)
+		}
+	}
+}
+
+func (s *sparseIndexes) knows(host, repository string, digest v1.Hash) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.known[sparseKey(host, repository, digest)]
+}
+
+// note tells that an index is sparse, or whole, now.
+func (s *sparseIndexes) note(host, repository string, digest v1.Hash, sparse bool) {
+	key := sparseKey(host, repository, digest)
+	s.mu.Lock()
+	news := s.known[key] != sparse
+	s.known[key] = sparse
+	s.mu.Unlock()
+	switch {
+	case news && sparse:
+		s.notes.add(notedSparse + " " + key)
+	case news:
+		s.notes.add(notedWhole + " " + key)
+	}
+}
+
+func sparseKey(host, repository string, digest v1.Hash) string {
+	return host + " " + repository + " " + digest.String()
+}
+
+func (s *sparseIndexes) close() { s.notes.close() }

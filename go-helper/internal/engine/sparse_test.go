@@ -1,0 +1,396 @@
+package engine_test
+
+import (
+	"errors"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"docker-mirror/go-helper/internal/devregistry"
+	"docker-mirror/go-helper/internal/devregistry/distributiontest"
+	"docker-mirror/go-helper/internal/engine"
+)
+
+// multi is an index of three platforms, each with its attestation, as BuildKit makes them.
+type multi struct {
+	index    v1.Descriptor
+	children map[string]v1.Descriptor // by architecture; the attestation's under "of" and that
+}
+
+var architectures = []string{"amd64", "arm64", "s390x"}
+
+func pushMulti(t *testing.T, p *pusher, tag string) multi {
+	t.Helper()
+	m := multi{children: map[string]v1.Descriptor{}}
+	var platforms, proofs []entry
+	for _, a := range architectures {
+		m.children[a] = p.image("x", "", ociManifest, content(tag+a, 3000), content("shared", 2000))
+		m.children["of "+a] = p.image("x", "", ociManifest, content(tag+"proof of "+a, 100))
+		platforms = append(platforms, entry{platform: a, of: m.children[a]})
+		proofs = append(proofs, entry{of: m.children["of "+a], extra: object{
+			"platform":    object{"os": "unknown", "architecture": "unknown"},
+			"annotations": object{"vnd.docker.reference.digest": m.children[a].Digest.String(), "vnd.docker.reference.type": "attestation-manifest"},
+		}})
+	}
+	m.index = p.index("x", tag, ociIndex, append(platforms, proofs...)...)
+	return m
+}
+
+// of makes a copy of x:tag, limited to architectures under the original digest; all of it without any.
+func sparseCopy(t *testing.T, source, destination, tag string, architectures ...string) engine.Copy {
+	t.Helper()
+	c := engine.Copy{Source: ref(t, source+"/x:"+tag), Destination: ref(t, destination+"/m/x:"+tag), Sparse: len(architectures) > 0}
+	for _, a := range architectures {
+		c.Platforms = append(c.Platforms, v1.Platform{OS: "linux", Architecture: a})
+	}
+	return c
+}
+
+// wantThere compares what of an index is at the destination, past HTTP.
+func (m multi) wantThere(t *testing.T, destination *devregistry.Server, architectures ...string) {
+	t.Helper()
+	for name, child := range m.children {
+		_, _, there := destination.Manifest("m/x", child.Digest.String())
+		if want := slices.Contains(architectures, strings.TrimPrefix(name, "of ")); there != want {
+			t.Errorf("manifest %s is there: %v, want %v", name, there, want)
+		}
+	}
+}
+
+func lenient(t *testing.T) (source, destination *devregistry.Server) {
+	t.Helper()
+	source, destination = pair(t)
+	destination.SetDialect(devregistry.Dialect{SparseIndexes: true})
+	return source, destination
+}
+
+func TestSparseIndex(t *testing.T) {
+	source, destination := lenient(t)
+	m := pushMulti(t, newPusher(t, source.Host), "v")
+	list := []engine.Copy{sparseCopy(t, source.Host, destination.Host, "v", "amd64")}
+
+	results := run(t, list, engine.Options{DryRun: true})
+	wantStatus(t, list, results, engine.StatusPlanned)
+	if results[0].Subset == nil {
+		t.Error("the dry run doesn't say what is left out")
+	}
+	results = run(t, list, engine.Options{})
+	wantStatus(t, list, results, engine.StatusCopied)
+	want, _, _ := source.Manifest("x", "v")
+	if got, mediaType, _ := destination.Manifest("m/x", "v"); string(got) != string(want) || mediaType != ociIndex {
+		t.Errorf("the index is not the source's: %s %s", mediaType, got)
+	}
+	m.wantThere(t, destination, "amd64")
+	if destination.HasBlob("m/x", hashOf(t, content("varm64", 3000))) {
+		t.Error("a blob that nothing needs was copied")
+	}
+	r := results[0]
+	if r.Digest != m.index.Digest || r.SourceDigest != m.index.Digest {
+		t.Errorf("digests %s, %s; want %s", r.Digest, r.SourceDigest, m.index.Digest)
+	}
+	if s := r.Subset; s == nil || !s.Sparse || s.Manifests != 6 || s.Kept != 2 || len(s.LeftOut) != 2 ||
+		s.LeftOut[0].Architecture != "arm64" || s.LeftOut[1].Architecture != "s390x" {
+		t.Errorf("subset %+v", s)
+	}
+
+	// Again: every wanted child is asked for, at the destination alone.
+	source.Log().Reset()
+	destination.Log().Reset()
+	results = run(t, list, engine.Options{})
+	wantStatus(t, list, results, engine.StatusUnchanged)
+	if results[0].Subset == nil {
+		t.Error("an unchanged copy doesn't say what is left out")
+	}
+	if counts := source.Log().Counts(); counts[devregistry.KindManifestGet] != 0 || counts[devregistry.KindManifestHead] != 1 {
+		t.Errorf("the source was asked %v", counts)
+	}
+	if counts := destination.Log().Counts(); counts[devregistry.KindManifestGet] != 1 || counts[devregistry.KindManifestHead] != 1+2 || counts[devregistry.KindManifestPut] != 0 {
+		t.Errorf("the destination was asked %v", counts)
+	}
+
+	// What was wanted and is gone comes again.
+	if err := destination.RemoveManifest("m/x", m.children["of amd64"].Digest); err != nil {
+		t.Fatal(err)
+	}
+	wantStatus(t, list, run(t, list, engine.Options{}), engine.StatusCopied)
+	m.wantThere(t, destination, "amd64")
+
+	// More of it is not "unchanged".
+	list = []engine.Copy{sparseCopy(t, source.Host, destination.Host, "v", "amd64", "s390x")}
+	wantStatus(t, list, run(t, list, engine.Options{DryRun: true}), engine.StatusPlanned)
+	results = run(t, list, engine.Options{})
+	wantStatus(t, list, results, engine.StatusCopied)
+	m.wantThere(t, destination, "amd64", "s390x")
+	// And less of it is.
+	list = []engine.Copy{sparseCopy(t, source.Host, destination.Host, "v", "s390x")}
+	wantStatus(t, list, run(t, list, engine.Options{}), engine.StatusUnchanged)
+}
+
+func TestASparseIndexOfAllItNamesIsWhole(t *testing.T) {
+	source, destination := pair(t) // which would refuse any other
+	m := pushMulti(t, newPusher(t, source.Host), "v")
+	newPusher(t, source.Host).image("x", "single", ociManifest, content("single", 100))
+	list := []engine.Copy{
+		sparseCopy(t, source.Host, destination.Host, "v", architectures...),
+		sparseCopy(t, source.Host, destination.Host, "single", "arm64"),
+	}
+	results := run(t, list, engine.Options{})
+	wantStatus(t, list, results, engine.StatusCopied)
+	if results[0].Subset != nil || results[1].Subset != nil {
+		t.Errorf("subsets %+v, %+v of what is whole", results[0].Subset, results[1].Subset)
+	}
+	m.wantThere(t, destination, architectures...)
+	wantStatus(t, list, run(t, list, engine.Options{}), engine.StatusUnchanged)
+
+	list = []engine.Copy{sparseCopy(t, source.Host, destination.Host, "v", "riscv64")}
+	if err := run(t, list, engine.Options{})[0].Err; err == nil || !strings.Contains(err.Error(), "none of the requested platforms") {
+		t.Errorf("no platform matches: %v", err)
+	}
+}
+
+// An equal digest doesn't tell that all of an index is there. Who wrote it sparse, or leaves something out at that registry,
+// or is told to look, looks.
+func TestASparseDestinationIsNotUnchangedForARunThatWantsAll(t *testing.T) {
+	for name, test := range map[string]struct {
+		first, second engine.Options
+		beside        bool // another copy of the second run is sparse
+		rewritten     bool // to all platforms that there are, which leaves it as it is
+		want          engine.Status
+	}{
+		"the run that wrote it is remembered": {engine.Options{SparsePath: "X"}, engine.Options{SparsePath: "X"}, false, false, engine.StatusCopied},
+		"remembered, for a dry run":           {engine.Options{SparsePath: "X"}, engine.Options{SparsePath: "X", DryRun: true}, false, false, engine.StatusPlanned},
+		"remembered, rewritten to all":        {engine.Options{SparsePath: "X"}, engine.Options{SparsePath: "X"}, false, true, engine.StatusCopied},
+		"another copy is sparse":              {engine.Options{}, engine.Options{}, true, false, engine.StatusCopied},
+		"told to look":                        {engine.Options{}, engine.Options{CheckPlatforms: true}, false, false, engine.StatusCopied},
+		"forced":                              {engine.Options{}, engine.Options{Force: true}, false, false, engine.StatusCopied},
+		"verified":                            {engine.Options{}, engine.Options{Verify: true}, false, false, engine.StatusFailed},
+		"nobody knows":                        {engine.Options{}, engine.Options{}, false, false, engine.StatusUnchanged},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), "cache", "sparse")
+			for _, opts := range []*engine.Options{&test.first, &test.second} {
+				opts.SparsePath = strings.ReplaceAll(opts.SparsePath, "X", file)
+			}
+			source, destination := lenient(t)
+			p := newPusher(t, source.Host)
+			m := pushMulti(t, p, "v")
+			pushMulti(t, p, "w")
+			list := []engine.Copy{sparseCopy(t, source.Host, destination.Host, "v", "amd64")}
+			wantStatus(t, list, run(t, list, test.first), engine.StatusCopied)
+
+			list = []engine.Copy{sparseCopy(t, source.Host, destination.Host, "v")}
+			if test.rewritten {
+				list = []engine.Copy{sparseCopy(t, source.Host, destination.Host, "v", architectures...)}
+				list[0].Sparse = false
+			}
+			all := list
+			if test.beside {
+				all = append(all, sparseCopy(t, source.Host, destination.Host, "w", "arm64"))
+			}
+			results := run(t, all, test.second)
+			wantStatus(t, list, results[:1], test.want)
+			if test.want == engine.StatusFailed && !errors.Is(results[0].Err, engine.ErrDrift) {
+				t.Errorf("verify: %v, want drift", results[0].Err)
+			}
+			if test.want != engine.StatusCopied {
+				m.wantThere(t, destination, "amd64")
+				return
+			}
+			m.wantThere(t, destination, architectures...)
+			checkMirrored(t, source, destination, list[0])
+			// Once it is whole and known to be, its digest is enough again.
+			destination.Log().Reset()
+			wantStatus(t, list, run(t, list, engine.Options{SparsePath: test.second.SparsePath}), engine.StatusUnchanged)
+			if counts := destination.Log().Counts(); counts[devregistry.KindManifestGet] != 0 || counts[devregistry.KindManifestHead] != 1 {
+				t.Errorf("the destination was asked %v", counts)
+			}
+		})
+	}
+}
+
+// A run that looked and found all there remembers that, too.
+func TestAnIndexThatBecameWholeIsAskedForOnce(t *testing.T) {
+	source, destination := lenient(t)
+	m := pushMulti(t, newPusher(t, source.Host), "v")
+	opts := engine.Options{SparsePath: filepath.Join(t.TempDir(), "sparse")}
+	list := []engine.Copy{sparseCopy(t, source.Host, destination.Host, "v", "amd64")}
+	wantStatus(t, list, run(t, list, opts), engine.StatusCopied)
+	list = []engine.Copy{sparseCopy(t, source.Host, destination.Host, "v")}
+	wantStatus(t, list, run(t, list, engine.Options{Force: true}), engine.StatusCopied) // by somebody else
+	m.wantThere(t, destination, architectures...)
+	for _, gets := range []int{1, 0} {
+		destination.Log().Reset()
+		wantStatus(t, list, run(t, list, opts), engine.StatusUnchanged)
+		if counts := destination.Log().Counts(); counts[devregistry.KindManifestGet] != gets {
+			t.Errorf("the destination was asked %v, want %d GETs", counts, gets)
+		}
+	}
+}
+
+func TestVerifyOfASparseIndexLooksAtWhatIsWanted(t *testing.T) {
+	source, destination := lenient(t)
+	m := pushMulti(t, newPusher(t, source.Host), "v")
+	list := []engine.Copy{sparseCopy(t, source.Host, destination.Host, "v", "amd64")}
+	wantStatus(t, list, run(t, list, engine.Options{}), engine.StatusCopied)
+	results := run(t, list, engine.Options{Verify: true})
+	wantStatus(t, list, results, engine.StatusUnchanged)
+	if results[0].Subset == nil {
+		t.Error("doesn't say what is left out")
+	}
+	if err := destination.RemoveBlob("m/x", hashOf(t, content("vamd64", 3000))); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(t, list, engine.Options{Verify: true})[0].Err; !errors.Is(err, engine.ErrDrift) {
+		t.Errorf("a blob is gone: %v, want drift", err)
+	}
+	wantStatus(t, list, run(t, list, engine.Options{Verify: true, Force: true}), engine.StatusCopied)
+	wantStatus(t, list, run(t, list, engine.Options{Verify: true}), engine.StatusUnchanged)
+	m.wantThere(t, destination, "amd64")
+}
+
+func TestARegistryThatRefusesSparseIndexes(t *testing.T) {
+	for name, dialect := range map[string]devregistry.Dialect{
+		"all must be there":       {},
+		"some platforms must be":  {SparseIndexes: true, RequiredPlatforms: []string{"linux/arm64"}},
+		"as distribution answers": devregistry.Distribution,
+	} {
+		t.Run(name, func(t *testing.T) {
+			source, destination := pair(t)
+			pushMulti(t, newPusher(t, source.Host), "v")
+			destination.SetDialect(dialect)
+			list := []engine.Copy{sparseCopy(t, source.Host, destination.Host, "v", "amd64")}
+			err := run(t, list, engine.Options{})[0].Err
+			var refused *engine.SparseRefusedError
+			if !errors.As(err, &refused) || refused.Manifests != 6 || refused.LeftOut != 4 {
+				t.Fatalf("%v", err)
+			}
+			for _, want := range []string{"refuses an index of which not all is there", "left out: 4 of 6 manifests", "MANIFEST_BLOB_UNKNOWN"} {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q doesn't say %q", err, want)
+				}
+			}
+			if _, _, ok := destination.Manifest("m/x", "v"); ok {
+				t.Error("there is a tag")
+			}
+			if puts := destination.Log().Select(func(e devregistry.Entry) bool { return e.Kind == devregistry.KindManifestPut && e.Reference == "v" }); len(puts) != 1 {
+				t.Errorf("the index was sent %d times", len(puts))
+			}
+			if n := destination.Log().Counts()[devregistry.KindBlobHead]; n > 4 {
+				t.Errorf("%d HEADs for blobs: none of them is missing", n)
+			}
+		})
+	}
+}
+
+// Another reason is not taken for that.
+func TestASparseIndexThatMayNotBeWritten(t *testing.T) {
+	source, destination := lenient(t)
+	pushMulti(t, newPusher(t, source.Host), "v")
+	destination.SetFaults(devregistry.Faults{Intercept: devregistry.Always(func(r devregistry.Request) bool {
+		return r.Kind == devregistry.KindManifestPut && r.Reference == "v"
+	}, devregistry.Fault{Status: http.StatusForbidden, Code: devregistry.CodeDenied})})
+	list := []engine.Copy{sparseCopy(t, source.Host, destination.Host, "v", "amd64")}
+	if err := run(t, list, engine.Options{})[0].Err; err == nil || errors.As(err, new(*engine.SparseRefusedError)) {
+		t.Errorf("%v", err)
+	}
+}
+
+// The index keeps its digest, so what speaks of it still does.
+func TestAttachmentsOfASparseIndex(t *testing.T) {
+	source, destination := lenient(t)
+	p := newPusher(t, source.Host)
+	m := pushMulti(t, p, "v")
+	ofIndex := p.attach("x", cosignType, m.index, content("of the index", 50))
+	ofKept := p.attach("x", cosignType, m.children["amd64"], content("of amd64", 50))
+	ofOther := p.attach("x", cosignType, m.children["arm64"], content("of arm64", 50))
+	list := []engine.Copy{sparseCopy(t, source.Host, destination.Host, "v", "amd64")}
+	list[0].Referrers = engine.ReferrersAll
+	results := run(t, list, engine.Options{})
+	wantStatus(t, list, results, engine.StatusCopied)
+	if results[0].Attached != 2 {
+		t.Errorf("%d attachments, want 2", results[0].Attached)
+	}
+	for digest, want := range map[v1.Hash]bool{ofIndex.Digest: true, ofKept.Digest: true, ofOther.Digest: false} {
+		if _, _, ok := destination.Manifest("m/x", digest.String()); ok != want {
+			t.Errorf("attachment %s is there: %v, want %v", digest, ok, want)
+		}
+	}
+	wantSubjectsFirst(t, destination, "m/x")
+	// One that is wanted now brings its own.
+	list = []engine.Copy{sparseCopy(t, source.Host, destination.Host, "v", "amd64", "arm64")}
+	list[0].Referrers = engine.ReferrersAll
+	wantStatus(t, list, run(t, list, engine.Options{}), engine.StatusCopied)
+	if _, _, ok := destination.Manifest("m/x", ofOther.Digest.String()); !ok {
+		t.Error("the attachment of what was added is missing")
+	}
+}
+
+// wantSubjectsFirst looks at the order in which a repository got its manifests.
+func wantSubjectsFirst(t *testing.T, destination *devregistry.Server, repository string) {
+	t.Helper()
+	written := map[v1.Hash]bool{}
+	puts := destination.Log().Select(func(e devregistry.Entry) bool {
+		return e.Kind == devregistry.KindManifestPut && e.Repository == repository && e.Status == http.StatusCreated
+	})
+	withSubject := 0
+	for _, put := range puts {
+		body, _, ok := destination.Manifest(repository, put.Reference)
+		if !ok {
+			t.Fatalf("%s is gone", put.Reference)
+		}
+		m, err := v1.ParseManifest(strings.NewReader(string(body)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Subject != nil {
+			withSubject++
+			if !written[m.Subject.Digest] {
+				t.Errorf("%s was written before its subject %s", put.Reference, m.Subject.Digest)
+			}
+		}
+		written[hashOf(t, body)] = true
+	}
+	if withSubject == 0 {
+		t.Error("nothing has a subject")
+	}
+}
+
+func TestSparseIndexesOnDistribution(t *testing.T) {
+	source, _ := pair(t)
+	m := pushMulti(t, newPusher(t, source.Host), "v")
+	for name, test := range map[string]struct {
+		options []distributiontest.Option
+		refused bool
+	}{
+		"all":  {nil, true},
+		"none": {[]distributiontest.Option{distributiontest.WithSparseIndexes()}, false},
+		"list": {[]distributiontest.Option{distributiontest.WithSparseIndexes("linux/amd64")}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			destination := distributiontest.Start(t, test.options...)
+			list := []engine.Copy{sparseCopy(t, source.Host, destination.Host, "v", "amd64")}
+			results := run(t, list, engine.Options{})
+			if test.refused {
+				if !errors.As(results[0].Err, new(*engine.SparseRefusedError)) {
+					t.Errorf("%s, %v", results[0].Status, results[0].Err)
+				}
+				return
+			}
+			wantStatus(t, list, results, engine.StatusCopied)
+			if results[0].Digest != m.index.Digest {
+				t.Errorf("digest %s", results[0].Digest)
+			}
+			wantStatus(t, list, run(t, list, engine.Options{}), engine.StatusUnchanged)
+			wantStatus(t, list, run(t, list, engine.Options{Verify: true}), engine.StatusUnchanged)
+			list = []engine.Copy{sparseCopy(t, source.Host, destination.Host, "v")}
+			wantStatus(t, list, run(t, list, engine.Options{CheckPlatforms: true}), engine.StatusCopied)
+			wantStatus(t, list, run(t, list, engine.Options{Verify: true}), engine.StatusUnchanged)
+		})
+	}
+}
