@@ -175,6 +175,22 @@ func TestDryRunSendsNothingThatWrites(t *testing.T) {
 	}
 }
 
+// A dry run reads the manifests that the copies will read: what it took of a limit on pulls tells what they will take.
+func TestADryRunTakesThePullsThatTheCopiesWillTake(t *testing.T) {
+	t.Parallel()
+	w := newWorkplace(t)
+	src, dst := startRegistry(t), startRegistry(t)
+	w.write("images.txt", w.run(0, "seed", src.Host).stdout.String())
+	args := []string{"copy", "--registry", dst.Host, "--report", "report.json", "images.txt"}
+	pulls := func() int64 { return w.report("report.json").Registries[src.Host].Requests["manifest GET"] }
+	w.run(0, append(args, "--dry-run")...)
+	planned := pulls()
+	w.run(0, args...)
+	if got := pulls(); got != planned || got == 0 {
+		t.Errorf("the copies took %d, the dry run %d", got, planned)
+	}
+}
+
 func TestOneFailureStopsNoOther(t *testing.T) {
 	t.Parallel()
 	w := newWorkplace(t)

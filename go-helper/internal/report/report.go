@@ -159,9 +159,11 @@ type RateLimit struct {
 // DockerHub accounts for Docker Hub's pull limit. A pull is a GET of a manifest; a HEAD costs none
 // (https://docs.docker.com/docker-hub/usage/pulls/).
 type DockerHub struct {
-	PullsSpent int64  `json:"pulls_spent"`
-	PullsLeft  *int64 `json:"pulls_left,omitempty"` // absent where Docker Hub did not say
-	Limit      *int64 `json:"limit,omitempty"`
+	PullsSpent int64 `json:"pulls_spent"`
+	// PullsPlanned is how many the copies would spend that a dry run has planned: it reads what they will read.
+	PullsPlanned *int64 `json:"pulls_planned,omitempty"`
+	PullsLeft    *int64 `json:"pulls_left,omitempty"` // absent where Docker Hub did not say
+	Limit        *int64 `json:"limit,omitempty"`
 }
 
 // SetResult puts into the copy how the engine ended it.

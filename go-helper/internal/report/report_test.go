@@ -83,7 +83,7 @@ func TestEmptyReportHasNoNulls(t *testing.T) {
 
 func TestSummaries(t *testing.T) {
 	t.Parallel()
-	left := int64(76)
+	left, few, many := int64(76), int64(3), int64(77)
 	for _, tt := range []struct {
 		report Report
 		want   string
@@ -93,6 +93,14 @@ func TestSummaries(t *testing.T) {
 		{Report{Totals: Totals{Planned: 2, Unchanged: 1}, DryRun: true}, "dry run: 2 to copy, 1 unchanged in 0s"},
 		{Report{Totals: Totals{Copied: 1, Skipped: 2}, Interrupted: true}, "interrupted: 1 copied, 2 skipped in 0s; the next run goes on from there"},
 		{Report{Totals: Totals{Copied: 1}, DockerHub: &DockerHub{PullsSpent: 1, PullsLeft: &left}}, "1 copied in 0s; 1 Docker Hub pull, 76 left"},
+		{
+			Report{DryRun: true, Totals: Totals{Planned: 1}, DockerHub: &DockerHub{PullsSpent: 3, PullsPlanned: &few, PullsLeft: &left}},
+			"dry run: 1 to copy in 0s; 3 Docker Hub pulls, the copies would take 3 more, 76 left",
+		},
+		{
+			Report{DryRun: true, Totals: Totals{Planned: 1}, DockerHub: &DockerHub{PullsSpent: 77, PullsPlanned: &many, PullsLeft: &left}},
+			"dry run: 1 to copy in 0s; 77 Docker Hub pulls, the copies would take 77 more, 76 left: too few",
+		},
 	} {
 		if got := tt.report.Summary(); got != tt.want {
 			t.Errorf("%q, want %q", got, tt.want)

@@ -60,7 +60,7 @@ func TestAReportKeepsToItsSchema(t *testing.T) {
 		Targets:    []Target{{Address: "a:a"}},
 		Copies:     []Copy{{Status: engine.StatusCopied, Index: indexOf(&engine.Subset{}), Asker: Asker{Origin: "a:1", Labels: []string{"x"}}, AlsoAskedBy: []Asker{{Target: "b:b"}}}},
 		Registries: map[string]Registry{"r": {Requests: map[string]int64{"ping": 1}, RateLimit: &RateLimit{}}},
-		DockerHub:  &DockerHub{PullsLeft: &left},
+		DockerHub:  &DockerHub{PullsPlanned: &left, PullsLeft: &left},
 	}
 	for _, r := range []Report{{}, full} {
 		r.Finish(time.Now(), 0)

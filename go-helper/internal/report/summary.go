@@ -58,13 +58,24 @@ func (r *Report) Summary() string {
 	}
 	text += " in " + durationText(r.Finished.Sub(r.Started).Round(time.Millisecond))
 	if hub := r.DockerHub; hub != nil {
-		text += "; " + plural(int(hub.PullsSpent), "Docker Hub pull")
-		if hub.PullsLeft != nil {
-			text += fmt.Sprintf(", %d left", *hub.PullsLeft)
-		}
+		text += "; " + hub.text()
 	}
 	if r.Interrupted {
 		text = "interrupted: " + text + "; the next run goes on from there"
+	}
+	return text
+}
+
+func (h *DockerHub) text() string {
+	text := plural(int(h.PullsSpent), "Docker Hub pull")
+	if h.PullsPlanned != nil {
+		text += fmt.Sprintf(", the copies would take %d more", *h.PullsPlanned)
+	}
+	if h.PullsLeft != nil {
+		text += fmt.Sprintf(", %d left", *h.PullsLeft)
+		if h.PullsPlanned != nil && *h.PullsLeft < *h.PullsPlanned {
+			text += ": too few"
+		}
 	}
 	return text
 }

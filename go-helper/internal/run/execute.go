@@ -228,6 +228,9 @@ func (s *session) accountFor(all map[string]registry.Stats) {
 			if r.RateLimit != nil {
 				hub.PullsLeft, hub.Limit = &r.RateLimit.Remaining, &r.RateLimit.Limit
 			}
+			if s.DryRun {
+				hub.PullsPlanned = &hub.PullsSpent
+			}
 			s.report.DockerHub = hub
 		}
 	}

@@ -83,6 +83,21 @@ func TestDockerHubPullsAreAccountedFor(t *testing.T) {
 	}
 }
 
+func TestADryRunTellsWhatPullsTheCopiesWouldTake(t *testing.T) {
+	s := newSession(t, nil)
+	stats := map[string]registry.Stats{"docker.io": {Requests: map[string]int64{"manifest GET": 7}}}
+	s.accountFor(stats)
+	if s.report.DockerHub.PullsPlanned != nil {
+		t.Error("a run that copies plans nothing")
+	}
+	s.DryRun = true
+	s.accountFor(stats)
+	s.close(CodeDone)
+	if hub := s.report.DockerHub; hub.PullsPlanned == nil || *hub.PullsPlanned != 7 {
+		t.Errorf("Docker Hub: %+v", hub)
+	}
+}
+
 func TestEachTargetIsToldOnce(t *testing.T) {
 	s := newSession(t, func(_ context.Context, copies []engine.Copy, opts engine.Options) []engine.Result {
 		results := make([]engine.Result, len(copies))
