@@ -26,6 +26,9 @@ const (
 	defaultChunk = 16 << 20
 	// statusAttempts: a session whose status can't be had is better started anew.
 	statusAttempts = 3
+	// maxRefusals is how many tokens in a row may be refused: each had ended while the session was open. A token lives for
+	// a chunk at least.
+	maxRefusals = 3
 	// expectFor is how long after a refusal bodies ask first.
 	expectFor = time.Minute
 )
@@ -35,7 +38,7 @@ type Upload struct {
 	c          *Client
 	repository string
 	digest     v1.Hash // what it was started for, for errors
-	refreshed  bool    // a token was refused in the middle, and another one was to be had
+	refusals   int     // how often in a row a token was refused in the middle, and another one was to be had
 
 	mu       sync.Mutex
 	location *url.URL // newest: every answer may move it (distribution spec, "Pushing a blob in chunks")
@@ -254,6 +257,7 @@ func (u *Upload) sendOnce(ctx context.Context, r *request, sent *sentBody, offse
 	err = u.adopt(resp.Header, resp.Request.URL)
 	switch resp.StatusCode {
 	case http.StatusCreated, http.StatusAccepted, http.StatusNoContent, http.StatusOK:
+		u.refusals = 0
 		discard(resp)
 		if err != nil && r.method == http.MethodPatch {
 			return nil, wrapTransport(ctx, r.op, r.where(c), err)
@@ -278,8 +282,8 @@ func (u *Upload) learn(ctx context.Context, r *request, header string, resp *htt
 	switch refused.Status {
 	case http.StatusUnauthorized:
 		// A token that ended while the session was open. The body can't be sent again from here.
-		if c.isAPI(r.url) && !u.refreshed {
-			u.refreshed = true
+		if c.isAPI(r.url) && u.refusals < maxRefusals {
+			u.refusals++
 			refused.again, _ = c.auth.Refused(ctx, r.scopes, header, resp.Header)
 		}
 	case http.StatusRequestEntityTooLarge:
