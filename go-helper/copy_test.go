@@ -10,7 +10,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"docker-mirror/go-helper/internal/devregistry"
 	"docker-mirror/go-helper/internal/engine"
@@ -175,6 +181,47 @@ func TestDryRunSendsNothingThatWrites(t *testing.T) {
 	}
 }
 
+func TestForeignLayersAreCopiedWhereThatIsAskedFor(t *testing.T) {
+	t.Parallel()
+	w := newWorkplace(t)
+	src, dst := startRegistry(t), startRegistry(t)
+	image, err := mutate.Append(empty.Image, mutate.Addendum{
+		Layer: static.NewLayer([]byte("foreign"), types.DockerForeignLayer), MediaType: types.DockerForeignLayer, URLs: []string{"https://layers.example/x"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref, err := name.ParseReference(src.Host + "/windows:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := remote.Write(ref, image, remote.WithNondistributable); err != nil {
+		t.Fatal(err)
+	}
+	layers, err := image.Layers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest, err := layers[0].Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write("images.txt", src.Host+"/windows:1\n")
+	for _, test := range []struct {
+		repository string
+		args       []string
+		copied     bool
+	}{{"a/windows", nil, false}, {"b/windows", []string{"--foreign-layers=copy"}, true}} {
+		w.run(0, append([]string{"copy", "--registry", dst.Host, "--repository", test.repository, "--report", "report.json", "images.txt"}, test.args...)...)
+		if got := dst.HasBlob(test.repository, digest); got != test.copied {
+			t.Errorf("%s: the foreign layer is there: %v, want %v", test.args, got, test.copied)
+		}
+		if left := w.report("report.json").Copies[0].ForeignLayers; (left == 0) != test.copied {
+			t.Errorf("%s: %d reported as left", test.args, left)
+		}
+	}
+}
+
 // A dry run reads the manifests that the copies will read: what it took of a limit on pulls tells what they will take.
 func TestADryRunTakesThePullsThatTheCopiesWillTake(t *testing.T) {
 	t.Parallel()
@@ -258,6 +305,7 @@ func TestBadInputSendsNothing(t *testing.T) {
 		{"concurrency 0", nil, []string{"copy", "--registry", "DST", "--concurrency", "0", "list.txt"}, []string{"--concurrency"}},
 		{"concurrency no number", nil, []string{"copy", "--registry", "DST", "--concurrency", "many", "list.txt"}, []string{"concurrency"}},
 		{"progress", nil, []string{"copy", "--registry", "DST", "--progress", "dots", "list.txt"}, []string{"dots", "plain"}},
+		{"foreign layers", nil, []string{"copy", "--registry", "DST", "--foreign-layers", "all", "list.txt"}, []string{"--foreign-layers all", "skip, copy"}},
 		{"verify and dry run", nil, []string{"copy", "--registry", "DST", "--verify", "--dry-run", "list.txt"}, []string{"--verify"}},
 		{"report among the results", nil, []string{"copy", "--registry", "DST", "--report", "-", "list.txt"}, []string{"--report -", "file"}},
 		{"report into nowhere", nil, []string{"copy", "--registry", "DST", "--report", "no/such/folder.json", "list.txt"}, []string{"no/such"}},

@@ -84,6 +84,10 @@ func addRunFlags(c *cobra.Command, s *run.Settings) {
 	flags.StringVar(&s.Referrers, referrersFlag, defaultReferrers, "`WHICH` attachments (signatures, attestations, SBOMs) come along with an image, where its list doesn't say: "+
 		strings.Join(choices, ", ")+", which is all, of unchanged images too; copy specs bring none unless this is given")
 	complete(c, referrersFlag, choices)
+	foreign := run.ForeignLayersChoices()
+	flags.StringVar(&s.ForeignLayers, "foreign-layers", foreign[0], "`WHAT` becomes of layers that name a place of their own, as those of old Windows images do: skip (they stay "+
+		"there), or copy, from the source registry; for images that are there already, with --force")
+	complete(c, "foreign-layers", foreign)
 	flags.BoolVar(&s.CheckPlatforms, "check-platforms", false, "ask for what the index of an unchanged image names: an earlier run may have left platforms out of it (--index=sparse)")
 	flags.BoolVar(&s.DryRun, "dry-run", false, "show what would be copied, and write nothing")
 	flags.BoolVar(&s.Force, "force", false, "don't trust a destination that has the digest: check its content and repair it")

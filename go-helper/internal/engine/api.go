@@ -44,6 +44,8 @@ type Result struct {
 	Subset *Subset
 	Err    error
 	Bytes  Bytes
+	// Foreign is how many foreign layers are left where their URLs say; 0 where the image was not looked into.
+	Foreign int
 	// Attached is the number of attachments that were copied with it.
 	Attached int
 }

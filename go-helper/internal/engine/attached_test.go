@@ -3,6 +3,7 @@ package engine_test
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -108,22 +109,73 @@ func TestAttachmentsComeAlong(t *testing.T) {
 	}
 }
 
+// A list that is refused is not an empty one, whichever way it is asked for.
 func TestNoTagWithoutItsAttachments(t *testing.T) {
-	source, destination := pair(t)
-	pushAttached(t, source)
-	list := copies(t, source.Host, []string{destination.Host}, "x:v")
-	list[0].Referrers = engine.ReferrersAll
-	refuse := devregistry.Faults{Intercept: devregistry.Always(func(r devregistry.Request) bool {
-		return r.Kind == devregistry.KindReferrers
-	}, devregistry.Fault{Status: http.StatusForbidden, Code: devregistry.CodeDenied})}
-	source.SetFaults(refuse)
-	results := run(t, list, engine.Options{})
-	if results[0].Status != engine.StatusFailed || !registry.IsDenied(results[0].Err) {
-		t.Errorf("a list that is refused is not an empty one: %s, %v", results[0].Status, results[0].Err)
+	for name, test := range map[string]struct {
+		dialect devregistry.Dialect
+		refuse  func(devregistry.Request) bool
+	}{
+		"the referrers API": {devregistry.Dialect{}, func(r devregistry.Request) bool { return r.Kind == devregistry.KindReferrers }},
+		"the referrers tag": {devregistry.Dialect{NoReferrers: true}, func(r devregistry.Request) bool {
+			return r.Kind == devregistry.KindManifestGet && strings.HasPrefix(r.Reference, "sha256-")
+		}},
+		"cosign's tags": {devregistry.Dialect{}, func(r devregistry.Request) bool { return strings.HasSuffix(r.Reference, ".att") }},
+		"an attachment": {devregistry.Dialect{}, func(r devregistry.Request) bool {
+			return r.Kind == devregistry.KindManifestGet && strings.HasSuffix(r.Reference, ".sig")
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			source, destination := pair(t)
+			pushAttached(t, source)
+			source.SetDialect(test.dialect)
+			list := copies(t, source.Host, []string{destination.Host}, "x:v")
+			list[0].Referrers = engine.ReferrersAll
+			source.SetFaults(devregistry.Faults{Intercept: devregistry.Always(test.refuse, devregistry.Fault{Status: http.StatusForbidden, Code: devregistry.CodeDenied})})
+			results := run(t, list, engine.Options{})
+			if results[0].Status != engine.StatusFailed || !registry.IsDenied(results[0].Err) {
+				t.Errorf("%s, %v", results[0].Status, results[0].Err)
+			}
+			if _, _, ok := destination.Manifest("mirror/x", "v"); ok {
+				t.Error("the tag is there")
+			}
+			source.SetFaults(devregistry.Faults{})
+			wantStatus(t, list, run(t, list, engine.Options{}), engine.StatusCopied)
+		})
 	}
-	if _, _, ok := destination.Manifest("mirror/x", "v"); ok {
-		t.Error("the tag is there")
+}
+
+// What speaks of a platform comes along exactly where that does. A rewritten index is not what its own attachments speak of.
+func TestAttachmentsOfARewrittenIndex(t *testing.T) {
+	for name, dialect := range map[string]devregistry.Dialect{"referrers API": {}, "tag schema": {NoReferrers: true}} {
+		t.Run(name, func(t *testing.T) {
+			source, destination := pair(t)
+			destination.SetDialect(dialect)
+			p := newPusher(t, source.Host)
+			m := pushMulti(t, p, "v")
+			want := map[string]bool{
+				p.attach("x", cosignType, m.index, content("of the index", 50)).Digest.String():                           false,
+				p.attach("x", cosignType, m.children["amd64"], content("of amd64", 50)).Digest.String():                   true,
+				p.attach("x", cosignType, m.children["arm64"], content("of arm64", 50)).Digest.String():                   false,
+				p.attach("x", "application/spdx+json", m.children["of amd64"], content("of a proof", 50)).Digest.String(): true,
+			}
+			for _, subject := range []v1.Descriptor{m.index, m.children["amd64"], m.children["arm64"]} {
+				tag := registry.ReferrersTag(subject.Digest) + ".sig"
+				p.image("x", tag, ociManifest, content(tag, 20))
+				want[tag] = subject.Digest == m.children["amd64"].Digest
+			}
+			list := []engine.Copy{sparseCopy(t, source.Host, destination.Host, "v", "amd64")}
+			list[0].Sparse, list[0].Referrers = false, engine.ReferrersAll
+			results := run(t, list, engine.Options{})
+			wantStatus(t, list, results, engine.StatusCopied)
+			if results[0].Attached != 3 {
+				t.Errorf("%d attached, want 3", results[0].Attached)
+			}
+			for identifier, want := range want {
+				if _, _, ok := destination.Manifest("m/x", identifier); ok != want {
+					t.Errorf("attachment %s is there: %v, want %v", identifier, ok, want)
+				}
+			}
+			wantSubjectsFirst(t, destination, "m/x")
+		})
 	}
-	source.SetFaults(devregistry.Faults{})
-	wantStatus(t, list, run(t, list, engine.Options{}), engine.StatusCopied)
 }

@@ -48,6 +48,8 @@ type Options struct {
 	Force bool
 	// CheckReferrers also asks for the attachments of images that are unchanged, and copies what is missing.
 	CheckReferrers bool
+	// ForeignLayers copies layers that name a place of their own (URLs), too, from the source registry; else they are left there.
+	ForeignLayers bool
 	// CheckPlatforms also asks for what the index of an unchanged image names: an earlier run, or another tool, may have
 	// left some of it out.
 	CheckPlatforms bool
@@ -366,6 +368,7 @@ func (r *run) endLocked(im *image, result Result) bool {
 	if result.SourceDigest == (v1.Hash{}) {
 		result.SourceDigest = im.result.SourceDigest
 	}
+	result.Foreign = im.result.Foreign
 	if result.Subset == nil {
 		result.Subset = im.result.Subset
 	}

@@ -193,6 +193,79 @@ func TestImagesOfAllShapes(t *testing.T) {
 			})
 			return "v"
 		},
+		"Helm chart": func(p *pusher) string {
+			config := p.blob("x", "", []byte(`{"name":"chart","version":"1.0.0"}`))
+			p.put("x", "v", ociManifest, object{
+				"schemaVersion": 2, "mediaType": ociManifest,
+				"config": descriptor("application/vnd.cncf.helm.config.v1+json", config),
+				"layers": []object{
+					descriptor("application/vnd.cncf.helm.chart.content.v1.tar+gzip", p.blob("x", "", content("chart", 999))),
+					descriptor("application/vnd.cncf.helm.chart.provenance.v1.prov", p.blob("x", "", content("provenance", 99))),
+				},
+				"annotations": object{"org.opencontainers.image.version": "1.0.0"},
+			})
+			return "v"
+		},
+		"WebAssembly": func(p *pusher) string {
+			config := p.blob("x", "", []byte(`{"architecture":"wasm","os":"wasip1","layerDigests":[]}`))
+			p.put("x", "v", ociManifest, object{
+				"schemaVersion": 2, "mediaType": ociManifest,
+				"config": descriptor("application/vnd.wasm.config.v0+json", config),
+				"layers": []object{descriptor("application/wasm", p.blob("x", "", append([]byte("\x00asm"), content("module", 500)...)))},
+			})
+			return "v"
+		},
+		"cosign's signature by itself": func(p *pusher) string {
+			layer := descriptor("application/vnd.dev.cosign.simplesigning.v1+json", p.blob("x", "", []byte(`{"critical":{}}`)))
+			layer["annotations"] = object{"dev.cosignproject.cosign/signature": "MEUCIQ=="}
+			p.put("x", "v", ociManifest, object{
+				"schemaVersion": 2, "mediaType": ociManifest,
+				"config": descriptor(ociConfig, p.blob("x", "", []byte(`{"architecture":"","os":"","rootfs":{"type":"layers","diff_ids":[]}}`))),
+				"layers": []object{layer},
+			})
+			return "v"
+		},
+		"artifact without content": func(p *pusher) string { // image-spec, manifest.md, "Guidelines for Artifact Usage"
+			empty := descriptor("application/vnd.oci.empty.v1+json", p.blob("x", "", []byte("{}")))
+			empty["data"] = "e30="
+			p.put("x", "v", ociManifest, object{
+				"schemaVersion": 2, "mediaType": ociManifest, "artifactType": "application/vnd.example+type",
+				"config": empty, "layers": []object{empty}, "annotations": object{"x": "only this"},
+			})
+			return "v"
+		},
+		"no layers": func(p *pusher) string {
+			p.image("x", "v", ociManifest)
+			return "v"
+		},
+		"zstd and uncompressed layers": func(p *pusher) string {
+			m := p.manifest("x", ociManifest, content("gzip", 10))
+			m["layers"] = append(m["layers"].([]object),
+				descriptor("application/vnd.oci.image.layer.v1.tar+zstd", p.blob("x", "", append([]byte("\x28\xb5\x2f\xfd"), content("zstd", 300)...))),
+				descriptor("application/vnd.oci.image.layer.v1.tar", p.blob("x", "", content("tar", 300))))
+			p.put("x", "v", ociManifest, m)
+			return "v"
+		},
+		"nested three deep, with a child that comes twice": func(p *pusher) string {
+			image := p.image("x", "", ociManifest, content("a", 10))
+			inner := p.index("x", "", ociIndex, entry{platform: "amd64", of: image})
+			for range 2 {
+				inner = p.index("x", "", ociIndex, entry{of: inner, extra: object{"mediaType": ociIndex}}, entry{platform: "arm64", of: image})
+			}
+			p.index("x", "v", ociIndex, entry{of: inner, extra: object{"mediaType": ociIndex}})
+			return "v"
+		},
+		"index of artifacts": func(p *pusher) string {
+			chart := p.put("x", "", ociManifest, object{
+				"schemaVersion": 2, "mediaType": ociManifest, "artifactType": "application/vnd.example",
+				"config": descriptor("application/vnd.oci.empty.v1+json", p.blob("x", "", []byte("{}"))), "layers": []object{},
+			})
+			p.put("x", "v", ociIndex, object{
+				"schemaVersion": 2, "mediaType": ociIndex, "artifactType": "application/vnd.example.set",
+				"manifests": []object{descriptor(ociManifest, chart)}, "annotations": object{"a": "b"},
+			})
+			return "v"
+		},
 		"empty blob and the same blob twice": func(p *pusher) string {
 			p.image("x", "v", ociManifest, nil, content("a", 10), content("a", 10))
 			return "v"

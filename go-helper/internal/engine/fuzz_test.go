@@ -51,7 +51,7 @@ func FuzzManifest(f *testing.F) {
 			t.Error("no media type to push it as")
 		}
 		if !c.isIndex() {
-			blobs, err := c.blobs()
+			blobs, _, err := c.blobs(false)
 			for _, d := range blobs {
 				if err == nil && (d.Digest.Hex == "" || d.Size < 0) {
 					t.Errorf("blob %+v", d)

@@ -28,6 +28,7 @@ type node struct {
 	children  []*node            // of an index, in its order
 	subset    *Subset            // of an index that children is not all of
 	blobs     []v1.Descriptor    // of an image manifest or artifact: config first, then layers, each digest once
+	foreign   int                // layers that are left where their URLs say
 }
 
 // walk visits the tree, children before their index.
@@ -92,29 +93,32 @@ func (c *content) isIndex() bool {
 
 // blobs lists what must be in a repository before the manifest: config first (it is small, and an
 // early small upload teaches the engine how the registry treats mounts), then the layers.
-// Layers with a foreign location are left where they are, as the image-spec asks.
-func (c *content) blobs() ([]v1.Descriptor, error) {
+// Foreign layers are left where they are, as the image-spec asks, unless they are wanted; it tells how many.
+func (c *content) blobs(wantForeign bool) (out []v1.Descriptor, foreign int, err error) {
 	var all []v1.Descriptor
 	if c.Config != nil {
 		all = append(all, *c.Config)
 	}
 	all = append(append(all, c.Layers...), c.Blobs...)
 	seen := make(map[v1.Hash]bool, len(all))
-	out := all[:0]
+	out = all[:0]
 	for _, d := range all {
 		if d.Digest.Algorithm == "" || d.Digest.Hex == "" {
-			return nil, errors.New("refers to a blob without a digest")
+			return nil, 0, errors.New("refers to a blob without a digest")
 		}
 		if d.Size < 0 {
-			return nil, fmt.Errorf("refers to blob %s with size %d", d.Digest, d.Size)
+			return nil, 0, fmt.Errorf("refers to blob %s with size %d", d.Digest, d.Size)
 		}
-		if seen[d.Digest] || isForeign(d) {
-			continue
+		switch {
+		case seen[d.Digest]:
+		case isForeign(d) && !wantForeign:
+			foreign++
+		default:
+			seen[d.Digest] = true
+			out = append(out, d)
 		}
-		seen[d.Digest] = true
-		out = append(out, d)
 	}
-	return out, nil
+	return out, foreign, nil
 }
 
 // isForeign tells layers that must not be distributed (image-spec, layer.md).

@@ -53,7 +53,7 @@ func TestParseManifest(t *testing.T) {
 			c, err := parseManifest(m)
 			var blobs []v1.Descriptor
 			if err == nil {
-				blobs, err = c.blobs()
+				blobs, _, err = c.blobs(false)
 			}
 			if test.err != "" {
 				if err == nil || !strings.Contains(err.Error(), test.err) {

@@ -322,7 +322,7 @@ func (r *run) indexUnchanged(ctx context.Context, d *destination) error {
 				return
 			}
 			defer limit.release(0)
-			root, err := readDestination(ctx, d.client, im.repository, im.digest, im.platforms)
+			root, err := r.readDestination(ctx, d.client, im.repository, im.digest, im.platforms)
 			if err != nil {
 				r.log.Debug("unchanged image is no mount origin", "error", err)
 				return

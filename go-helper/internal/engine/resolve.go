@@ -185,12 +185,15 @@ func (r *run) tree(ctx context.Context, im *image) (root *node, sourceDigest v1.
 		return nil, sourceDigest, err
 	}
 	root.subset = subset
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	root.walk(func(n *node) { im.result.Foreign += n.foreign })
 	return root, sourceDigest, nil
 }
 
 // subtree reads what is below a source's manifest.
 func (r *run) subtree(ctx context.Context, client *registry.Client, repository string, m *registry.Manifest, c *content) (*node, error) {
-	t := treeReader{read: func(ctx context.Context, digest v1.Hash) (*registry.Manifest, error) {
+	t := treeReader{foreign: r.opts.ForeignLayers, read: func(ctx context.Context, digest v1.Hash) (*registry.Manifest, error) {
 		return r.sources.manifest(ctx, client, repository, digest.String())
 	}}
 	return t.node(ctx, m, c, 0)
@@ -199,6 +202,7 @@ func (r *run) subtree(ctx context.Context, client *registry.Client, repository s
 // treeReader reads the manifests below one, within the bounds of what is accepted of an image.
 type treeReader struct {
 	read      func(ctx context.Context, digest v1.Hash) (*registry.Manifest, error)
+	foreign   bool         // foreign layers count as blobs
 	manifests atomic.Int64 // that it has come across
 }
 
@@ -206,7 +210,7 @@ func (t *treeReader) node(ctx context.Context, m *registry.Manifest, c *content,
 	n := &node{manifest: m, mediaType: string(c.MediaType)}
 	if !c.isIndex() {
 		var err error
-		n.blobs, err = c.blobs()
+		n.blobs, n.foreign, err = c.blobs(t.foreign)
 		return n, err
 	}
 	if depth >= maxIndexDepth {

@@ -130,6 +130,34 @@ func TestSparseIndex(t *testing.T) {
 	wantStatus(t, list, run(t, list, engine.Options{}), engine.StatusUnchanged)
 }
 
+// A wanted entry that is an index itself is wanted with all that it names.
+func TestANestedIndexIsKeptWhole(t *testing.T) {
+	for _, sparse := range []bool{false, true} {
+		source, destination := lenient(t)
+		p := newPusher(t, source.Host)
+		deep := p.image("x", "", ociManifest, content("deep", 100))
+		inner := p.index("x", "", ociIndex, entry{platform: "arm64", of: deep}, entry{of: p.image("x", "", ociManifest, content("no platform", 100))})
+		other := p.image("x", "", ociManifest, content("other", 100))
+		p.index("x", "v", ociIndex,
+			entry{platform: "amd64", of: inner, extra: object{"mediaType": ociIndex}}, entry{platform: "arm64", of: other}, entry{of: other})
+		list := []engine.Copy{sparseCopy(t, source.Host, destination.Host, "v", "amd64")}
+		list[0].Sparse = sparse
+		results := run(t, list, engine.Options{})
+		wantStatus(t, list, results, engine.StatusCopied)
+		if s := results[0].Subset; s == nil || s.Sparse != sparse || s.Manifests != 3 || s.Kept != 1 {
+			t.Errorf("subset %+v", s)
+		}
+		checkMirrored(t, source, destination, engine.Copy{
+			Source:      ref(t, source.Host+"/x@"+inner.Digest.String()),
+			Destination: ref(t, destination.Host+"/m/x@"+inner.Digest.String()),
+		})
+		if _, _, there := destination.Manifest("m/x", other.Digest.String()); there {
+			t.Error("what nobody wants was copied")
+		}
+		wantStatus(t, list, run(t, list, engine.Options{}), engine.StatusUnchanged)
+	}
+}
+
 func TestASparseIndexOfAllItNamesIsWhole(t *testing.T) {
 	source, destination := pair(t) // which would refuse any other
 	m := pushMulti(t, newPusher(t, source.Host), "v")

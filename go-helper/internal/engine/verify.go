@@ -14,7 +14,7 @@ import (
 // verify looks whether everything under a manifest that the destination has is there too.
 func (r *run) verify(ctx context.Context, im *image, digest v1.Hash) error {
 	client, repository := im.destination.client, im.repository()
-	root, err := readDestination(ctx, client, repository, digest, im.copy.partly())
+	root, err := r.readDestination(ctx, client, repository, digest, im.copy.partly())
 	if err != nil {
 		return fmt.Errorf("read destination %s: %w", im.copy.Destination.Name(), err)
 	}
@@ -42,8 +42,8 @@ func (r *run) verify(ctx context.Context, im *image, digest v1.Hash) error {
 }
 
 // readDestination reads a manifest that a destination has, and all below it; of a sparse index only the given platforms.
-func readDestination(ctx context.Context, client *registry.Client, repository string, digest v1.Hash, platforms []v1.Platform) (*node, error) {
-	t := treeReader{read: func(ctx context.Context, digest v1.Hash) (*registry.Manifest, error) {
+func (r *run) readDestination(ctx context.Context, client *registry.Client, repository string, digest v1.Hash, platforms []v1.Platform) (*node, error) {
+	t := treeReader{foreign: r.opts.ForeignLayers, read: func(ctx context.Context, digest v1.Hash) (*registry.Manifest, error) {
 		m, err := client.GetManifest(ctx, repository, digest.String())
 		if errors.Is(err, registry.ErrNotFound) {
 			return nil, fmt.Errorf("%w: %s/%s lacks it", ErrDrift, client.Host(), repository)

@@ -52,6 +52,8 @@ type Copy struct {
 	Platforms    []string `json:"platforms,omitempty"` // the only ones wanted
 	// Index says what is left out of an index because of Platforms; absent where that is nothing.
 	Index *Index `json:"index,omitempty"`
+	// ForeignLayers is how many layers the image names that were left where their URLs say; absent where it was not looked into.
+	ForeignLayers int `json:"foreign_layers_left,omitempty"`
 	// Attached is the number of attachments (signatures, attestations, SBOMs) that were copied with it.
 	Attached int          `json:"attached,omitempty"`
 	Bytes    engine.Bytes `json:"bytes"`
@@ -174,6 +176,7 @@ func (c *Copy) SetResult(r engine.Result) {
 	c.Index = indexOf(r.Subset)
 	c.Bytes = r.Bytes
 	c.Attached = r.Attached
+	c.ForeignLayers = r.Foreign
 	if r.Err != nil {
 		c.Reason = Clean(r.Err.Error())
 	}

@@ -140,6 +140,7 @@ func (s *session) runEngine(ctx, outer context.Context, pool *registry.Pool, cop
 		Logger:      s.log,
 		DryRun:      s.DryRun, Force: s.Force, Verify: s.Verify,
 		CheckReferrers: s.Referrers == referrersAlways,
+		ForeignLayers:  s.ForeignLayers == foreignCopied,
 		CheckPlatforms: s.CheckPlatforms,
 		CachePath:      cacheFile("blob-origins"),
 		SparsePath:     cacheFile("sparse-indexes"),

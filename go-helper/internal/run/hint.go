@@ -38,6 +38,9 @@ func hint(c engine.Copy, err error) string {
 		return fmt.Sprintf("log in to %s with an account that may %s; --verbose shows which credentials are used", refused.Host, what)
 	case errors.Is(err, registry.ErrNotFound) && errors.As(err, &refused):
 		if refused.Host == c.Source.Registry && refused.Repository == c.Source.Repository {
+			if refused.Op == "get blob" {
+				return "the source has lost some of the image, or, with --foreign-layers=copy, never had it: skip leaves foreign layers where they are"
+			}
 			return "check the name and the tag of the image"
 		}
 		if _, isECR := ecr.ParseHost(c.Destination.Registry); isECR {

@@ -29,6 +29,10 @@ func TestHintsSayWhatToDo(t *testing.T) {
 		{"denied at the source", at(403, "src.example", "team/app"), "log in to src.example with an account that may read src.example/team/app; --verbose shows which credentials are used"},
 		{"denied at the destination", at(401, "dst.example", "mirror/app"), "log in to dst.example with an account that may write to dst.example/mirror/app; --verbose shows which credentials are used"},
 		{"not there at the source", at(404, "src.example", "team/app"), "check the name and the tag of the image"},
+		{
+			"a blob is gone", &registry.Error{Op: "get blob", Host: "src.example", Repository: "team/app", Status: 404},
+			"the source has lost some of the image, or, with --foreign-layers=copy, never had it: skip leaves foreign layers where they are",
+		},
 		{"not there at the destination", at(404, "dst.example", "mirror/app"), "dst.example/mirror/app may have to be created first"},
 		{
 			"no project", fmt.Errorf("copying: %w", &registry.Error{Host: "dst.example", Repository: "mirror/app", Status: 401, Codes: []registry.Code{

@@ -61,6 +61,9 @@ type Settings struct {
 	// Referrers says what attachments come along with images whose lists don't say: one of [ReferrersChoices].
 	Referrers string
 
+	// ForeignLayers says what becomes of layers that name a place of their own, one of [ForeignLayersChoices].
+	ForeignLayers string
+
 	// CheckPlatforms asks for the manifests of all platforms of unchanged indexes: they may have been left out before.
 	CheckPlatforms bool
 
@@ -97,6 +100,9 @@ func (s Settings) open() (*session, error) {
 	if s.Referrers != "" && !slices.Contains(ReferrersChoices(), s.Referrers) {
 		err = errors.Join(err, fmt.Errorf("--referrers %s: want one of %s", s.Referrers, strings.Join(ReferrersChoices(), ", ")))
 	}
+	if s.ForeignLayers != "" && !slices.Contains(ForeignLayersChoices(), s.ForeignLayers) {
+		err = errors.Join(err, fmt.Errorf("--foreign-layers %s: want one of %s", s.ForeignLayers, strings.Join(ForeignLayersChoices(), ", ")))
+	}
 	if s.Verify && s.DryRun {
 		err = errors.Join(err, errors.New("--verify and --dry-run exclude each other: --verify writes nothing by itself"))
 	}
@@ -126,6 +132,11 @@ func (s Settings) open() (*session, error) {
 
 // referrersAlways is all, and asks for attachments of unchanged images, too.
 const referrersAlways = "always"
+
+const foreignCopied = "copy"
+
+// ForeignLayersChoices are what Settings.ForeignLayers can be; empty is the first.
+func ForeignLayersChoices() []string { return []string{"skip", foreignCopied} }
 
 // ReferrersChoices are what Settings.Referrers can be; empty is none.
 func ReferrersChoices() []string { return append(spec.ReferrersChoices(), referrersAlways) }
