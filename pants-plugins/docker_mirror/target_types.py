@@ -205,7 +205,7 @@ class DockerMirrorIndexField(StringField):
         """
         What becomes of an index (the manifest of a multi-platform image) where only some `platforms` are mirrored:
         `rewritten` to them, so that its digest differs from the source's, or `sparse`, as it is and under its digest,
-        although other platforms that it names can't be pulled. Most registries refuse a sparse index. By default
+        although other platforms that it names can't be pulled. Many registries refuse a sparse index. By default
         `rewritten`.
         """
     )

@@ -2,6 +2,8 @@ package engine_test
 
 import (
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -385,6 +387,68 @@ func wantSubjectsFirst(t *testing.T, destination *devregistry.Server, repository
 	}
 	if withSubject == 0 {
 		t.Error("nothing has a subject")
+	}
+}
+
+// Wishes that grow, shrink and change their kind from run to run, through random faults: whatever a run calls copied or unchanged
+// has all that was wanted of it.
+func TestRandomSubsetsThroughRandomFaults(t *testing.T) {
+	seeds := uint64(12)
+	if testing.Short() {
+		seeds = 3
+	}
+	for seed := range seeds {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
+			r := rand.New(rand.NewPCG(seed, 9))
+			source, destination := lenient(t)
+			p := newPusher(t, source.Host)
+			images := map[string]multi{}
+			for _, tag := range []string{"v", "w"} {
+				images[tag] = pushMulti(t, p, tag)
+			}
+			opts := engine.Options{SparsePath: filepath.Join(t.TempDir(), "sparse")}
+			for round := range 5 {
+				var list []engine.Copy
+				for _, tag := range []string{"v", "w"} {
+					wanted := slices.Clone(architectures)
+					r.Shuffle(len(wanted), func(i, j int) { wanted[i], wanted[j] = wanted[j], wanted[i] })
+					c := sparseCopy(t, source.Host, destination.Host, tag, wanted[:r.IntN(len(wanted)+1)]...)
+					c.Sparse = r.IntN(3) > 0
+					list = append(list, c)
+				}
+				destination.SetFaults(devregistry.Faults{})
+				if r.IntN(2) == 0 {
+					destination.SetFaults(randomFaults(r))
+				}
+				for i, result := range runRetrying(t.Context(), t, list, opts, impatient) {
+					if result.Status == engine.StatusFailed && round < 4 {
+						continue
+					}
+					c := list[i]
+					if got := destination.Tags("m/x")[c.Destination.Tag]; got != result.Digest {
+						t.Errorf("round %d: %s is %s, reported %s (%s, %v)", round, c.Destination, got, result.Digest, result.Status, result.Err)
+					}
+					m := images[c.Source.Tag]
+					if kept := c.Sparse || len(c.Platforms)%len(architectures) == 0; kept != (result.Digest == m.index.Digest) {
+						t.Errorf("round %d: %s has digest %s, the source %s", round, c.Destination, result.Digest, m.index.Digest)
+					}
+					for name, child := range m.children {
+						architecture := strings.TrimPrefix(name, "of ")
+						wanted := len(c.Platforms) == 0 || slices.ContainsFunc(c.Platforms, func(p v1.Platform) bool { return p.Architecture == architecture })
+						if !wanted {
+							continue
+						}
+						if err := mirrored(source, destination, engine.Copy{
+							Source:      ref(t, source.Host+"/x@"+child.Digest.String()),
+							Destination: ref(t, destination.Host+"/m/x@"+child.Digest.String()),
+						}); err != nil {
+							t.Errorf("round %d: %s, %s: %s is wanted: %v", round, c.Destination, result.Status, name, err)
+						}
+					}
+				}
+			}
+		})
 	}
 }
 
