@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -117,7 +119,8 @@ func TestSpeaksDialects(t *testing.T) {
 	dialects := map[string]devregistry.Dialect{
 		"distribution":       devregistry.Distribution,
 		"no mounts":          {NoMounts: true},
-		"ECR":                {MountNeedsManifest: true},
+		"ECR":                devregistry.ECR,
+		"Harbor":             {RelativeLocation: true, ImmutableTagsStrict: true},
 		"Artifact Registry":  devregistry.ArtifactRegistry,
 		"GHCR":               devregistry.GHCR,
 		"ACR":                devregistry.ACR,
@@ -154,6 +157,53 @@ func TestSpeaksDialects(t *testing.T) {
 				t.Errorf("%d upload sessions were left open", n)
 			}
 		})
+	}
+}
+
+// A large blob on a bad line gets there however often it breaks, as long as each try brings more of it.
+func TestALargeBlobOutlivesManyBreaks(t *testing.T) {
+	source, destination := pair(t)
+	newPusher(t, source.Host).image("x", "v", ociManifest, content("large", 40<<20))
+	list := copies(t, source.Host, []string{destination.Host}, "x:v")
+	large := func(kind devregistry.Kind) func(devregistry.Request) bool {
+		return func(r devregistry.Request) bool { return r.Kind == kind && r.HTTP.ContentLength > 3<<20 }
+	}
+	destination.SetFaults(devregistry.Faults{Intercept: devregistry.Times(12, large(devregistry.KindUploadPut), devregistry.Fault{CutUpload: devregistry.AfterBytes(5 << 19)})})
+	wantStatus(t, list, run(t, list, engine.Options{}), engine.StatusCopied)
+	checkMirrored(t, source, destination, list[0])
+	cut := 0
+	for _, e := range destination.Log().Entries() {
+		if e.Broken {
+			cut++
+		}
+	}
+	if cut != 12 {
+		t.Errorf("%d breaks", cut)
+	}
+}
+
+// A registry that names another digest in HEAD's answer than GET's content has (Docker Hub's, of old images) is taken by the
+// content. That costs a run with nothing to do the GET, no more.
+func TestHeadAndGetDisagree(t *testing.T) {
+	source, destination := pair(t)
+	names := randomSet(t, rand.New(rand.NewPCG(7, 8)), source.Host, 6)
+	list := copies(t, source.Host, []string{destination.Host}, names...)
+	source.SetDialect(devregistry.Dialect{HeadDigest: func(_, reference string) string {
+		if strings.HasPrefix(reference, "sha256:") {
+			return ""
+		}
+		return hashOf(t, []byte(reference)).String()
+	}})
+	wantStatus(t, list, run(t, list, engine.Options{}), engine.StatusCopied)
+	for _, c := range list {
+		checkMirrored(t, source, destination, c)
+	}
+	destination.Log().Reset()
+	wantStatus(t, list, run(t, list, engine.Options{}), engine.StatusUnchanged)
+	for _, e := range destination.Log().Entries() {
+		if e.Method != http.MethodGet && e.Method != http.MethodHead {
+			t.Errorf("%s %s", e.Method, e.Path)
+		}
 	}
 }
 

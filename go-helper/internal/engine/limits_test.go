@@ -32,6 +32,12 @@ func TestWhatASourceMayNotAsk(t *testing.T) {
 		}, "lists 2001 blobs"},
 		"a blob shorter than said": {plantSize(1000), "ends before what is said to be its size"},
 		"a blob longer than said":  {plantSize(10), "digest"},
+		"schema 1": {func(t *testing.T, s *devregistry.Server, _ *pusher) {
+			const body = `{"schemaVersion":1,"name":"bad","tag":"v","architecture":"amd64","fsLayers":[],"history":[]}`
+			if err := s.PlantManifest("bad", "v", "application/vnd.docker.distribution.manifest.v1+prettyjws", []byte(body)); err != nil {
+				t.Fatal(err)
+			}
+		}, "schema 1"},
 		"another manifest than its digest": {func(t *testing.T, s *devregistry.Server, p *pusher) {
 			child := p.image("bad", "", ociManifest, content("layer", 100))
 			p.index("bad", "v", ociIndex, entry{platform: "amd64", of: child})

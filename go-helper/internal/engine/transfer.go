@@ -22,6 +22,9 @@ const (
 	// maxResumes and maxFailures bound the tries at one upload, whatever the registry's policy allows.
 	maxResumes  = 20
 	maxFailures = 4
+	// progress is how much more a registry must have for a break to be the first one again: a large blob on a bad line may
+	// meet any number of them.
+	progress = 1 << 20
 )
 
 // errSent closes the window of an upload that the registry has taken.
@@ -284,6 +287,7 @@ func (r *run) send(s *sink) {
 	n := s.need
 	b, client := n.host.blob, n.host.destination.client
 	for try := 0; ; try++ {
+		began := n.offset
 		err := n.upload.Put(r.ctx, b.digest, b.size, s.window.newReader(), n.offset)
 		if err == nil {
 			s.window.close(errSent)
@@ -311,10 +315,12 @@ func (r *run) send(s *sink) {
 			s.close(sinkFailed)
 			return
 		}
-		if r.resume(s) {
-			continue
+		if !r.resume(s) {
+			return
 		}
-		return
+		if n.offset-began >= progress {
+			try, n.resumes = -1, 0
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package registry
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/tls"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -156,6 +157,15 @@ func TestRedirectsThatAreRefused(t *testing.T) {
 			return HostOptions{TLS: secure.Client().Transport.(*http.Transport).TLSClientConfig}
 		},
 	}
+	realm := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="http://auth.example/token",service="s"`)
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	defer realm.Close()
+	overTLSToo := overTLS
+	overTLSToo.Host = func(string) HostOptions {
+		return HostOptions{TLS: &tls.Config{InsecureSkipVerify: true}} // #nosec G402: a test's own server
+	}
 	var asked atomic.Int32
 	moving := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/token" {
@@ -173,6 +183,7 @@ func TestRedirectsThatAreRefused(t *testing.T) {
 		want      string
 	}{
 		{"from TLS", secure.URL, overTLS, "redirected from TLS"},
+		{"to a realm without TLS", realm.URL, overTLSToo, "names a token service without TLS"},
 		{"of the token service", moving.URL, Options{Keychain: user, Retry: impatient}, "redirects elsewhere"},
 	} {
 		_, host, _ := strings.Cut(tt.url, "://")

@@ -40,6 +40,8 @@ type Upload struct {
 	digest     v1.Hash // what it was started for, for errors
 	refusals   int     // how often in a row a token was refused in the middle, and another one was to be had
 
+	leastChunk int64 // that the registry takes, but for the last
+
 	mu       sync.Mutex
 	location *url.URL // newest: every answer may move it (distribution spec, "Pushing a blob in chunks")
 }
@@ -108,6 +110,8 @@ func (u *Upload) begin(ctx context.Context, r *request, answer *reply) error {
 	if u.location == nil {
 		return wrapTransport(ctx, r.op, r.where(u.c), permanentf("the answer has no Location"))
 	}
+	// Distribution spec, "Pushing a blob in chunks".
+	u.leastChunk, _ = strconv.ParseInt(answer.header.Get("OCI-Chunk-Min-Length"), 10, 64)
 	return nil
 }
 
@@ -152,6 +156,7 @@ func (u *Upload) request(kind, op, method string) *request {
 func (u *Upload) Put(ctx context.Context, digest v1.Hash, size int64, body io.Reader, offset int64) error {
 	chunk := u.c.chunk.Load()
 	if chunk > 0 {
+		chunk = max(chunk, u.leastChunk)
 		for offset < size {
 			n := min(chunk, size-offset)
 			if err := u.patch(ctx, body, offset, n, size); err != nil {
@@ -276,8 +281,8 @@ func (u *Upload) learn(ctx context.Context, r *request, header string, resp *htt
 	if !errors.As(refusal, &refused) {
 		return
 	}
-	if n > 0 && temporaryStatus(refused.Status) {
-		c.askFirst()
+	if n > 0 && (temporaryStatus(refused.Status) || refused.Status == http.StatusUnauthorized) {
+		c.askFirst() // the end of the next token costs no body
 	}
 	switch refused.Status {
 	case http.StatusUnauthorized:

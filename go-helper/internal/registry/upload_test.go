@@ -131,6 +131,19 @@ func TestUploadsElsewhere(t *testing.T) {
 	}
 }
 
+// A registry says how small chunks may be.
+func TestLeastChunk(t *testing.T) {
+	server := devregistrytest.Start(t, devregistry.Options{Dialect: devregistry.ECR})
+	c := newPool(t, Options{Retry: impatient, Host: func(string) HostOptions { return HostOptions{ChunkSize: 1 << 20} }}).Client(server.Host)
+	blob := noise(12 << 20)
+	if tries, err := pushOn(t, c, "a/b", blob); err != nil || tries != 1 {
+		t.Fatalf("%d tries, %v", tries, err)
+	}
+	if n := len(entries(server, devregistry.KindUploadPatch)); n != 3 {
+		t.Errorf("%d chunks", n)
+	}
+}
+
 // A registry that limits bodies is found out by its 413, once a host.
 func TestBodyLimit(t *testing.T) {
 	server := devregistrytest.Start(t, devregistry.Options{Dialect: devregistry.Dialect{MaxUploadBody: 20 << 20}})
