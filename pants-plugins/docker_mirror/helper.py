@@ -149,8 +149,8 @@ def refuse_userinfo(env: Mapping[str, str]) -> None:
     if with_userinfo:
         raise HelperError(
             f"Credentials in {', '.join(with_userinfo)} can't be used to build docker-mirror's helper: they would "
-            "become part of the build's cache key. Put them into a netrc file that NETRC names and leave them out of the "
-            "URL, or set `[docker-mirror].helper` to a prebuilt executable."
+            "become part of the build's cache key. Put them into a netrc file that NETRC names and leave them out of "
+            "the URL, or set `[docker-mirror].helper` to a prebuilt executable."
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -144,6 +145,12 @@ class PantsProject:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def processes_run(self, *args: str) -> int:
+        """How many processes a run needs that no cache has, interactive ones apart: the engine counts them."""
+        log = self.run("--stats-log", *args).succeeded().stderr
+        (count,) = re.findall(r"^ *local_execution_requests: (\d+)$", log, re.MULTILINE)
+        return int(count)
 
     def batches(self) -> list[Path]:
         """The publish batches of this session, oldest first."""
