@@ -194,8 +194,11 @@ def test_an_edit_plans_the_edited_list_only(project: PantsProject) -> None:
     # A store of its own: others have the same lists.
     project.env["PANTS_LOCAL_STORE_DIR"] = str(project.directory / ".pants.d" / "store")
     project.write({"3rdparty/BUILD": "docker_mirror_images(sources=['*.txt'], repository='{directory}/{name}')"})
-    project.write({f"3rdparty/app{i}.txt": f"a.example/app{i}:1\n" for i in range(20)})
+    project.write({f"3rdparty/app{i}.txt": f"a.example/app{i}:1\n" for i in range(50)})
     project.use_registry("registry.example")
-    assert len(plans_made()) == 20
+    assert len(plans_made()) == 50
     project.write({"3rdparty/app7.txt": "a.example/app7:2\n"})
     assert plans_made() == ["3rdparty/app7.txt"]
+    assert project.processes_run("package", "::") == 0
+    project.write({"3rdparty/app7.txt": "a.example/app7:3\n"})
+    assert project.processes_run("package", "::") == 1

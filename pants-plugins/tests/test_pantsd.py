@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -49,15 +50,17 @@ def module_cache() -> str:
 
 def test_an_edit_of_the_helper_is_seen(with_checkout: PantsProject, tmp_path: Path) -> None:
     project = with_checkout
-    project.write({"BUILD": "docker_mirror_image_list(name='x', source='x.txt')", "x.txt": "not an image\n"})
+    project.write({"BUILD": "docker_mirror_image_list(name='x', source='x.txt')", "x.txt": "a.example/x:1\n"})
     project.use_registry("127.0.0.1:5001")
 
-    first = project.run("package", "::", timeout=1200).failed(1)
-    assert "x.txt:1: " in first.stderr
+    first = project.run("package", "::", timeout=1200).succeeded()
     assert "Completed: Build docker-mirror's helper" in first.stderr
-
-    unchanged = project.run("package", "::").failed(1)
-    assert "Build docker-mirror's helper" not in unchanged.stderr
+    # A second run needs no process at all, neither to build the helper nor to plan.
+    assert project.processes_run("package", "::") == 0
+    # Without pantsd, Pants looks for Go again.
+    alone = project.run("--no-pantsd", "-ldebug", "package", "::").succeeded()
+    assert re.findall(r'spawned local process .*argv: \[.*"(build|plan)"', alone.stderr) == []
+    assert re.findall(r'spawned local process .*argv: \[".*/go", "(version)"\]', alone.stderr) != []
 
     main = tmp_path / "checkout" / "go-helper" / "main.go"
     main.write_text(
