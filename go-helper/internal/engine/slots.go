@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"sync"
+	"time"
 )
 
 // rank orders work: the smaller goes first.
@@ -13,10 +14,20 @@ func (a rank) before(b rank) bool {
 	return a.image < b.image || a.image == b.image && a.blob < b.blob
 }
 
-// slots is a semaphore whose waiters are served by rank, and which can also bound the bytes in flight.
+const (
+	// overloadCut is what a registry that is too busy leaves of the slots, which come back by one for each time that
+	// all of them were used; minSlots are never taken.
+	overloadCut = 0.75
+	minSlots    = 2
+)
+
+// slots is a semaphore whose waiters are served by rank, whose size can adapt, and which can also bound the bytes in
+// flight.
 type slots struct {
 	mu      sync.Mutex
-	free    int
+	most    int
+	limit   float64       // how many there are now
+	cut     time.Time     // when there were last made fewer
 	held    map[int64]int // number of holders by size
 	sum     int64
 	holders int
@@ -27,7 +38,26 @@ type slots struct {
 	waiting      waiters
 }
 
-func newSlots(n int) *slots { return &slots{free: n, held: map[int64]int{}} }
+func newSlots(n int) *slots { return &slots{most: n, limit: float64(n), held: map[int64]int{}} }
+
+// overloaded takes slots away because what began at a given time was too much for a registry: once for all that was
+// under way together.
+func (s *slots) overloaded(began time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if began.After(s.cut) {
+		s.limit = max(s.limit*overloadCut, min(minSlots, float64(s.most)))
+		s.cut = time.Now()
+	}
+}
+
+// succeeded gives slots back, step by step.
+func (s *slots) succeeded() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.limit = min(s.limit+1/s.limit, float64(s.most))
+	s.grant()
+}
 
 type waiter struct {
 	rank  rank
@@ -66,7 +96,6 @@ func (s *slots) release(size int64) {
 }
 
 func (s *slots) put(size int64) {
-	s.free++
 	s.holders--
 	s.sum -= size
 	if s.held[size]--; s.held[size] == 0 {
@@ -78,13 +107,12 @@ func (s *slots) put(size int64) {
 // grant serves waiters by rank; one that is too large for now lets smaller ones pass.
 func (s *slots) grant() {
 	var passed []*waiter
-	for s.free > 0 && len(s.waiting) > 0 {
+	for s.holders < int(s.limit) && len(s.waiting) > 0 {
 		w := heap.Pop(&s.waiting).(*waiter)
 		if !s.fits(w.size) {
 			passed = append(passed, w)
 			continue
 		}
-		s.free--
 		s.holders++
 		s.sum += w.size
 		s.held[w.size]++

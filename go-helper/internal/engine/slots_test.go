@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 func TestSlotsServeByRank(t *testing.T) {
@@ -77,7 +78,62 @@ func TestSlotsForgetWhoGivesUp(t *testing.T) {
 		t.Errorf("acquire: %v", err)
 	}
 	s.release(7)
-	if len(s.waiting) != 0 || s.free != 1 || s.sum != 0 || len(s.held) != 0 {
+	if len(s.waiting) != 0 || s.holders != 0 || s.sum != 0 || len(s.held) != 0 {
 		t.Errorf("left behind: %+v", s)
 	}
+}
+
+func TestSlotsAdapt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSlots(8)
+		acquired := make(chan int, 100)
+		for i := range 100 {
+			go func() {
+				if s.acquire(t.Context(), rank{image: i}, 0) == nil {
+					acquired <- i
+				}
+			}()
+		}
+		held := func() int {
+			synctest.Wait()
+			return s.holders
+		}
+		if n := held(); n != 8 {
+			t.Fatalf("%d are held", n)
+		}
+		began := time.Now()
+		time.Sleep(time.Second)
+		for range 8 { // all of them failed: that is told once
+			s.overloaded(began)
+		}
+		for range 8 {
+			s.release(0)
+		}
+		if n := held(); n != 6 {
+			t.Errorf("%d are held after an overload, want 6", n)
+		}
+		for range 10 {
+			time.Sleep(time.Second)
+			s.overloaded(time.Now())
+		}
+		for range 6 {
+			s.release(0)
+		}
+		if n := held(); n != minSlots {
+			t.Errorf("%d are held after many, want %d", n, minSlots)
+		}
+		for range 40 {
+			s.succeeded()
+			s.release(0)
+		}
+		if n := held(); n != 8 {
+			t.Errorf("%d are held in the end, want all 8", n)
+		}
+		for range 100 {
+			if held() == 0 {
+				break
+			}
+			s.release(0)
+		}
+	})
 }

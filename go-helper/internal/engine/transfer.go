@@ -72,6 +72,7 @@ func (r *run) transfer(b *blob, needs []*need) {
 	first := true
 	for _, s := range sinks {
 		if s.next == sinkSent {
+			r.transfers.succeeded()
 			r.sent(s.need, first)
 			first = false
 			continue
@@ -158,7 +159,11 @@ func (r *run) pump(b *blob, start int64, sinks []*sink) error {
 			}
 			if body == nil {
 				var err error
+				asked := time.Now()
 				body, err = source.client.OpenBlob(r.ctx, source.repository, b.digest, offset)
+				if err == nil && body.Refused {
+					r.transfers.overloaded(asked)
+				}
 				if err == nil {
 					err = discard(body, offset-body.Offset)
 				}
@@ -287,7 +292,7 @@ func (r *run) send(s *sink) {
 	n := s.need
 	b, client := n.host.blob, n.host.destination.client
 	for try := 0; ; try++ {
-		began := n.offset
+		began, asked := n.offset, time.Now()
 		err := n.upload.Put(r.ctx, b.digest, b.size, s.window.newReader(), n.offset)
 		if err == nil {
 			s.window.close(errSent)
@@ -295,6 +300,9 @@ func (r *run) send(s *sink) {
 			return
 		}
 		s.err = err
+		if registry.Overloaded(err) {
+			r.transfers.overloaded(asked)
+		}
 		switch cause := s.window.closedBy(); {
 		case errors.Is(cause, errDetached):
 			r.resume(s) // only finds out where the next turn begins

@@ -45,7 +45,16 @@ func (c *Client) OpenBlob(ctx context.Context, repository string, digest v1.Hash
 		r.header = http.Header{"Range": {"bytes=" + strconv.FormatInt(offset, 10) + "-"}}
 		r.accept = []int{http.StatusOK, http.StatusPartialContent}
 	}
-	return retrying(ctx, c, r, func(bool) (*BlobReader, error) { return c.openBlob(ctx, r, offset) })
+	refused := false
+	b, err := retrying(ctx, c, r, func(bool) (*BlobReader, error) {
+		b, err := c.openBlob(ctx, r, offset)
+		refused = refused || Overloaded(err)
+		return b, err
+	})
+	if err == nil {
+		b.Refused = refused
+	}
+	return b, err
 }
 
 func (c *Client) openBlob(ctx context.Context, r *request, offset int64) (*BlobReader, error) {
@@ -97,6 +106,8 @@ type BlobReader struct {
 	// Offset is where the first byte stands in the blob: what was asked for, or 0 where the registry knows no
 	// ranges.
 	Offset int64
+	// Refused tells that the registry had too much to do at first (see [Overloaded]).
+	Refused bool
 
 	ctx, readCtx context.Context
 	cancel       context.CancelCauseFunc

@@ -103,6 +103,25 @@ func TestBlobsResume(t *testing.T) {
 	}
 }
 
+func TestBlobsTellOfOverload(t *testing.T) {
+	for status, want := range map[int]bool{0: false, 429: true, 502: false, 503: true} {
+		server := devregistrytest.Start(t, devregistry.Options{})
+		c := newPool(t, Options{Retry: impatient}).Client(server.Host)
+		push(t, c, "a/b", []byte("content"))
+		if status != 0 {
+			server.SetFaults(devregistry.Faults{Intercept: devregistry.Once(isKind(devregistry.KindBlobGet), devregistry.Fault{Status: status})})
+		}
+		b, err := c.OpenBlob(t.Context(), "a/b", digestOf([]byte("content")), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Close()
+		if b.Refused != want {
+			t.Errorf("%d: refused %v", status, b.Refused)
+		}
+	}
+}
+
 func TestBlobErrors(t *testing.T) {
 	server := devregistrytest.Start(t, devregistry.Options{})
 	c := newPool(t, Options{Retry: impatient}).Client(server.Host)

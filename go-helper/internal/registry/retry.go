@@ -162,3 +162,10 @@ func sleep(ctx context.Context, d time.Duration) error {
 		return ctx.Err()
 	}
 }
+
+// Overloaded tells whether a registry said that it has too much to do: 429 or 503.
+func Overloaded(err error) bool {
+	var refused *Error
+	return errors.As(err, &refused) &&
+		(refused.Status == http.StatusTooManyRequests || refused.Status == http.StatusServiceUnavailable)
+}
