@@ -327,7 +327,10 @@ func (g *Registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	})
 	stall := func(d time.Duration) { g.stall(r.Context(), d) }
 	writer := newResponseWriter(w, rec, fault, faults.down, stall)
-	r.Body = newRequestBody(r, rec, fault, faults.up, stall)
+	// Our own copy: by the body in its request Go's server knows whether to read on before it answers.
+	body := newRequestBody(r, rec, fault, faults.up, stall)
+	r = r.WithContext(r.Context())
+	r.Body = body
 	c := &call{route: rt, from: from, registry: g, dialect: g.dialect.Load(), w: writer, r: r}
 	defer func() {
 		aborted := recover()
