@@ -89,9 +89,9 @@ func TestConfigTLS(t *testing.T) {
 	client := []string{`client_certificate = "client.pem"`, `client_key = "client.key"`}
 
 	configure("plain_http = false")
-	wantContains(t, "stderr", w.run(1, args...).stderr.String(), "certificate")
+	wantContains(t, "stderr", w.run(1, args...).stderr.String(), "certificate", "ca_file in [registries.\""+host+"\"]")
 	configure(`ca_file = "ca.pem"`) // but no client certificate
-	wantContains(t, "stderr", w.run(1, args...).stderr.String(), "certificate")
+	wantContains(t, "stderr", w.run(1, args...).stderr.String(), "certificate", "client_certificate and client_key in [registries.\""+host+"\"]")
 	configure(append(client, `ca_file = "ca.pem"`)...)
 	if p := w.run(0, args...); strings.Contains(p.stderr.String(), "WARNING") {
 		t.Errorf("stderr: %s", &p.stderr)

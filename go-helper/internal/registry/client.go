@@ -328,7 +328,12 @@ func (c *Client) roundTrip(t *http.Transport, req *http.Request, kind string) (*
 	c.stats.request(kind)
 	sent := time.Now()
 	resp, err := t.RoundTrip(req)
-	if err == nil && api {
+	switch {
+	case err != nil && api:
+		err = certificateError(c.host, err)
+	case err != nil:
+		err = certificateError(req.URL.Host, err)
+	case api:
 		c.observe(resp, sent)
 	}
 	return resp, err

@@ -172,14 +172,14 @@ func passing(err error) bool {
 		invalid          x509.CertificateInvalidError
 		verification     *tls.CertificateVerificationError
 		record           tls.RecordHeaderError
-		alert            tls.AlertError
+		quic             tls.AlertError
 		dns              *net.DNSError
 		permanent        *permanentError
 	)
 	switch {
 	case errors.As(err, &permanent),
 		errors.As(err, &unknownAuthority), errors.As(err, &hostname), errors.As(err, &invalid),
-		errors.As(err, &verification), errors.As(err, &record), errors.As(err, &alert):
+		errors.As(err, &verification), errors.As(err, &record), errors.As(err, &quic), finalAlert(err):
 		return false
 	case errors.As(err, &dns):
 		return !dns.IsNotFound

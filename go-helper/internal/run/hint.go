@@ -15,8 +15,13 @@ func hint(c engine.Copy, err error) string {
 	var refused *registry.Error
 	var mismatch *registry.DigestMismatchError
 	var uncreated *registry.CreationError
+	var certificate *registry.CertificateError
 	var immutable *registry.ImmutableTagError
 	switch {
+	case errors.As(err, &certificate) && certificate.Ours:
+		return fmt.Sprintf("%[1]s wants to see a certificate that it trusts: client_certificate and client_key in [registries.%[1]q] of the file of --config", certificate.Host)
+	case errors.As(err, &certificate):
+		return fmt.Sprintf("if %[1]s has an authority of its own, name that: ca_file in [registries.%[1]q] of the file of --config", certificate.Host)
 	case errors.As(err, &uncreated):
 		return "create it, or give the identity that shall create it what it lacks"
 	case errors.Is(err, engine.ErrInterrupted):

@@ -40,6 +40,8 @@ func TestHintsSayWhatToDo(t *testing.T) {
 			}}), "create the project mirror at dst.example, or correct the destination's repository",
 		},
 		{"immutable", &registry.ImmutableTagError{Err: at(400, "dst.example", "mirror/app")}, "a tag that can't be moved: mirror the image under another tag, or remove the old one at the destination"},
+		{"client certificate", &registry.CertificateError{Host: "src.example", Ours: true}, `src.example wants to see a certificate that it trusts: client_certificate and client_key in [registries."src.example"] of the file of --config`},
+		{"private authority", &registry.CertificateError{Host: "dst.example"}, `if dst.example has an authority of its own, name that: ca_file in [registries."dst.example"] of the file of --config`},
 		{"not to be created", fmt.Errorf("copying: %w", &registry.CreationError{Err: errors.New("denied")}), "create it, or give the identity that shall create it what it lacks"},
 		{"busy", at(503, "dst.example", "mirror/app"), "run again later: what is done is kept"},
 		{"cut", fmt.Errorf("reading: %w", io.ErrUnexpectedEOF), "run again later: what is done is kept"},
