@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -15,8 +16,12 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// createTimeout bounds the search for credentials and the call: outside of AWS its metadata service doesn't answer.
-const createTimeout = 30 * time.Second
+const (
+	// createTimeout bounds the search for credentials, outside of AWS its metadata service doesn't answer, and the call.
+	createTimeout = time.Minute
+	// createAttempts at one call: a set of images may have many new repositories, and the API limits its rate.
+	createAttempts = 8
+)
 
 // Settings are what repositories get that are created. The zero value is what ECR gives by itself: mutable tags, no
 // scan, AES-256.
@@ -45,6 +50,9 @@ func Encryptions() []string {
 type Repositories struct {
 	host     Host
 	settings Settings
+
+	mu     sync.Mutex
+	client *ecr.Client // made at the first call
 }
 
 // NewRepositories is for the registry that host says; one without an account is the caller's own.
@@ -57,11 +65,7 @@ func NewRepositories(host Host, settings Settings) *Repositories {
 func (r *Repositories) CreateRepository(ctx context.Context, repository string) error {
 	ctx, stop := context.WithTimeout(ctx, createTimeout)
 	defer stop()
-	client, err := NewClient(ctx, r.host, func(o *ecr.Options) {
-		if r.settings.Endpoint != "" {
-			o.BaseEndpoint = aws.String(r.settings.Endpoint)
-		}
-	})
+	client, err := r.connect(ctx)
 	if err == nil {
 		_, err = client.CreateRepository(ctx, r.input(repository))
 	}
@@ -70,6 +74,25 @@ func (r *Repositories) CreateRepository(ctx context.Context, repository string) 
 		return nil
 	}
 	return r.explain(repository, err)
+}
+
+// connect makes the client that all calls share, so that credentials are looked for once.
+func (r *Repositories) connect(ctx context.Context) (*ecr.Client, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.client != nil {
+		return r.client, nil
+	}
+	client, err := NewClient(ctx, r.host, func(o *ecr.Options) {
+		o.RetryMaxAttempts = createAttempts
+		if r.settings.Endpoint != "" {
+			o.BaseEndpoint = aws.String(r.settings.Endpoint)
+		}
+	})
+	if err == nil {
+		r.client = client
+	}
+	return client, err
 }
 
 func (r *Repositories) input(repository string) *ecr.CreateRepositoryInput {

@@ -46,6 +46,10 @@ func TestNamesOfThisMachineAreRefused(t *testing.T) {
 		t.Error("another name beside the proxy's was let through")
 	}
 
+	if got := canonicalPort(&url.URL{Scheme: "socks5", Host: "localhost"}); got != "localhost:1080" {
+		t.Errorf("a proxy is watched at %s", got)
+	}
+
 	home := newDialGuard(&url.URL{Scheme: "http", Host: there})
 	if err := dial(home, "127.0.0.1:"+port); err == nil {
 		t.Error("let through before the registry was known to be here")

@@ -33,6 +33,8 @@ func hint(c engine.Copy, err error) string {
 			"or let the registry take sparse indexes, where it can be told to"
 	case errors.As(err, &immutable):
 		return "a tag that can't be moved: mirror the image under another tag, or remove the old one at the destination"
+	case missingProject(err) != "" && errors.As(err, &refused) && refused.Host == c.Source.Registry && refused.Repository == c.Source.Repository:
+		return fmt.Sprintf("check the name of the image: %s has no project %s", refused.Host, missingProject(err))
 	case missingProject(err) != "" && errors.As(err, &refused):
 		return fmt.Sprintf("create the project %s at %s, or correct the destination's repository", missingProject(err), refused.Host)
 	case registry.IsDenied(err) && errors.As(err, &refused):

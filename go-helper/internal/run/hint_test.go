@@ -39,6 +39,10 @@ func TestHintsSayWhatToDo(t *testing.T) {
 				{Code: "UNAUTHORIZED", Message: "project mirror not found: project mirror not found"},
 			}}), "create the project mirror at dst.example, or correct the destination's repository",
 		},
+		{
+			"no project at the source", &registry.Error{Host: "src.example", Repository: "team/app", Status: 404, Codes: []registry.Code{{Message: "project team not found"}}},
+			"check the name of the image: src.example has no project team",
+		},
 		{"immutable", &registry.ImmutableTagError{Err: at(400, "dst.example", "mirror/app")}, "a tag that can't be moved: mirror the image under another tag, or remove the old one at the destination"},
 		{"client certificate", &registry.CertificateError{Host: "src.example", Ours: true}, `src.example wants to see a certificate that it trusts: client_certificate and client_key in [registries."src.example"] of the file of --config`},
 		{"private authority", &registry.CertificateError{Host: "dst.example"}, `if dst.example has an authority of its own, name that: ca_file in [registries."dst.example"] of the file of --config`},
