@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	startWindow = 16
+	startWindow = 32
 	minWindow   = 3
 	// A 429 says that we are too fast, a 503 often only that one server of many is ill.
 	throttledCut, unavailableCut = 0.5, 0.75
