@@ -235,6 +235,11 @@ async def mirror_helper(subsystem: DockerMirrorSubsystem) -> MirrorHelper:
             PrebuiltHelperRequest(subsystem.helper, subsystem.helper_sha256)
         )
         return MirrorHelper(prebuilt.digest)
+    if subsystem.helper_sha256:
+        raise HelperError(
+            "`[docker-mirror].helper_sha256` is set without `[docker-mirror].helper`: it is the digest of a prebuilt "
+            "executable, and doesn't hold for one that is built."
+        )
     built: BuiltHelper = await built_helper(BuiltHelperRequest())
     return MirrorHelper(built.digest)
 

@@ -79,7 +79,12 @@ class MirrorGoalSubsystem(GoalSubsystem):
         help="Mirror only the images with these names: `AS` names, or images as the lists have them.",
     )
     label = StrListOption(
-        help="Mirror only the images with one of these labels, which `overrides` calls `tags`.",
+        help=softwrap(
+            """
+            Mirror only the images with one of these labels: the `tags` of their target and of `overrides`, and the
+            `labels` of image sets.
+            """
+        ),
     )
     output = StrOption(
         default=None,

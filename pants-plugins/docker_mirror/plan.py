@@ -46,7 +46,7 @@ class PlanError(DockerMirrorError):
 
 
 class OutputPathError(DockerMirrorError):
-    """An `output_path` with an unknown placeholder."""
+    """An `output_path` with an unknown placeholder, or one that isn't below the dist directory."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def all_errors(plans: Iterable[Plan]) -> Iterator[str]:
 def output_path(fields: ImageListFieldSet) -> str:
     """Where `package` puts the plan, below the dist directory.
 
-    :raises OutputPathError: on an unknown placeholder.
+    :raises OutputPathError: on an unknown placeholder, or a path that isn't below it.
     """
     template = fields.output_path.value
     if not template:
@@ -122,13 +122,22 @@ def output_path(fields: ImageListFieldSet) -> str:
     if isinstance(fields.source, DockerMirrorSpecSourceField):
         values["spec_file"] = fields.source.value
     try:
-        return template.format(**values)
+        path = template.format(**values)
     except (KeyError, IndexError, ValueError, AttributeError) as e:
         known = ", ".join(f"`{{{name}}}`" for name in values)
         raise OutputPathError(
             f"The `{fields.output_path.alias}` field in target {fields.address} is {template!r}; it can have the "
             f"placeholders {known}."
         ) from e
+    # The directory of a target in the root is empty.
+    path = os.path.normpath(path.lstrip("/") if template.startswith("{") else path)
+    # The engine doesn't take such a path for a mistake of the user's, but panics.
+    if os.path.isabs(path) or path.split("/")[0] in ("", ".", ".."):
+        raise OutputPathError(
+            f"The `{fields.output_path.alias}` field in target {fields.address} is {template!r}, which is {path!r}; it "
+            "must be a file below the dist directory."
+        )
+    return path
 
 
 def located(address: Address, errors: str) -> str:

@@ -247,7 +247,7 @@ class DockerMirrorOverridesField(Field):
 
     @classmethod
     def compute_value(
-        cls, raw_value: Optional[Dict[Any, Any]], address: Address
+        cls, raw_value: Optional[Dict[Union[str, Tuple[str, ...]], Dict[str, Any]]], address: Address
     ) -> Optional[FrozenDict[str, FrozenDict[str, Union[str, Tuple[str, ...]]]]]:
         """Validate and flatten: a key that is a tuple stands for each of its strings.
 

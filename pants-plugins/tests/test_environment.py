@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from pants.engine.process import InteractiveProcess
 from pants.util.frozendict import FrozenDict
 
 from docker_mirror import environment
+from docker_mirror.subsystem import DEFAULT_ENV_VARS
+
+AUTH_SOURCES = Path(__file__).parents[2] / "go-helper" / "internal" / "auth"
 
 
 def test_values_are_not_shown() -> None:
@@ -16,3 +22,11 @@ def test_values_are_not_shown() -> None:
 
 def test_the_second_list_has_the_last_word() -> None:
     assert environment.variable_names(["A=1", "B", "C=1"], ["A=2", "C"]) == ("A=2", "B", "C")
+
+
+def test_what_the_helper_looks_for_credentials_in_reaches_it() -> None:
+    sources = [file.read_text() for file in AUTH_SOURCES.rglob("*.go") if not file.name.endswith("_test.go")]
+    read = {name for source in sources for name in re.findall(r'(?:[gG]etenv|LookupEnv)\("(\w+)"\)', source)}
+    named = {name for source in sources for name in re.findall(r'"((?:AWS|AZURE|GOOGLE|GITHUB)_[A-Z_]+)"', source)}
+    assert {"DOCKER_AUTH_CONFIG", "GITHUB_TOKEN", "AZURE_SP_ID"} <= read | named
+    assert (read | named) - set(DEFAULT_ENV_VARS) == set()

@@ -451,6 +451,7 @@ def test_tailor(runner: Runner) -> None:
             "images.txt": "",
             "a/images.txt": "",
             "b/images.txt": "",
+            "b/other.images.json": "[]",
             "b/other.images.txt": "",
             "c/images.txt": "",
             "c/BUILD": "docker_mirror_images()",
@@ -462,6 +463,7 @@ def test_tailor(runner: Runner) -> None:
     assert runner.read("a/BUILD") == "docker_mirror_images()\n"
     assert "images.txt" in runner.read("b/BUILD")
     assert "other.images.txt" in runner.read("b/BUILD")
+    assert "other.images.json" in runner.read("b/BUILD")
     assert runner.read("c/BUILD") == "docker_mirror_images()"
     assert not Path(runner.rules.build_root, "d/BUILD").exists()
     runner.goal(TailorGoal, "--check", "::")
@@ -494,6 +496,12 @@ def test_credentials_in_the_go_proxy_are_refused() -> None:
     with pytest.raises(Exception, match=r"Credentials in GOPROXY") as e:
         runner.rules.request(MirrorHelper, [])
     assert "hunter2" not in str(e.value)
+
+
+def test_a_digest_without_a_prebuilt_helper_is_refused() -> None:
+    runner = Runner("--docker-mirror-helper-sha256=0123")
+    with pytest.raises(Exception, match=r"helper_sha256` is set without `\[docker-mirror\]\.helper`"):
+        runner.rules.request(MirrorHelper, [])
 
 
 def test_prebuilt_helper(helper: Path, runner: Runner) -> None:

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.integration
 SECRETS = {
     "AWS_SECRET_ACCESS_KEY": "planted-aws-secret",
     "AZURE_CLIENT_SECRET": "planted-azure-secret",
+    "GITHUB_TOKEN": "planted-github-secret",
     "REGISTRY_PASSWORD": "planted-docker-env-secret",
     "UNNAMED_BUILD_ARG": "planted-build-arg",
 }

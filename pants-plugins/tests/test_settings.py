@@ -145,6 +145,7 @@ def test_only_named_and_allowed_build_args_are_requested() -> None:
     [
         (Address("", target_name="x"), None, "x.plan.json"),
         (Address("a", target_name="x"), None, "a/x.plan.json"),
+        (Address("", target_name="x"), "{directory}/{target_name}.json", "x.json"),
         (Address("a/b"), None, "a.b/b.plan.json"),
         (Address("a/b", target_name="b", relative_file_path="x.txt"), None, "a.b/x.txt.plan.json"),
         (Address("a/b", target_name="y", relative_file_path="x.txt"), None, "a.b/x.txt.y.plan.json"),
@@ -170,6 +171,7 @@ def test_output_path_of_an_image() -> None:
 
     assert of(None) == "a/x.plan.json"
     assert of("{directory}/{target_name}.json") == "a/x.json"
+    assert of("./plans//{target_name}.json") == "plans/x.json"
     with pytest.raises(OutputPathError, match=r"a:x .*`\{directory\}`, `\{target_name\}`\."):
         of("{spec_file}")
 
@@ -177,6 +179,14 @@ def test_output_path_of_an_image() -> None:
 def test_bad_output_path() -> None:
     with pytest.raises(OutputPathError, match=r"3rdparty/cilium/.*`\{directory\}`"):
         output_path(fields(output_path="{file}"))
+
+
+@pytest.mark.parametrize(
+    "template", ["/etc/plan.json", "../plan.json", "{directory}/../../../plan.json", ".", "/", "a/.."]
+)
+def test_output_path_outside_of_the_dist_directory(template: str) -> None:
+    with pytest.raises(OutputPathError, match=r"3rdparty/cilium/.* must be a file below the dist directory"):
+        output_path(fields(output_path=template))
 
 
 def test_plan_tells_what_it_does() -> None:
