@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from pants_project import PantsProject
+from pants_project import Pants, PantsProject
 from registries import DevRegistry, Registry
 
 pytestmark = pytest.mark.integration
@@ -202,3 +202,25 @@ def test_an_edit_plans_the_edited_list_only(project: PantsProject) -> None:
     assert project.processes_run("package", "::") == 0
     project.write({"3rdparty/app7.txt": "a.example/app7:3\n"})
     assert project.processes_run("package", "::") == 1
+
+
+def test_publish_skips(project: PantsProject, pants: Pants) -> None:
+    project.write(
+        {
+            "BUILD": """
+docker_mirror_image(name="field", image="a.example/x:1", skip_publish=True)
+docker_mirror_image(name="registry", image="a.example/x:1", registries=["@off"])
+"""
+        }
+    )
+    project.use_registry("registry.example")
+    toml = project.directory / "pants.toml"
+    toml.write_text(toml.read_text() + '\n[docker.registries.off]\naddress = "off.example"\nskip_push = true\n')
+    if pants.release >= (2, 32):
+        # It asks before it packages, so that nothing is planned and no helper is needed.
+        project.env["PANTS_DOCKER_MIRROR_HELPER"] = "/nonexistent"
+    output = project.directory / "publish.json"
+    run = project.run("publish", f"--output={output}", "::").succeeded()
+    assert "//:field skipped (by the `skip_publish` field)." in run.stderr
+    assert "//:registry skipped (by `skip_push` on @off)." in run.stderr
+    assert [entry["published"] for entry in json.loads(output.read_text())] == [False, False]
