@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from textwrap import indent
@@ -140,10 +141,20 @@ def output_path(fields: ImageListFieldSet) -> str:
     return path
 
 
+# What stands before an error in the settings, which are no file of the user's, and after one that the helper takes for
+# a mistake in its command line.
+_SETTINGS_PLACE = re.compile(rf"^(docker-mirror: )?{re.escape(_SETTINGS_FILE)}:\d+: ")
+_USAGE = re.compile(r"^Run 'docker-mirror .* for usage\.$")
+
+
 def located(address: Address, errors: str) -> str:
     """The target before the one line, or above the several lines, of what is wrong with it."""
     prefix = f"{address.spec}: "
-    errors = "\n".join(line[len(prefix) :] if line.startswith(prefix) else line for line in errors.splitlines())
+    errors = "\n".join(
+        line[len(prefix) :] if line.startswith(prefix) else _SETTINGS_PLACE.sub("", line)
+        for line in errors.splitlines()
+        if not _USAGE.match(line)
+    )
     return f"{address}:\n{indent(errors, '  ')}" if "\n" in errors else f"{address}: {errors}"
 
 

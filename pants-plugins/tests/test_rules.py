@@ -166,6 +166,13 @@ def test_errors_of_the_fields_and_of_the_list_are_reported_together(runner: Runn
         runner.package("", "images")
 
 
+def test_an_error_in_a_field_names_no_file_of_ours(runner: Runner) -> None:
+    runner.rules.write_files({"BUILD": "docker_mirror_image(name='x', image='a.example/x:1', image_tags=['', '1'])"})
+    result = runner.mirror("::")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == ['✕ //:x: an entry of "image_tags" is empty', "Nothing was mirrored."]
+
+
 GENERATOR = {
     "3rdparty/BUILD": """docker_mirror_images(
         name="images",
