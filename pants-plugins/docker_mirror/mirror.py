@@ -188,7 +188,12 @@ async def mirror(
 
     report = report_path(goal.output, subsystem.report)
     if report:
-        os.makedirs(os.path.dirname(report), exist_ok=True)
+        try:
+            os.makedirs(os.path.dirname(report), exist_ok=True)
+        except OSError as e:
+            console.print_stderr(f"{console.sigil_failed()} The report {report} can't be written: {e.strerror}.")
+            console.print_stderr("Nothing was mirrored.")
+            return Mirror(exit_code=EXIT_BAD_INPUT)
     input_digest: Digest = await create_digest(
         CreateDigest(
             [

@@ -334,6 +334,13 @@ def test_mirror_reports_all_bad_plans_and_sends_nothing(runner: Runner) -> None:
     assert "Nothing was mirrored." in result.stderr
 
 
+def test_a_report_that_cannot_be_written_is_bad_input(runner: Runner) -> None:
+    runner.rules.write_files({"BUILD": "docker_mirror_image(name='x', image='a.example/x:1')"})
+    result = runner.mirror("--mirror-output=BUILD/report.json", "::")
+    assert result.exit_code == 2
+    assert "/BUILD/report.json can't be written: File exists.\nNothing was mirrored." in result.stderr
+
+
 def test_mirror_needs_no_helper_where_all_is_skipped() -> None:
     runner = Runner("--docker-mirror-helper=/nonexistent", f"--docker-registries={REGISTRIES}")
     runner.rules.write_files(
