@@ -244,7 +244,8 @@ class DockerMirrorLint(Subsystem):
     help = softwrap(
         """
         Finds what lists of images allow but rarely mean, and all that would make `mirror` and `publish` refuse them:
-        `docker-mirror lint` and `docker-mirror plan`.
+        `docker-mirror lint` and `docker-mirror plan`. What lists may not do together, such as to write the same tag, is
+        checked for `[lint].batch_size` of them at a time, and by `mirror` for all.
         """
     )
 

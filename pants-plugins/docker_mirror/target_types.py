@@ -22,6 +22,7 @@ from pants.engine.target import (
     SingleSourceField,
     StringField,
     StringSequenceField,
+    Tags,
     Target,
     TargetFilesGenerator,
 )
@@ -39,6 +40,15 @@ _PLACEHOLDERS = softwrap(
     value from `[docker].build_args`
     """
 )
+
+
+class DockerMirrorTagsField(Tags):
+    help = softwrap(
+        """
+        Arbitrary strings to describe a target, which `--tag` selects targets by. They are labels of the target's
+        copies, too: plans and reports have them, and `--mirror-label` selects copies by them.
+        """
+    )
 
 
 class DockerMirrorDependenciesField(Dependencies):
@@ -327,6 +337,7 @@ class DockerMirrorOutputPathField(StringField):
     )
 
 
+_COMMON_FIELDS = (DockerMirrorTagsField, *(field for field in COMMON_TARGET_FIELDS if field is not Tags))
 _DESTINATION_FIELDS = (
     DockerMirrorDependenciesField,
     DockerMirrorRegistriesField,
@@ -343,7 +354,7 @@ _LIST_FIELDS = (*_DESTINATION_FIELDS, DockerMirrorOverridesField, DockerMirrorAl
 
 class DockerMirrorImageListTarget(Target):
     alias = "docker_mirror_image_list"
-    core_fields = (*COMMON_TARGET_FIELDS, DockerMirrorSpecSourceField, *_LIST_FIELDS)
+    core_fields = (*_COMMON_FIELDS, DockerMirrorSpecSourceField, *_LIST_FIELDS)
     help = softwrap(
         """
         One spec file: a list of container images to mirror to one or more registries.
@@ -355,17 +366,24 @@ class DockerMirrorImageListTarget(Target):
 
 class DockerMirrorImagesTarget(TargetFilesGenerator):
     alias = "docker_mirror_images"
-    core_fields = (*COMMON_TARGET_FIELDS, DockerMirrorSpecSourcesField)
+    core_fields = (*_COMMON_FIELDS, DockerMirrorSpecSourcesField)
     generated_target_cls = DockerMirrorImageListTarget
-    copied_fields = COMMON_TARGET_FIELDS
+    copied_fields = _COMMON_FIELDS
     moved_fields = _LIST_FIELDS
-    help = "Generates a `docker_mirror_image_list` for each spec file in the `sources` field."
+    help = softwrap(
+        """
+        Generates a `docker_mirror_image_list` for each spec file in the `sources` field: a list of container images to
+        mirror to one or more registries.
+
+        `package` writes the validated plan of each (offline), `mirror` and `publish` carry it out.
+        """
+    )
 
 
 class DockerMirrorImageTarget(Target):
     alias = "docker_mirror_image"
     core_fields = (
-        *COMMON_TARGET_FIELDS,
+        *_COMMON_FIELDS,
         DockerMirrorImageField,
         DockerMirrorSourceTagsField,
         DockerMirrorVariantsField,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from pants.engine.addresses import Address
-from pants.engine.target import InvalidFieldException, InvalidTargetException
+from pants.engine.target import InvalidFieldException, InvalidTargetException, Tags
 from pants.testutil.rule_runner import RuleRunner
 from pants.util.frozendict import FrozenDict
 
@@ -63,6 +63,7 @@ def test_a_target_is_generated_for_each_spec_file() -> None:
                 name="images",
                 sources=["*.txt"],
                 repository="mirror/{name}",
+                tags=["net"],
                 overrides={"cilium": {"image_tags": ["1.16"]}},
             )""",
             "3rdparty/one.txt": "",
@@ -73,6 +74,7 @@ def test_a_target_is_generated_for_each_spec_file() -> None:
         target = runner.get_target(Address("3rdparty", target_name="images", relative_file_path=file))
         assert isinstance(target, DockerMirrorImageListTarget)
         assert target[DockerMirrorRepositoryField].value == "mirror/{name}"
+        assert target[Tags].value == ("net",)
         assert target[DockerMirrorOverridesField].value == FrozenDict({"cilium": FrozenDict({"image_tags": ("1.16",)})})
 
 
