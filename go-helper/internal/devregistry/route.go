@@ -37,15 +37,18 @@ const (
 const (
 	// maxNameLength is what distribution and Docker Hub accept for a repository's name.
 	maxNameLength = 255
-	apiPrefix     = "/v2/"
-	tokenPath     = "/token"
-	cdnPrefix     = "/cdn/"
+	// maxTagLength is the specification's.
+	maxTagLength = 128
+	apiPrefix    = "/v2/"
+	tokenPath    = "/token"
+	cdnPrefix    = "/cdn/"
 )
 
-// OCI distribution specification, "Pulling manifests": <name> and <reference>.
+// OCI distribution specification, "Pulling manifests": <name> and <reference>. Their lengths are checked apart: to compile
+// {0,127} would take longer than all else before a run begins.
 var (
 	namePattern = regexp.MustCompile(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$`)
-	tagPattern  = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
+	tagPattern  = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]*$`)
 )
 
 type resource int
@@ -114,7 +117,7 @@ func parsePath(path string) (route, error) {
 				return route{}, err
 			}
 			rt.digest = h
-		} else if !tagPattern.MatchString(last) {
+		} else if !validTag(last) {
 			return route{}, fail(http.StatusBadRequest, CodeTagInvalid, "invalid tag %q", last)
 		}
 		return named(rt)
@@ -149,6 +152,8 @@ func named(rt route) (route, error) {
 }
 
 func validName(name string) bool { return len(name) <= maxNameLength && namePattern.MatchString(name) }
+
+func validTag(tag string) bool { return len(tag) <= maxTagLength && tagPattern.MatchString(tag) }
 
 // parseDigest knows SHA-256 alone; other algorithms are a registry's choice ("Digests" of the image specification).
 func parseDigest(s string) (v1.Hash, error) {

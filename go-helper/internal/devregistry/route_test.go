@@ -18,6 +18,7 @@ func TestParsePath(t *testing.T) {
 		{"/v2/", resourcePing, "", ""},
 		{"/token", resourceToken, "", ""},
 		{"/v2/a/manifests/v1", resourceManifest, "a", "v1"},
+		{"/v2/a/manifests/" + strings.Repeat("t", 128), resourceManifest, "a", strings.Repeat("t", 128)},
 		{"/v2/a/b/c/manifests/" + digest, resourceManifest, "a/b/c", digest},
 		{"/v2/a/blobs/" + digest, resourceBlob, "a", digest},
 		{"/v2/a/blobs/uploads/", resourceUploads, "a", ""},
@@ -75,7 +76,7 @@ func FuzzParsePath(f *testing.F) {
 		if !validName(rt.repository) || strings.Contains(rt.repository, "..") || strings.Contains("/"+rt.repository+"/", "/_") {
 			t.Errorf("%q: repository %q", path, rt.repository)
 		}
-		if rt.resource == resourceManifest && rt.digest.Hex == "" && !tagPattern.MatchString(rt.reference) {
+		if rt.resource == resourceManifest && rt.digest.Hex == "" && !validTag(rt.reference) {
 			t.Errorf("%q: tag %q", path, rt.reference)
 		}
 		if rt.digest.Hex != "" && len(rt.digest.Hex) != 64 {
