@@ -77,6 +77,18 @@ class PrebuiltHelper:
 
 
 @dataclass(frozen=True)
+class StoredHelperRequest:
+    path: str
+    sha256: str
+    """Of what is there now."""
+
+
+@dataclass(frozen=True)
+class StoredHelper:
+    digest: Digest
+
+
+@dataclass(frozen=True)
 class MirrorHelper:
     """The helper's digest; the executable is at its root and named `HELPER_NAME`."""
 
@@ -218,11 +230,22 @@ def read_prebuilt(path: str, sha256: str | None) -> bytes:
 
 
 @rule
-async def load_prebuilt_helper(request: PrebuiltHelperRequest, run_id: RunId) -> PrebuiltHelper:
-    # With a RunId for the same reason as `read_helper_sources`.
+async def store_prebuilt_helper(request: StoredHelperRequest) -> StoredHelper:
     content = read_prebuilt(request.path, request.sha256)
     digest: Digest = await create_digest(CreateDigest([FileContent(HELPER_NAME, content, is_executable=True)]))
-    return PrebuiltHelper(digest)
+    return StoredHelper(digest)
+
+
+stored_helper = rule_call(store_prebuilt_helper, StoredHelperRequest, StoredHelper)
+
+
+@rule
+async def load_prebuilt_helper(request: PrebuiltHelperRequest, run_id: RunId) -> PrebuiltHelper:
+    # With a RunId for the same reason as `read_helper_sources`. Storing it takes half a second, so that is done for new
+    # content only.
+    content = read_prebuilt(request.path, request.sha256)
+    stored: StoredHelper = await stored_helper(StoredHelperRequest(request.path, hashlib.sha256(content).hexdigest()))
+    return PrebuiltHelper(stored.digest)
 
 
 prebuilt_helper = rule_call(load_prebuilt_helper, PrebuiltHelperRequest, PrebuiltHelper)

@@ -522,3 +522,18 @@ def test_prebuilt_helper(helper: Path, runner: Runner) -> None:
     digest = runner.rules.request(MirrorHelper, []).digest
     (file,) = runner.rules.request(DigestContents, [digest])
     assert (file.path, file.content, file.is_executable) == (HELPER_NAME, helper.read_bytes(), True)
+
+
+def test_a_changed_prebuilt_helper_is_seen(tmp_path: Path) -> None:
+    executable = tmp_path / "docker-mirror"
+    executable.touch(mode=0o755)
+    runner = Runner(f"--docker-mirror-helper={executable}")
+    digests = []
+    for content in ("one", "one", "two"):
+        executable.write_text(content)
+        runner.set_options()  # A new run.
+        digest = runner.rules.request(MirrorHelper, []).digest
+        (file,) = runner.rules.request(DigestContents, [digest])
+        assert file.content.decode() == content
+        digests.append(digest)
+    assert digests[0] == digests[1] != digests[2]
