@@ -161,8 +161,8 @@ func (t *throttle) answered(status int, sent time.Time) {
 		if sent.After(t.pausedAt) {
 			t.strikes = 0
 		}
-		if t.waiting.Len() == 0 {
-			return // the window isn't what limits us: nothing is known of a wider one
+		if t.waiting.Len() < t.inFlight {
+			return // their turn comes within a round trip, on connections that are open; a wider window would open more
 		}
 		if t.growing {
 			t.window++

@@ -88,6 +88,32 @@ func TestRateLimitedRegistry(t *testing.T) {
 	}
 }
 
+func TestWindowWidensForMoreThanARoundTripServes(t *testing.T) {
+	for _, waiting := range []int{0, startWindow - 1, startWindow} {
+		ctx, stop := context.WithCancel(t.Context())
+		th := newThrottle(64, 0)
+		var queue sync.WaitGroup
+		for range startWindow + waiting {
+			queue.Go(func() { _ = th.acquire(ctx, false) })
+		}
+		for queued := -1; queued < startWindow+waiting; time.Sleep(time.Millisecond) {
+			th.mu.Lock()
+			queued = th.inFlight + th.waiting.Len()
+			th.mu.Unlock()
+		}
+		th.answered(200, time.Now())
+		want := float64(startWindow)
+		if waiting >= startWindow {
+			want++
+		}
+		if th.window != want {
+			t.Errorf("%d wait: window %v, want %v", waiting, th.window, want)
+		}
+		stop()
+		queue.Wait()
+	}
+}
+
 func TestWindow(t *testing.T) {
 	ctx := t.Context()
 	th := newThrottle(64, 0)
