@@ -44,7 +44,7 @@ func (r *run) commit(im *image, root *node, attached []attachment) {
 		return // comes back when what was missing is there
 	}
 	if err != nil {
-		r.end(im, Result{Status: StatusFailed, Err: im.failure(err)})
+		r.end(im, Result{Status: StatusFailed, Err: err})
 		return
 	}
 	if root.subset == nil {

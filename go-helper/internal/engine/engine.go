@@ -336,15 +336,10 @@ func (r *run) admitLate(stop <-chan struct{}) {
 	}
 }
 
-// failure says what went wrong with which copy.
-func (im *image) failure(err error) error {
-	return fmt.Errorf("copy %s to %s: %w", im.copy.Source, im.copy.Destination, err)
-}
-
 // end settles an image; the first call counts.
 func (r *run) end(im *image, result Result) {
 	if r.ctx.Err() != nil && (errors.Is(result.Err, context.Canceled) || errors.Is(result.Err, context.DeadlineExceeded)) {
-		result.Err = im.failure(ErrInterrupted) // in whichever request the end was noticed
+		result.Err = ErrInterrupted // in whichever request the end was noticed
 	}
 	r.mu.Lock()
 	ended := r.endLocked(im, result)
@@ -390,11 +385,11 @@ func (r *run) finish() {
 			continue
 		case !interrupted:
 			// Nothing can wake this image: a defect of ours, never to be taken for success.
-			result.Err = im.failure(errors.New("the engine lost track of it; please report this"))
+			result.Err = errors.New("the engine lost track of it; please report this")
 		case !im.started:
 			result = Result{Status: StatusSkipped, Err: fmt.Errorf("%w before it was begun", ErrInterrupted)}
 		default:
-			result.Err = im.failure(ErrInterrupted)
+			result.Err = ErrInterrupted
 		}
 		r.endLocked(im, result)
 		r.observe(CopyEnded{Index: im.index, Result: im.result})

@@ -301,7 +301,7 @@ func (r *run) fail(n *need, err error) {
 	r.mu.Unlock()
 	r.cancel(upload)
 	for _, im := range images {
-		r.end(im, Result{Status: StatusFailed, Err: im.failure(err)})
+		r.end(im, Result{Status: StatusFailed, Err: err})
 	}
 	r.mu.Lock()
 	r.advance(n.host)
