@@ -57,9 +57,9 @@ func FuzzManifest(f *testing.F) {
 					t.Errorf("blob %+v", d)
 				}
 			}
-		} else if limited, parsed, err := limitPlatforms(m, c, wanted); err == nil {
+		} else if limited, parsed, _, err := limitIndex(m, c, wanted, false); err == nil {
 			wantLimited(t, m, limited, parsed)
-			again, _, err := limitPlatforms(limited, parsed, wanted)
+			again, _, _, err := limitIndex(limited, parsed, wanted, false)
 			if err != nil || again != limited {
 				t.Errorf("limiting %s once more: %v", limited.Body, err)
 			}

@@ -106,7 +106,7 @@ func TestNoPlatformSaysWhatThereIs(t *testing.T) {
 			t.Fatal(err)
 		}
 		wanted := []v1.Platform{{OS: "windows", Architecture: "amd64"}, {OS: "linux", Architecture: "arm", Variant: "v7"}}
-		if _, _, err := limitPlatforms(m, c, wanted); !errors.Is(err, errNoPlatform) || !strings.HasSuffix(err.Error(), test.want) {
+		if _, _, _, err := limitIndex(m, c, wanted, false); !errors.Is(err, errNoPlatform) || !strings.HasSuffix(err.Error(), test.want) {
 			t.Errorf("got %v, want %s", err, test.want)
 		}
 	}

@@ -76,16 +76,23 @@ func subsetOf(c *content, keep []bool, sparse bool) *Subset {
 	return s
 }
 
-// limitPlatforms drops the entries of an index whose platform nobody asked for. Where all are kept it
-// gives back m itself: bytes and digest stay.
-func limitPlatforms(m *registry.Manifest, c *content, wanted []v1.Platform) (*registry.Manifest, *content, error) {
+// limitIndex gives what is wanted of an index: the index itself, sparse, or rewritten to what is kept of it; the content
+// that is kept; and what that leaves out.
+func limitIndex(m *registry.Manifest, c *content, wanted []v1.Platform, sparse bool) (*registry.Manifest, *content, *Subset, error) {
 	keep, err := keptEntries(c, wanted)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return rewriteIndex(m, c, keep)
+	subset := subsetOf(c, keep, sparse)
+	if sparse {
+		return m, c.only(keep), subset, nil
+	}
+	m, c, err = rewriteIndex(m, c, keep)
+	return m, c, subset, err
 }
 
+// rewriteIndex drops the entries of an index that are not kept. Where all are it gives back m itself: bytes and digest
+// stay.
 func rewriteIndex(m *registry.Manifest, c *content, keep []bool) (*registry.Manifest, *content, error) {
 	if !slices.Contains(keep, false) {
 		return m, c, nil

@@ -169,15 +169,9 @@ func (r *run) tree(ctx context.Context, im *image) (root *node, sourceDigest v1.
 	}
 	var subset *Subset
 	if im.copy.limited() && parsed.isIndex() {
-		keep, err := keptEntries(parsed, im.copy.Platforms)
-		if err != nil {
-			return nil, sourceDigest, err
-		}
-		subset = subsetOf(parsed, keep, im.copy.sparse())
+		m, parsed, subset, err = limitIndex(m, parsed, im.copy.Platforms, im.copy.sparse())
 		r.noteSubset(im, subset)
-		if im.copy.sparse() {
-			parsed = parsed.only(keep)
-		} else if m, parsed, err = rewriteIndex(m, parsed, keep); err != nil {
+		if err != nil {
 			return nil, sourceDigest, err
 		}
 	}
@@ -247,18 +241,17 @@ func (t *treeReader) tree(ctx context.Context, digest v1.Hash, depth int, platfo
 	if err != nil {
 		return nil, fmt.Errorf("manifest %s %w", digest, err)
 	}
-	if len(platforms) == 0 || !parsed.isIndex() {
-		return t.node(ctx, m, parsed, depth)
+	var subset *Subset
+	if len(platforms) > 0 && parsed.isIndex() {
+		if m, parsed, subset, err = limitIndex(m, parsed, platforms, true); err != nil {
+			return nil, err
+		}
 	}
-	keep, err := keptEntries(parsed, platforms)
+	n, err := t.node(ctx, m, parsed, depth)
 	if err != nil {
 		return nil, err
 	}
-	n, err := t.node(ctx, m, parsed.only(keep), depth)
-	if err != nil {
-		return nil, err
-	}
-	n.subset = subsetOf(parsed, keep, true)
+	n.subset = subset
 	return n, nil
 }
 

@@ -61,12 +61,11 @@ func (r *run) lacksWanted(ctx context.Context, im *image, digest v1.Hash) (bool,
 		return false, err
 	}
 	if wanted := im.copy.partly(); wanted != nil {
-		keep, err := keptEntries(c, wanted)
-		if err != nil {
+		var subset *Subset
+		if _, c, subset, err = limitIndex(m, c, wanted, true); err != nil {
 			return false, err
 		}
-		r.noteSubset(im, subsetOf(c, keep, true))
-		c = c.only(keep)
+		r.noteSubset(im, subset)
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(resolvers)
