@@ -177,10 +177,8 @@ func (a *Authorizer) gathered(ctx context.Context, challenge Challenge, creds Cr
 		case g.state == stateTrying:
 			g.waiting = merge(g.waiting, scopes)
 			a.mu.Unlock()
-			select {
-			case <-tried:
-			case <-ctx.Done():
-				return "", false, ctx.Err()
+			if err := wait(ctx, tried); err != nil {
+				return "", false, err
 			}
 			continue
 		case flight == nil:
@@ -191,10 +189,8 @@ func (a *Authorizer) gathered(ctx context.Context, challenge Challenge, creds Cr
 		default:
 			g.waiting = merge(g.waiting, scopes)
 			a.mu.Unlock()
-			select {
-			case <-flight.done:
-			case <-ctx.Done():
-				return "", false, ctx.Err()
+			if err := wait(ctx, flight.done); err != nil {
+				return "", false, err
 			}
 		}
 		var denied *DeniedError
@@ -205,7 +201,7 @@ func (a *Authorizer) gathered(ctx context.Context, challenge Challenge, creds Cr
 			return flight.value, true, nil
 		case flight.err != nil && ctx.Err() != nil:
 			return "", false, ctx.Err()
-		case flight.err != nil && !errors.Is(flight.err, context.Canceled) && !errors.Is(flight.err, context.DeadlineExceeded):
+		case flight.err != nil && !interrupted(flight.err):
 			return "", false, flight.err
 		}
 	}

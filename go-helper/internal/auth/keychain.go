@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 )
 
@@ -41,6 +42,11 @@ type Credentials struct {
 // Anonymous tells that there is nothing to authenticate with.
 func (c Credentials) Anonymous() bool {
 	return c.Username == "" && c.Password == "" && c.IdentityToken == "" && c.RegistryToken == ""
+}
+
+// secrets are what no output may have, in the spellings that are sent.
+func (c Credentials) secrets() []string {
+	return []string{c.Password, c.IdentityToken, c.RegistryToken, strings.TrimPrefix(basicHeader(c), "Basic ")}
 }
 
 // String names the source and the kind, never a secret.

@@ -39,6 +39,21 @@ type tokenFlight struct {
 	err    error
 }
 
+// wait waits for another caller's fetch.
+func wait(ctx context.Context, done <-chan struct{}) error {
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// interrupted tells that a fetch failed for its own caller alone.
+func interrupted(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
 // tokenEntry needs the lock.
 func (a *Authorizer) tokenEntry(first Scope) *token {
 	t := a.tokens[first]
@@ -96,16 +111,14 @@ func (a *Authorizer) token(ctx context.Context, challenge Challenge, creds Crede
 			return flight.value, flight.err
 		}
 		a.mu.Unlock()
-		select {
-		case <-flight.done:
-		case <-ctx.Done():
-			return "", ctx.Err()
+		if err := wait(ctx, flight.done); err != nil {
+			return "", err
 		}
 		if flight.err == nil && coversAll(flight.scopes, scopes) {
 			return flight.value, nil
 		}
 		if flight.err != nil && coversAll(flight.scopes, scopes) && len(flight.scopes) == len(scopes) &&
-			!errors.Is(flight.err, context.Canceled) && !errors.Is(flight.err, context.DeadlineExceeded) {
+			!interrupted(flight.err) {
 			return "", flight.err
 		}
 	}
@@ -229,7 +242,7 @@ func (a *Authorizer) read(answer TokenAnswer, realm *url.URL, creds Credentials,
 		if detail := refusalDetail(answer.Body); detail != "" {
 			reason += ": " + detail
 		}
-		return grantedToken{}, &DeniedError{Status: answer.Status, Reason: a.redact(reason, creds)}
+		return grantedToken{}, &DeniedError{Status: answer.Status, Reason: Redact(reason, creds.secrets()...)}
 	}
 	var body struct {
 		Token        string    `json:"token"`
@@ -295,10 +308,11 @@ func refusalDetail(body []byte) string {
 	return printable(strings.Join(parts, ": "))
 }
 
-// redact takes out secrets that a service repeats.
-func (a *Authorizer) redact(s string, creds Credentials) string {
-	for _, secret := range []string{creds.Password, creds.IdentityToken, creds.RegistryToken, strings.TrimPrefix(basicHeader(creds), "Basic ")} {
-		if len(secret) >= 4 {
+// Redact takes secrets out of what a server says that they were sent to: one that repeats them, out of malice or for
+// debugging, shall not have them end in a log.
+func Redact(s string, secrets ...string) string {
+	for _, secret := range secrets {
+		if len(secret) >= 4 { // a shorter one would be found by chance
 			s = strings.ReplaceAll(s, secret, "[redacted]")
 		}
 	}

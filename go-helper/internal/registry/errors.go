@@ -16,6 +16,8 @@ import (
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"docker-mirror/go-helper/internal/auth"
 )
 
 // maxErrorBody caps what is read of an error answer.
@@ -255,7 +257,7 @@ func parseCodes(body []byte, secrets []string) []Code {
 	}
 	codes := make([]Code, 0, len(parsed.Errors))
 	for _, e := range parsed.Errors {
-		codes = append(codes, Code{Code: clip(redact(e.Code, secrets), 64), Message: clip(redact(e.Message, secrets), 512)})
+		codes = append(codes, Code{Code: clip(auth.Redact(e.Code, secrets...), 64), Message: clip(auth.Redact(e.Message, secrets...), 512)})
 	}
 	return codes
 }
