@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
@@ -191,13 +190,7 @@ func TestForeignLayersAreCopiedWhereThatIsAskedFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ref, err := name.ParseReference(src.Host + "/windows:1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := remote.Write(ref, image, remote.WithNondistributable); err != nil {
-		t.Fatal(err)
-	}
+	push(t, src.Host+"/windows:1", image, remote.WithNondistributable)
 	layers, err := image.Layers()
 	if err != nil {
 		t.Fatal(err)

@@ -182,25 +182,37 @@ func startRegistry(t *testing.T) *devregistry.Server {
 	return devregistrytest.Start(t, devregistry.Options{})
 }
 
-// pushImage puts an image of random layers into a registry and gives its digest.
+// artifact is an image or an index.
+type artifact interface {
+	remote.Taggable
+	Digest() (v1.Hash, error)
+}
+
+// push puts an image, or an index and all below it, into a registry and gives its digest.
+func push(t *testing.T, reference string, a artifact, options ...remote.Option) v1.Hash {
+	t.Helper()
+	ref, err := name.ParseReference(reference)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := remote.Push(ref, a, options...); err != nil {
+		t.Fatal(err)
+	}
+	digest, err := a.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return digest
+}
+
+// pushImage pushes an image of random layers.
 func pushImage(t *testing.T, reference string, layerSize, layers int64) v1.Hash {
 	t.Helper()
 	image, err := random.Image(layerSize, layers)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ref, err := name.ParseReference(reference)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := remote.Write(ref, image); err != nil {
-		t.Fatal(err)
-	}
-	digest, err := image.Digest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return digest
+	return push(t, reference, image)
 }
 
 func pushIndex(t *testing.T, reference string) v1.Hash {
@@ -209,18 +221,7 @@ func pushIndex(t *testing.T, reference string) v1.Hash {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ref, err := name.ParseReference(reference)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := remote.WriteIndex(ref, index); err != nil {
-		t.Fatal(err)
-	}
-	digest, err := index.Digest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return digest
+	return push(t, reference, index)
 }
 
 // digestAt asks a registry for what a tag resolves to, with a client that isn't ours.

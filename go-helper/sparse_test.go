@@ -6,12 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/random"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"docker-mirror/go-helper/internal/devregistry"
 	"docker-mirror/go-helper/internal/engine"
@@ -20,28 +16,15 @@ import (
 // pushPlatforms pushes an index of two platforms.
 func pushPlatforms(t *testing.T, reference string) v1.Hash {
 	t.Helper()
-	var index v1.ImageIndex = empty.Index
-	for _, architecture := range []string{"amd64", "arm64"} {
+	var images [2]v1.Image
+	for i := range images {
 		image, err := random.Image(1024, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
-		index = mutate.AppendManifests(index, mutate.IndexAddendum{
-			Add: image, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: architecture}},
-		})
+		images[i] = image
 	}
-	ref, err := name.ParseReference(reference)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := remote.WriteIndex(ref, index); err != nil {
-		t.Fatal(err)
-	}
-	digest, err := index.Digest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return digest
+	return pushPair(t, reference, images[0], images[1])
 }
 
 func TestSparseAndRewrittenIndexes(t *testing.T) {
