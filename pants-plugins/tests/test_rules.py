@@ -133,36 +133,37 @@ def test_plan_of_a_list(runner: Runner) -> None:
     ]
 
 
-def test_no_registry_is_an_error_that_lists_the_aliases(runner: Runner) -> None:
+@pytest.mark.parametrize(
+    ("fields", "images", "error"),
+    [
+        pytest.param(
+            "registries=[]",
+            "a.example/x:1\n",
+            r"images\.txt:1: .*no destination registry.*@off, @prod, @test",
+            id="no registry, with the aliases that there are",
+        ),
+        pytest.param(
+            "",
+            "a.example/x:1\nA.example/Bad:1\na.example/x:1 AZ y\n",
+            r"//:images:(.|\n)*images\.txt:2: (.|\n)*images\.txt:3: ",
+            id="all errors of a list",
+        ),
+        pytest.param(
+            "registries=['@nowhere']",
+            "a.example/x:1\nnot an image\n",
+            r"//:images:\n  \S* has no @nowhere(.|\n)*  images\.txt:2: ",
+            id="errors of the fields and of the list together",
+        ),
+    ],
+)
+def test_errors_of_a_plan(runner: Runner, fields: str, images: str, error: str) -> None:
     runner.rules.write_files(
         {
-            "BUILD": "docker_mirror_image_list(name='images', source='images.txt', registries=[])",
-            "images.txt": "a.example/x:1\n",
+            "BUILD": f"docker_mirror_image_list(name='images', source='images.txt', {fields})",
+            "images.txt": images,
         }
     )
-    with pytest.raises(Exception, match=r"images\.txt:1: .*no destination registry.*@off, @prod, @test"):
-        runner.package("", "images")
-
-
-def test_all_errors_of_a_list_are_reported(runner: Runner) -> None:
-    runner.rules.write_files(
-        {
-            "BUILD": "docker_mirror_image_list(name='images', source='images.txt')",
-            "images.txt": "a.example/x:1\nA.example/Bad:1\na.example/x:1 AZ y\n",
-        }
-    )
-    with pytest.raises(Exception, match=r"//:images:(.|\n)*images\.txt:2: (.|\n)*images\.txt:3: "):
-        runner.package("", "images")
-
-
-def test_errors_of_the_fields_and_of_the_list_are_reported_together(runner: Runner) -> None:
-    runner.rules.write_files(
-        {
-            "BUILD": "docker_mirror_image_list(name='images', source='images.txt', registries=['@nowhere'])",
-            "images.txt": "a.example/x:1\nnot an image\n",
-        }
-    )
-    with pytest.raises(Exception, match=r"//:images:\n  \S* has no @nowhere(.|\n)*  images\.txt:2: "):
+    with pytest.raises(Exception, match=error):
         runner.package("", "images")
 
 
