@@ -20,13 +20,16 @@ const module = "docker-mirror/go-helper"
 // imports is the graph that the packages keep to: whom each may import, besides leaves. What is not listed may import
 // nothing of ours.
 var imports = map[string][]string{
-	"":            {"cli"}, // main.go
-	"cli":         {"run", "plan", "spec", "lint", "report", "devregistry", "devregistry/sample"},
-	"run":         {"plan", "spec", "lint", "tags", "engine", "registry", "auth", "auth/cloud", "ecr", "report", "extract"},
-	"plan":        {"spec", "tags"},
-	"spec":        {"tags"},
-	"engine":      {"registry"},
-	"registry":    {"auth"},
+	"":         {"cli"}, // main.go
+	"cli":      {"run", "plan", "spec", "lint", "report", "devregistry", "devregistry/sample"},
+	"run":      {"plan", "spec", "lint", "tags", "engine", "registry", "auth", "auth/cloud", "ecr", "report", "extract"},
+	"plan":     {"spec", "tags"},
+	"spec":     {"tags"},
+	"engine":   {"registry", "engine/internal/tree"},
+	"registry": {"auth"},
+
+	"engine/internal/tree": {"registry"}, // its Manifest
+
 	"auth/cloud":  {"auth", "ecr"},
 	"ecr":         {},
 	"report":      {"engine"}, // its event types
@@ -42,7 +45,7 @@ var leaves = []string{"reference", "platform", "strictjson", "strictyaml", "sugg
 var offline = []string{"spec", "plan", "tags", "extract", "lint", "reference", "platform", "strictjson", "strictyaml", "suggest"}
 
 // undecoded packages handle content of registries, which they never decompress: a layer can stand for any number of bytes.
-var undecoded = []string{"engine", "registry", "auth"}
+var undecoded = []string{"engine", "engine/internal/tree", "registry", "auth"}
 
 type goPackage struct {
 	ImportPath string

@@ -3,6 +3,7 @@ package engine
 import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"docker-mirror/go-helper/internal/engine/internal/tree"
 	"docker-mirror/go-helper/internal/reference"
 )
 
@@ -51,12 +52,7 @@ type Result struct {
 }
 
 // Subset tells what of an index a copy takes.
-type Subset struct {
-	Sparse          bool // the index still names what is left out
-	Manifests, Kept int  // that the source's index names; that the destination has, or would have
-	// LeftOut are the platforms that the destination lacks, each once; attestations have none.
-	LeftOut []v1.Platform
-}
+type Subset = tree.Subset
 
 // Bytes counts the blob bytes of a copy or a run. Where several copies share a blob, its bytes stand with the
 // copy whose repository they were uploaded to, and as mounted with the others.

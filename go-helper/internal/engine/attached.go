@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"golang.org/x/sync/errgroup"
 
+	"docker-mirror/go-helper/internal/engine/internal/tree"
 	"docker-mirror/go-helper/internal/registry"
 )
 
@@ -38,7 +39,7 @@ var cosignSuffixes = map[Referrers][]string{
 
 // attachment is a manifest to be copied with an image.
 type attachment struct {
-	node *node
+	node *tree.Node
 	// tag names it at the destination; empty where subject finds it.
 	tag     string
 	subject v1.Hash
@@ -54,18 +55,18 @@ func isSignature(artifactType string) bool {
 
 // attachments finds what is attached to an image at its source: to the index and to each manifest that is kept. A
 // root whose platforms were limited is not the source's any more, so nothing speaks of it. An error is never "none".
-func (r *run) attachments(ctx context.Context, im *image, root *node, sourceDigest v1.Hash) ([]attachment, error) {
+func (r *run) attachments(ctx context.Context, im *image, root *tree.Node, sourceDigest v1.Hash) ([]attachment, error) {
 	mode := im.copy.Referrers
 	if mode == "" || mode == ReferrersNone {
 		return nil, nil
 	}
-	f := &attachmentFinder{run: r, client: im.source, repository: im.copy.Source.Repository, mode: mode, seen: map[string]bool{}}
+	f := &attachmentFinder{run: r, image: im, client: im.source, repository: im.copy.Source.Repository, mode: mode, seen: map[string]bool{}}
 	group, ctx := errgroup.WithContext(ctx)
-	root.walk(func(n *node) {
-		if n == root && n.manifest.Digest != sourceDigest {
+	root.Walk(func(n *tree.Node) {
+		if n == root && n.Manifest.Digest != sourceDigest {
 			return
 		}
-		f.find(ctx, group, n.manifest.Digest, 0)
+		f.find(ctx, group, n.Manifest.Digest, 0)
 	})
 	if err := group.Wait(); err != nil {
 		return nil, fmt.Errorf("find what is attached to it: %w", err)
@@ -75,7 +76,7 @@ func (r *run) attachments(ctx context.Context, im *image, root *node, sourceDige
 		if a.depth != b.depth {
 			return a.depth - b.depth
 		}
-		return strings.Compare(a.tag+a.node.manifest.Digest.Hex, b.tag+b.node.manifest.Digest.Hex)
+		return strings.Compare(a.tag+a.node.Manifest.Digest.Hex, b.tag+b.node.Manifest.Digest.Hex)
 	})
 	out := make([]attachment, len(f.found))
 	for i, found := range f.found {
@@ -91,6 +92,7 @@ type foundAttachment struct {
 
 type attachmentFinder struct {
 	run        *run
+	image      *image
 	client     *registry.Client
 	repository string
 	mode       Referrers
@@ -137,7 +139,7 @@ func (f *attachmentFinder) find(ctx context.Context, group *errgroup.Group, subj
 }
 
 // add reads an attachment, once.
-func (f *attachmentFinder) add(ctx context.Context, identifier, tag string, subject v1.Hash, depth int) (*node, error) {
+func (f *attachmentFinder) add(ctx context.Context, identifier, tag string, subject v1.Hash, depth int) (*tree.Node, error) {
 	f.mu.Lock()
 	again := f.seen[identifier]
 	f.seen[identifier] = true
@@ -149,13 +151,9 @@ func (f *attachmentFinder) add(ctx context.Context, identifier, tag string, subj
 	if err != nil {
 		return nil, err
 	}
-	parsed, err := parseManifest(m)
+	n, err := f.run.sourceTree(f.image).Tree(ctx, m, tree.Selection{})
 	if err != nil {
-		return nil, fmt.Errorf("%s %w", identifier, err)
-	}
-	n, err := f.run.subtree(ctx, f.client, f.repository, m, parsed)
-	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", identifier, err)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -168,7 +166,7 @@ func (r *run) attachmentsThere(ctx context.Context, im *image, attached []attach
 	for _, a := range attached {
 		identifier := a.tag
 		if identifier == "" {
-			identifier = a.node.manifest.Digest.String()
+			identifier = a.node.Manifest.Digest.String()
 		}
 		d, err := im.destination.client.HeadManifest(ctx, im.repository(), identifier)
 		if errors.Is(err, registry.ErrNotFound) {
@@ -177,7 +175,7 @@ func (r *run) attachmentsThere(ctx context.Context, im *image, attached []attach
 		if err != nil {
 			return false, err
 		}
-		if d.Digest != a.node.manifest.Digest {
+		if d.Digest != a.node.Manifest.Digest {
 			return false, nil
 		}
 	}
@@ -196,13 +194,13 @@ func (r *run) pushAttachments(ctx context.Context, im *image, attached []attachm
 			}
 			continue
 		}
-		for _, child := range a.node.children {
-			if err := r.pushTree(ctx, im, child, child.manifest.Digest.String()); err != nil {
+		for _, child := range a.node.Children {
+			if err := r.pushTree(ctx, im, child, child.Manifest.Digest.String()); err != nil {
 				return err
 			}
 		}
-		m := *a.node.manifest
-		m.MediaType = a.node.mediaType
+		m := *a.node.Manifest
+		m.MediaType = a.node.MediaType
 		listed, err := im.destination.client.PutReferrer(ctx, im.repository(), &m)
 		if err != nil {
 			return err
@@ -258,7 +256,7 @@ func (r *run) listReferrers(ctx context.Context, im *image, subject v1.Hash, att
 	}
 	before := len(index.Manifests)
 	for _, a := range attached {
-		if listed[a.node.manifest.Digest] {
+		if listed[a.node.Manifest.Digest] {
 			continue
 		}
 		entry, err := referrerDescriptor(a.node)
@@ -279,22 +277,22 @@ func (r *run) listReferrers(ctx context.Context, im *image, subject v1.Hash, att
 
 // referrerDescriptor describes a referrer as the spec wants it listed: with its artifact type (for images: of its
 // config) and annotations.
-func referrerDescriptor(n *node) (json.RawMessage, error) {
+func referrerDescriptor(n *tree.Node) (json.RawMessage, error) {
 	var m struct {
 		ArtifactType string            `json:"artifactType"`
 		Config       *v1.Descriptor    `json:"config"`
 		Annotations  map[string]string `json:"annotations"`
 	}
-	if err := json.Unmarshal(n.manifest.Body, &m); err != nil {
+	if err := json.Unmarshal(n.Manifest.Body, &m); err != nil {
 		return nil, err
 	}
 	if m.ArtifactType == "" && m.Config != nil {
 		m.ArtifactType = string(m.Config.MediaType)
 	}
 	return json.Marshal(v1.Descriptor{
-		MediaType:    types.MediaType(n.mediaType),
-		Digest:       n.manifest.Digest,
-		Size:         int64(len(n.manifest.Body)),
+		MediaType:    types.MediaType(n.MediaType),
+		Digest:       n.Manifest.Digest,
+		Size:         int64(len(n.Manifest.Body)),
 		ArtifactType: m.ArtifactType,
 		Annotations:  m.Annotations,
 	})

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"docker-mirror/go-helper/internal/engine/internal/tree"
 	"docker-mirror/go-helper/internal/registry"
 )
 
@@ -20,15 +21,15 @@ func (r *run) commitIfReady(im *image) {
 }
 
 // commit writes an image's manifests: children before their index, then what is attached to them, and the tag last.
-func (r *run) commit(im *image, root *node, attached []attachment) {
+func (r *run) commit(im *image, root *tree.Node, attached []attachment) {
 	to := im.copy.Destination
-	digest := root.manifest.Digest.String()
+	digest := root.Manifest.Digest.String()
 	identifier := to.Tag
 	if identifier == "" {
 		identifier = digest
 	}
-	if root.subset != nil && root.subset.Sparse { // before it is true, so that a killed run has said so
-		r.sparse.note(im.destination.host, im.repository(), root.manifest.Digest, true)
+	if root.Subset != nil && root.Subset.Sparse { // before it is true, so that a killed run has said so
+		r.sparse.note(im.destination.host, im.repository(), root.Manifest.Digest, true)
 	}
 	var err error
 	if len(attached) > 0 {
@@ -47,18 +48,18 @@ func (r *run) commit(im *image, root *node, attached []attachment) {
 		r.end(im, Result{Status: StatusFailed, Err: err})
 		return
 	}
-	if root.subset == nil {
-		r.sparse.note(im.destination.host, im.repository(), root.manifest.Digest, false)
+	if root.Subset == nil {
+		r.sparse.note(im.destination.host, im.repository(), root.Manifest.Digest, false)
 	}
 	r.committed(im)
-	r.end(im, Result{Status: StatusCopied, Digest: root.manifest.Digest, Attached: len(attached)})
+	r.end(im, Result{Status: StatusCopied, Digest: root.Manifest.Digest, Attached: len(attached)})
 }
 
-func (r *run) pushTree(ctx context.Context, im *image, n *node, identifier string) error {
+func (r *run) pushTree(ctx context.Context, im *image, n *tree.Node, identifier string) error {
 	group, groupCtx := errgroup.WithContext(ctx)
-	for _, child := range n.children {
+	for _, child := range n.Children {
 		group.Go(func() error {
-			return r.pushTree(groupCtx, im, child, child.manifest.Digest.String())
+			return r.pushTree(groupCtx, im, child, child.Manifest.Digest.String())
 		})
 	}
 	if err := group.Wait(); err != nil {
@@ -69,7 +70,7 @@ func (r *run) pushTree(ctx context.Context, im *image, n *node, identifier strin
 	}
 	// Images of one repository share children: each is written once a run.
 	d := im.destination
-	key := manifestKey{im.repository(), identifier, n.manifest.Digest.String()}
+	key := manifestKey{im.repository(), identifier, n.Manifest.Digest.String()}
 	d.mu.Lock()
 	pushed := d.manifests[key]
 	if pushed == nil {
@@ -78,8 +79,8 @@ func (r *run) pushTree(ctx context.Context, im *image, n *node, identifier strin
 	}
 	d.mu.Unlock()
 	_, err := pushed.do(ctx, func() (struct{}, error) {
-		m := *n.manifest
-		m.MediaType = n.mediaType
+		m := *n.Manifest
+		m.MediaType = n.MediaType
 		ctx, stop := untilAnswered(ctx)
 		defer stop()
 		return struct{}{}, d.client.PutManifest(ctx, im.repository(), identifier, &m)
@@ -123,7 +124,7 @@ func (r *run) committed(im *image) {
 
 // recheck asks for every blob of an image whose manifest was refused because one is missing, and has those sent
 // that are. It does so once an image, and tells whether there is anything to wait for.
-func (r *run) recheck(im *image, root *node) bool {
+func (r *run) recheck(im *image, root *tree.Node) bool {
 	r.mu.Lock()
 	needs := im.needs
 	again := im.rechecked
@@ -142,7 +143,7 @@ func (r *run) recheck(im *image, root *node) bool {
 			missing = append(missing, n)
 		}
 	}
-	r.log.Debug("manifest refused, blobs asked for again", "destination", im.copy.Destination, "manifest", root.manifest.Digest, "missing", len(missing))
+	r.log.Debug("manifest refused, blobs asked for again", "destination", im.copy.Destination, "manifest", root.Manifest.Digest, "missing", len(missing))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, n := range missing {

@@ -7,6 +7,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"docker-mirror/go-helper/internal/engine/internal/tree"
 	"docker-mirror/go-helper/internal/registry"
 )
 
@@ -56,7 +57,7 @@ type manifestKey struct{ repository, identifier, digest string }
 type unchangedImage struct {
 	repository string
 	digest     v1.Hash
-	platforms  []v1.Platform // of a sparse index: those that are there
+	kept       tree.Selection // of a sparse index
 }
 
 func newDestination(client *registry.Client) *destination {

@@ -11,6 +11,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"docker-mirror/go-helper/internal/engine/internal/tree"
 	"docker-mirror/go-helper/internal/reference"
 	"docker-mirror/go-helper/internal/registry"
 )
@@ -103,7 +104,7 @@ type image struct {
 	admitted  bool
 	ended     bool
 	rechecked bool
-	root      *node
+	root      *tree.Node
 	attached  []attachment
 	needs     []*need
 	pending   int // needs that are not done

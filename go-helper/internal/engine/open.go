@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"docker-mirror/go-helper/internal/engine/internal/tree"
 	"docker-mirror/go-helper/internal/registry"
 )
 
@@ -322,13 +323,13 @@ func (r *run) indexUnchanged(ctx context.Context, d *destination) error {
 				return
 			}
 			defer limit.release(0)
-			root, err := r.readDestination(ctx, d.client, im.repository, im.digest, im.platforms)
+			root, err := r.readDestination(ctx, d.client, im.repository, im.digest, im.kept)
 			if err != nil {
 				r.log.Debug("unchanged image is no mount origin", "error", err)
 				return
 			}
-			root.walk(func(n *node) {
-				for _, descriptor := range n.blobs {
+			root.Walk(func(n *tree.Node) {
+				for _, descriptor := range n.Blobs {
 					d.addOrigin(descriptor.Digest, im.repository)
 				}
 			})

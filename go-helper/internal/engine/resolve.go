@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"golang.org/x/sync/errgroup"
 
+	"docker-mirror/go-helper/internal/engine/internal/tree"
 	"docker-mirror/go-helper/internal/registry"
 )
 
@@ -18,7 +17,7 @@ const tagsWorthAList = 3
 
 // resolve finds out what is to be done for an image, the destination first: a settled result, or
 // the tree of manifests that the destination shall have, with what is attached to it.
-func (r *run) resolve(im *image) (*node, []attachment, *Result, error) {
+func (r *run) resolve(im *image) (*tree.Node, []attachment, *Result, error) {
 	ctx, c := r.ctx, im.copy
 	there, err := r.lookAtDestination(ctx, im)
 	if err != nil {
@@ -46,7 +45,7 @@ func (r *run) resolve(im *image) (*node, []attachment, *Result, error) {
 	r.mu.Lock()
 	im.result.SourceDigest = sourceDigest
 	r.mu.Unlock()
-	same := there != nil && there.Digest == root.manifest.Digest
+	same := there != nil && there.Digest == root.Manifest.Digest
 	if same && !checkAttached && !distrusted {
 		settled, err := r.trust(ctx, im, *there, sourceDigest)
 		if settled != nil || err != nil {
@@ -77,12 +76,12 @@ func (r *run) resolve(im *image) (*node, []attachment, *Result, error) {
 		case same:
 			err = fmt.Errorf("%w: %s lacks something that is attached to it", ErrDrift, c.Destination)
 		default:
-			err = fmt.Errorf("%w: %s has %s, the source has %s", ErrDrift, c.Destination, there.Digest, root.manifest.Digest)
+			err = fmt.Errorf("%w: %s has %s, the source has %s", ErrDrift, c.Destination, there.Digest, root.Manifest.Digest)
 		}
 		return nil, nil, nil, err
 	case r.opts.DryRun:
 		return nil, nil, &Result{
-			Status: StatusPlanned, Digest: root.manifest.Digest, SourceDigest: sourceDigest,
+			Status: StatusPlanned, Digest: root.Manifest.Digest, SourceDigest: sourceDigest,
 			Bytes: r.estimate(im, root, attached), Attached: len(attached),
 		}, nil
 	}
@@ -156,113 +155,44 @@ func (r *run) trust(ctx context.Context, im *image, there v1.Descriptor, sourceD
 }
 
 // tree reads the source's manifests, limited to the wanted platforms.
-func (r *run) tree(ctx context.Context, im *image) (root *node, sourceDigest v1.Hash, err error) {
+func (r *run) tree(ctx context.Context, im *image) (root *tree.Node, sourceDigest v1.Hash, err error) {
 	from := im.copy.Source
 	m, err := r.sources.manifest(ctx, im.source, from.Repository, from.Identifier())
 	if err != nil {
 		return nil, v1.Hash{}, err
 	}
 	sourceDigest = m.Digest
-	parsed, err := parseManifest(m)
+	root, err = r.sourceTree(im).Tree(ctx, m, im.copy.selection())
 	if err != nil {
 		return nil, sourceDigest, err
 	}
-	var subset *Subset
-	if im.copy.limited() && parsed.isIndex() {
-		m, parsed, subset, err = limitIndex(m, parsed, im.copy.Platforms, im.copy.sparse())
-		r.noteSubset(im, subset)
-		if err != nil {
-			return nil, sourceDigest, err
-		}
-	}
-	if root, err = r.subtree(ctx, im.source, from.Repository, m, parsed); err != nil {
-		return nil, sourceDigest, err
-	}
-	root.subset = subset
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	root.walk(func(n *node) { im.result.Foreign += n.foreign })
+	im.result.Subset = root.Subset
+	root.Walk(func(n *tree.Node) { im.result.Foreign += n.Foreign })
 	return root, sourceDigest, nil
 }
 
-// subtree reads what is below a source's manifest.
-func (r *run) subtree(ctx context.Context, client *registry.Client, repository string, m *registry.Manifest, c *content) (*node, error) {
-	t := treeReader{foreign: r.opts.ForeignLayers, read: func(ctx context.Context, digest v1.Hash) (*registry.Manifest, error) {
-		return r.sources.manifest(ctx, client, repository, digest.String())
+// selection says what the copy takes of an index.
+func (c Copy) selection() tree.Selection {
+	return tree.Selection{Platforms: c.Platforms, Sparse: c.Sparse}
+}
+
+// sourceTree reads what is below a manifest at an image's source.
+func (r *run) sourceTree(im *image) tree.Reader {
+	return tree.Reader{ForeignLayers: r.opts.ForeignLayers, Manifest: func(ctx context.Context, digest v1.Hash) (*registry.Manifest, error) {
+		return r.sources.manifest(ctx, im.source, im.copy.Source.Repository, digest.String())
 	}}
-	return t.node(ctx, m, c, 0)
-}
-
-// treeReader reads the manifests below one, within the bounds of what is accepted of an image.
-type treeReader struct {
-	read      func(ctx context.Context, digest v1.Hash) (*registry.Manifest, error)
-	foreign   bool         // foreign layers count as blobs
-	manifests atomic.Int64 // that it has come across
-}
-
-func (t *treeReader) node(ctx context.Context, m *registry.Manifest, c *content, depth int) (*node, error) {
-	n := &node{manifest: m, mediaType: string(c.MediaType)}
-	if !c.isIndex() {
-		var err error
-		n.blobs, n.foreign, err = c.blobs(t.foreign)
-		return n, err
-	}
-	if depth >= maxIndexDepth {
-		return nil, fmt.Errorf("index %s is nested more than %d deep", m.Digest, maxIndexDepth)
-	}
-	if t.manifests.Add(int64(len(c.Manifests))) > maxTreeManifests {
-		return nil, fmt.Errorf("has more than the %d manifests that are accepted of one image", maxTreeManifests)
-	}
-	n.children = make([]*node, len(c.Manifests))
-	group, ctx := errgroup.WithContext(ctx)
-	for i, entry := range c.Manifests {
-		group.Go(func() error {
-			if err := ctx.Err(); err != nil { // another child failed
-				return err
-			}
-			child, err := t.tree(ctx, entry.Digest, depth+1)
-			n.children[i] = child
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	return n, nil
-}
-
-// tree reads a manifest and all below it; of an index only the given platforms, where there are any.
-func (t *treeReader) tree(ctx context.Context, digest v1.Hash, depth int, platforms ...v1.Platform) (*node, error) {
-	m, err := t.read(ctx, digest)
-	if err != nil {
-		return nil, fmt.Errorf("manifest %s: %w", digest, err)
-	}
-	parsed, err := parseManifest(m)
-	if err != nil {
-		return nil, fmt.Errorf("manifest %s %w", digest, err)
-	}
-	var subset *Subset
-	if len(platforms) > 0 && parsed.isIndex() {
-		if m, parsed, subset, err = limitIndex(m, parsed, platforms, true); err != nil {
-			return nil, err
-		}
-	}
-	n, err := t.node(ctx, m, parsed, depth)
-	if err != nil {
-		return nil, err
-	}
-	n.subset = subset
-	return n, nil
 }
 
 // estimate tells a dry run's bytes: a blob goes up once a registry and is mounted elsewhere. What a
 // repository has already is not asked for.
-func (r *run) estimate(im *image, root *node, attached []attachment) Bytes {
+func (r *run) estimate(im *image, root *tree.Node, attached []attachment) Bytes {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var bytes Bytes
-	add := func(n *node) {
-		for _, d := range n.blobs {
+	add := func(n *tree.Node) {
+		for _, d := range n.Blobs {
 			b := r.blobFor(im, d, 0)
 			first := len(b.hosts) == 0
 			host := b.host(im.destination)
@@ -280,9 +210,9 @@ func (r *run) estimate(im *image, root *node, attached []attachment) Bytes {
 			}
 		}
 	}
-	root.walk(add)
+	root.Walk(add)
 	for _, a := range attached {
-		a.node.walk(add)
+		a.node.Walk(add)
 	}
 	return bytes
 }

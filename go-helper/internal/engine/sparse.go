@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"golang.org/x/sync/errgroup"
 
+	"docker-mirror/go-helper/internal/engine/internal/tree"
 	"docker-mirror/go-helper/internal/registry"
 )
 
@@ -27,13 +28,12 @@ func (c Copy) sparse() bool { return c.Sparse && c.limited() }
 // rewrites tells whether the copy may change its index.
 func (c Copy) rewrites() bool { return !c.Sparse && c.limited() }
 
-// partly gives the platforms to which the copy's index is limited at the destination while it still names others; nil where
-// all that it names is to be there.
-func (c Copy) partly() []v1.Platform {
+// partly tells what is to be at the destination of an index that it has: of a sparse one less than it names.
+func (c Copy) partly() tree.Selection {
 	if c.sparse() {
-		return c.Platforms
+		return c.selection()
 	}
-	return nil
+	return tree.Selection{}
 }
 
 // doubted tells whether a destination that has the wanted digest may lack something that the index names.
@@ -56,20 +56,17 @@ func (r *run) lacksWanted(ctx context.Context, im *image, digest v1.Hash) (bool,
 	if err != nil {
 		return false, err
 	}
-	c, err := parseManifest(m)
-	if err != nil || !c.isIndex() {
+	wanted := im.copy.partly()
+	named, err := tree.Select(m, wanted)
+	if err != nil || !named.Content.IsIndex() {
 		return false, err
 	}
-	if wanted := im.copy.partly(); wanted != nil {
-		var subset *Subset
-		if _, c, subset, err = limitIndex(m, c, wanted, true); err != nil {
-			return false, err
-		}
-		r.noteSubset(im, subset)
+	if wanted.Platforms != nil {
+		r.noteSubset(im, named.Subset)
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(resolvers)
-	for _, entry := range c.Manifests {
+	for _, entry := range named.Content.Manifests {
 		group.Go(func() error {
 			_, err := client.HeadManifest(groupCtx, repository, entry.Digest.String())
 			if errors.Is(err, registry.ErrNotFound) {
@@ -84,7 +81,7 @@ func (r *run) lacksWanted(ctx context.Context, im *image, digest v1.Hash) (bool,
 	case err != nil:
 		return false, err
 	}
-	if im.copy.partly() == nil {
+	if wanted.Platforms == nil {
 		r.sparse.note(im.destination.host, repository, digest, false)
 	}
 	return false, nil
@@ -113,16 +110,16 @@ func (e *SparseRefusedError) Unwrap() error { return e.Err }
 // sparseRefused says so where that is why an index was refused. Its children were accepted a moment before, so it is not that the
 // repository is missing or may not be written; the specification has MANIFEST_BLOB_UNKNOWN for this, with 404 or 400,
 // and some registries have MANIFEST_INVALID.
-func sparseRefused(n *node, err error) error {
+func sparseRefused(n *tree.Node, err error) error {
 	var refused *registry.Error
-	if n.subset == nil || !n.subset.Sparse || !errors.As(err, &refused) || errors.As(err, new(*registry.ImmutableTagError)) {
+	if n.Subset == nil || !n.Subset.Sparse || !errors.As(err, &refused) || errors.As(err, new(*registry.ImmutableTagError)) {
 		return err
 	}
 	statuses := []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity}
 	if !slices.Contains(statuses, refused.Status) {
 		return err
 	}
-	return &SparseRefusedError{Err: err, Manifests: n.subset.Manifests, LeftOut: n.subset.Manifests - n.subset.Kept}
+	return &SparseRefusedError{Err: err, Manifests: n.Subset.Manifests, LeftOut: n.Subset.Manifests - n.Subset.Kept}
 }
 
 // sparseIndexes remembers over runs which indexes were written sparse, so that a run that wants all of one doesn't take its

@@ -8,6 +8,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sync/errgroup"
 
+	"docker-mirror/go-helper/internal/engine/internal/tree"
 	"docker-mirror/go-helper/internal/registry"
 )
 
@@ -20,12 +21,12 @@ func (r *run) verify(ctx context.Context, im *image, digest v1.Hash) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(resolvers)
-	root.walk(func(n *node) {
-		for _, d := range n.blobs {
+	root.Walk(func(n *tree.Node) {
+		for _, d := range n.Blobs {
 			group.Go(func() error {
 				exists, err := client.HeadBlob(ctx, repository, d.Digest)
 				if err == nil && !exists {
-					err = fmt.Errorf("%w: %s lacks blob %s of manifest %s", ErrDrift, im.copy.Destination.Name(), d.Digest, n.manifest.Digest)
+					err = fmt.Errorf("%w: %s lacks blob %s of manifest %s", ErrDrift, im.copy.Destination.Name(), d.Digest, n.Manifest.Digest)
 				}
 				return err
 			})
@@ -34,21 +35,21 @@ func (r *run) verify(ctx context.Context, im *image, digest v1.Hash) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	if root.subset != nil {
-		r.noteSubset(im, root.subset)
+	if root.Subset != nil {
+		r.noteSubset(im, root.Subset)
 	}
-	r.sparse.note(im.destination.host, repository, digest, root.subset != nil)
+	r.sparse.note(im.destination.host, repository, digest, root.Subset != nil)
 	return nil
 }
 
-// readDestination reads a manifest that a destination has, and all below it; of a sparse index only the given platforms.
-func (r *run) readDestination(ctx context.Context, client *registry.Client, repository string, digest v1.Hash, platforms []v1.Platform) (*node, error) {
-	t := treeReader{foreign: r.opts.ForeignLayers, read: func(ctx context.Context, digest v1.Hash) (*registry.Manifest, error) {
+// readDestination reads a manifest that a destination has, and all below it; of a sparse index only what is wanted.
+func (r *run) readDestination(ctx context.Context, client *registry.Client, repository string, digest v1.Hash, want tree.Selection) (*tree.Node, error) {
+	t := tree.Reader{ForeignLayers: r.opts.ForeignLayers, Manifest: func(ctx context.Context, digest v1.Hash) (*registry.Manifest, error) {
 		m, err := client.GetManifest(ctx, repository, digest.String())
 		if errors.Is(err, registry.ErrNotFound) {
 			return nil, fmt.Errorf("%w: %s/%s lacks it", ErrDrift, client.Host(), repository)
 		}
 		return m, err
 	}}
-	return t.tree(ctx, digest, 0, platforms...)
+	return t.TreeOf(ctx, digest, want)
 }

@@ -8,6 +8,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"docker-mirror/go-helper/internal/engine/internal/tree"
 	"docker-mirror/go-helper/internal/registry"
 )
 
@@ -127,10 +128,10 @@ func (r *run) source(b *blob, i int) (blobSource, bool) {
 // start sets an image to work: it registers what its repository needs. r.mu must be held.
 func (r *run) start(im *image) {
 	var all []v1.Descriptor
-	collect := func(n *node) { all = append(all, n.blobs...) }
-	im.root.walk(collect)
+	collect := func(n *tree.Node) { all = append(all, n.Blobs...) }
+	im.root.Walk(collect)
 	for _, a := range im.attached {
-		a.node.walk(collect)
+		a.node.Walk(collect)
 	}
 	// Small ones first: they cost nothing, and teach how the registry treats mounts. Then the blobs that
 	// most images wait for, as far as is known, then the largest, so that none of them comes last.

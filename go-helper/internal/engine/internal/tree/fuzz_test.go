@@ -1,4 +1,4 @@
-package engine
+package tree
 
 import (
 	"bytes"
@@ -38,30 +38,30 @@ func FuzzManifest(f *testing.F) {
 	} {
 		f.Add("application/vnd.oci.image.index.v1+json", []byte(body))
 	}
-	wanted := []v1.Platform{{OS: "linux", Architecture: "amd64"}, {OS: "linux", Architecture: "arm", Variant: "v7"}}
+	wanted := Selection{Platforms: []v1.Platform{{OS: "linux", Architecture: "amd64"}, {OS: "linux", Architecture: "arm", Variant: "v7"}}}
 	f.Fuzz(func(t *testing.T, mediaType string, body []byte) {
 		start := time.Now()
 		before := bytes.Clone(body)
 		m := &registry.Manifest{MediaType: mediaType, Body: body}
-		c, err := parseManifest(m)
+		c, err := Parse(m)
 		if err != nil {
 			return
 		}
 		if c.MediaType == "" {
 			t.Error("no media type to push it as")
 		}
-		if !c.isIndex() {
+		if !c.IsIndex() {
 			blobs, _, err := c.blobs(false)
 			for _, d := range blobs {
 				if err == nil && (d.Digest.Hex == "" || d.Size < 0) {
 					t.Errorf("blob %+v", d)
 				}
 			}
-		} else if limited, parsed, _, err := limitIndex(m, c, wanted, false); err == nil {
-			wantLimited(t, m, limited, parsed)
-			again, _, _, err := limitIndex(limited, parsed, wanted, false)
-			if err != nil || again != limited {
-				t.Errorf("limiting %s once more: %v", limited.Body, err)
+		} else if limited, err := Select(m, wanted); err == nil {
+			wantLimited(t, m, limited.Manifest, limited.Content)
+			again, err := Select(limited.Manifest, wanted)
+			if err != nil || again.Manifest != limited.Manifest {
+				t.Errorf("limiting %s once more: %v", limited.Manifest.Body, err)
 			}
 		}
 		if !bytes.Equal(body, before) {
@@ -74,7 +74,7 @@ func FuzzManifest(f *testing.F) {
 }
 
 // wantLimited judges by a decoder that knows nothing of manifests.
-func wantLimited(t *testing.T, m, limited *registry.Manifest, parsed *content) {
+func wantLimited(t *testing.T, m, limited *registry.Manifest, parsed *Content) {
 	t.Helper()
 	if limited == m {
 		return

@@ -1,4 +1,4 @@
-package engine
+package tree
 
 import (
 	"errors"
@@ -50,7 +50,7 @@ func TestParseManifest(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			m := &registry.Manifest{MediaType: test.sent, Body: []byte(test.body)}
-			c, err := parseManifest(m)
+			c, err := Parse(m)
 			var blobs []v1.Descriptor
 			if err == nil {
 				blobs, _, err = c.blobs(false)
@@ -64,8 +64,8 @@ func TestParseManifest(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if string(c.MediaType) != test.mediaType || c.isIndex() != test.index || len(blobs) != test.blobs {
-				t.Errorf("got %s, index %v, %d blobs", c.MediaType, c.isIndex(), len(blobs))
+			if string(c.MediaType) != test.mediaType || c.IsIndex() != test.index || len(blobs) != test.blobs {
+				t.Errorf("got %s, index %v, %d blobs", c.MediaType, c.IsIndex(), len(blobs))
 			}
 		})
 	}
@@ -101,12 +101,8 @@ func TestNoPlatformSaysWhatThereIs(t *testing.T) {
 		{strings.Join(many, ","), "os19/a, 3 more"},
 	} {
 		m := &registry.Manifest{Body: []byte(`{"manifests":[` + test.manifests + `]}`)}
-		c, err := parseManifest(m)
-		if err != nil {
-			t.Fatal(err)
-		}
 		wanted := []v1.Platform{{OS: "windows", Architecture: "amd64"}, {OS: "linux", Architecture: "arm", Variant: "v7"}}
-		if _, _, _, err := limitIndex(m, c, wanted, false); !errors.Is(err, errNoPlatform) || !strings.HasSuffix(err.Error(), test.want) {
+		if _, err := Select(m, Selection{Platforms: wanted}); !errors.Is(err, errNoPlatform) || !strings.HasSuffix(err.Error(), test.want) {
 			t.Errorf("got %v, want %s", err, test.want)
 		}
 	}

@@ -1,7 +1,6 @@
-package engine
+package tree
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,34 +12,8 @@ import (
 	"docker-mirror/go-helper/internal/registry"
 )
 
-// Limits on what a hostile source may make us do; real images stay far below them.
-const (
-	maxIndexDepth    = 6
-	maxIndexChildren = 2000
-	maxTreeManifests = 4000 // of one image: a few indexes that name each other over and over would be any number
-	maxManifestBlobs = 2000
-)
-
-// node is one manifest of an image's tree.
-type node struct {
-	manifest  *registry.Manifest // shared with other images of the run
-	mediaType string             // what to push it as
-	children  []*node            // of an index, in its order
-	subset    *Subset            // of an index that children is not all of
-	blobs     []v1.Descriptor    // of an image manifest or artifact: config first, then layers, each digest once
-	foreign   int                // layers that are left where their URLs say
-}
-
-// walk visits the tree, children before their index.
-func (n *node) walk(visit func(*node)) {
-	for _, child := range n.children {
-		child.walk(visit)
-	}
-	visit(n)
-}
-
-// content is what the engine reads of any manifest. Everything else in it is only ever passed on.
-type content struct {
+// Content is what is read of any manifest. Everything else in it is only ever passed on.
+type Content struct {
 	SchemaVersion int             `json:"schemaVersion"`
 	MediaType     types.MediaType `json:"mediaType"`
 	Config        *v1.Descriptor  `json:"config"`
@@ -56,11 +29,11 @@ var (
 	errUnknownManifest = errors.New("is neither an image manifest nor an index")
 )
 
-// parseManifest tells what a manifest refers to, with its media type also where the registry sent none or a
+// Parse tells what a manifest refers to, with its media type also where the registry sent none or a
 // wrong one: the body's own mediaType wins, then the Content-Type, then the body's shape (an OCI manifest
 // need not carry a mediaType: image-spec, manifest.md).
-func parseManifest(m *registry.Manifest) (*content, error) {
-	var c content
+func Parse(m *registry.Manifest) (*Content, error) {
+	var c Content
 	if err := json.Unmarshal(m.Body, &c); err != nil {
 		return nil, fmt.Errorf("is not valid JSON: %w", err)
 	}
@@ -87,14 +60,15 @@ func parseManifest(m *registry.Manifest) (*content, error) {
 	return &c, nil
 }
 
-func (c *content) isIndex() bool {
+// IsIndex tells an index from a manifest that has blobs.
+func (c *Content) IsIndex() bool {
 	return c.Manifests != nil && c.Config == nil && len(c.Layers) == 0
 }
 
 // blobs lists what must be in a repository before the manifest: config first (it is small, and an
 // early small upload teaches the engine how the registry treats mounts), then the layers.
 // Foreign layers are left where they are, as the image-spec asks, unless they are wanted; it tells how many.
-func (c *content) blobs(wantForeign bool) (out []v1.Descriptor, foreign int, err error) {
+func (c *Content) blobs(wantForeign bool) (out []v1.Descriptor, foreign int, err error) {
 	var all []v1.Descriptor
 	if c.Config != nil {
 		all = append(all, *c.Config)
@@ -124,57 +98,4 @@ func (c *content) blobs(wantForeign bool) (out []v1.Descriptor, foreign int, err
 // isForeign tells layers that must not be distributed (image-spec, layer.md).
 func isForeign(d v1.Descriptor) bool {
 	return len(d.URLs) > 0 && !d.MediaType.IsDistributable()
-}
-
-// replaceManifests gives body with only those entries of its "manifests" for which keep says so, and
-// every other byte as it was. It reports the number of entries left.
-func replaceManifests(body []byte, keep func(i int) bool) ([]byte, int, error) {
-	start, end, entries, err := locateManifests(body)
-	if err != nil {
-		return nil, 0, err
-	}
-	var kept [][]byte
-	for i, entry := range entries {
-		if keep(i) {
-			kept = append(kept, entry)
-		}
-	}
-	out := make([]byte, 0, len(body))
-	out = append(out, body[:start]...)
-	out = append(out, '[')
-	out = append(out, bytes.Join(kept, []byte(","))...)
-	out = append(out, ']')
-	return append(out, body[end:]...), len(kept), nil
-}
-
-// locateManifests finds the bytes of the top-level "manifests" array and of its entries.
-func locateManifests(body []byte) (start, end int64, entries [][]byte, err error) {
-	dec := json.NewDecoder(bytes.NewReader(body))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return 0, 0, nil, errUnknownManifest
-	}
-	for dec.More() {
-		key, err := dec.Token()
-		if err != nil {
-			return 0, 0, nil, err
-		}
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
-			return 0, 0, nil, err
-		}
-		if key != "manifests" {
-			continue
-		}
-		end = dec.InputOffset()
-		start = end - int64(len(value))
-		var raw []json.RawMessage
-		if err := json.Unmarshal(value, &raw); err != nil {
-			return 0, 0, nil, err
-		}
-		for _, r := range raw {
-			entries = append(entries, r)
-		}
-		return start, end, entries, nil
-	}
-	return 0, 0, nil, errUnknownManifest
 }

@@ -1,4 +1,4 @@
-package engine
+package tree
 
 import (
 	"bytes"
@@ -23,7 +23,7 @@ var errNoPlatform = errors.New("has none of the requested platforms")
 
 // keptEntries tells which entries of an index are of a wanted platform. One without a platform is only kept where nothing
 // limits the platforms; an attestation (unknown/unknown) is kept exactly when its subject is.
-func keptEntries(c *content, wanted []v1.Platform) ([]bool, error) {
+func keptEntries(c *Content, wanted []v1.Platform) ([]bool, error) {
 	keep := make([]bool, len(c.Manifests))
 	kept := map[string]bool{}
 	matched := false
@@ -45,7 +45,7 @@ func keptEntries(c *content, wanted []v1.Platform) ([]bool, error) {
 }
 
 // only gives the content of an index without the entries that are not kept.
-func (c *content) only(keep []bool) *content {
+func (c *Content) only(keep []bool) *Content {
 	kept := *c
 	kept.Manifests = make([]v1.Descriptor, 0, len(c.Manifests))
 	for i, entry := range c.Manifests {
@@ -57,7 +57,7 @@ func (c *content) only(keep []bool) *content {
 }
 
 // subsetOf says what is kept of an index; nil where that is all.
-func subsetOf(c *content, keep []bool, sparse bool) *Subset {
+func subsetOf(c *Content, keep []bool, sparse bool) *Subset {
 	if !slices.Contains(keep, false) {
 		return nil
 	}
@@ -76,24 +76,34 @@ func subsetOf(c *content, keep []bool, sparse bool) *Subset {
 	return s
 }
 
-// limitIndex gives what is wanted of an index: the index itself, sparse, or rewritten to what is kept of it; the content
-// that is kept; and what that leaves out.
-func limitIndex(m *registry.Manifest, c *content, wanted []v1.Platform, sparse bool) (*registry.Manifest, *content, *Subset, error) {
-	keep, err := keptEntries(c, wanted)
-	if err != nil {
-		return nil, nil, nil, err
+// Selected is what a copy takes of a manifest.
+type Selected struct {
+	Manifest *registry.Manifest // the one selected from, or what it was cut down to
+	Content  *Content           // without the entries that are left out
+	Subset   *Subset            // nil where nothing is
+}
+
+// Select reads a manifest and limits it to what is wanted, if it is an index.
+func Select(m *registry.Manifest, want Selection) (Selected, error) {
+	c, err := Parse(m)
+	if err != nil || len(want.Platforms) == 0 || !c.IsIndex() {
+		return Selected{Manifest: m, Content: c}, err
 	}
-	subset := subsetOf(c, keep, sparse)
-	if sparse {
-		return m, c.only(keep), subset, nil
+	keep, err := keptEntries(c, want.Platforms)
+	if err != nil {
+		return Selected{}, err
+	}
+	subset := subsetOf(c, keep, want.Sparse)
+	if want.Sparse {
+		return Selected{m, c.only(keep), subset}, nil
 	}
 	m, c, err = rewriteIndex(m, c, keep)
-	return m, c, subset, err
+	return Selected{m, c, subset}, err
 }
 
 // rewriteIndex drops the entries of an index that are not kept. Where all are it gives back m itself: bytes and digest
 // stay.
-func rewriteIndex(m *registry.Manifest, c *content, keep []bool) (*registry.Manifest, *content, error) {
+func rewriteIndex(m *registry.Manifest, c *Content, keep []bool) (*registry.Manifest, *Content, error) {
 	if !slices.Contains(keep, false) {
 		return m, c, nil
 	}
@@ -106,7 +116,7 @@ func rewriteIndex(m *registry.Manifest, c *content, keep []bool) (*registry.Mani
 		return nil, nil, err
 	}
 	limited := &registry.Manifest{MediaType: m.MediaType, Digest: digest, Body: body}
-	parsed, err := parseManifest(limited)
+	parsed, err := Parse(limited)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -120,7 +130,7 @@ func rewriteIndex(m *registry.Manifest, c *content, keep []bool) (*registry.Mani
 
 // noPlatform says what the source has instead. Entries of no platform that an image could be asked for by are left out:
 // attestations are unknown/unknown.
-func noPlatform(c *content, wanted []v1.Platform) error {
+func noPlatform(c *Content, wanted []v1.Platform) error {
 	var asked, has []string
 	for _, p := range wanted {
 		asked = append(asked, p.String())

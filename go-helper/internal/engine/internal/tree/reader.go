@@ -1,0 +1,138 @@
+package tree
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/sync/errgroup"
+
+	"docker-mirror/go-helper/internal/registry"
+)
+
+// Limits on what a hostile source may make us do; real images stay far below them.
+const (
+	maxIndexDepth    = 6
+	maxIndexChildren = 2000
+	maxTreeManifests = 4000 // of one image: a few indexes that name each other over and over would be any number
+	maxManifestBlobs = 2000
+	// DefaultMaxBytes is what a tree's manifests may have together where its Reader says nothing else: read, they take
+	// a few times as much.
+	DefaultMaxBytes = 16 << 20
+)
+
+// Reader reads the manifests below one, within the bounds of what is accepted of an image.
+type Reader struct {
+	// Manifest reads one by its digest. It is called from several goroutines at once.
+	Manifest      func(ctx context.Context, digest v1.Hash) (*registry.Manifest, error)
+	ForeignLayers bool  // foreign layers count as blobs
+	MaxBytes      int64 // of all manifests of a tree; 0: DefaultMaxBytes
+}
+
+// Selection says what is wanted of an index.
+type Selection struct {
+	Platforms []v1.Platform // none: all of it
+	// Sparse keeps the index as it is, although not all that it names is wanted; else it is cut down to that.
+	Sparse bool
+}
+
+// Tree reads all below a manifest.
+func (r Reader) Tree(ctx context.Context, m *registry.Manifest, want Selection) (*Node, error) {
+	t := r.reading()
+	if err := t.took(m); err != nil {
+		return nil, err
+	}
+	selected, err := Select(m, want)
+	if err != nil {
+		return nil, err
+	}
+	return t.node(ctx, selected, 0)
+}
+
+// TreeOf reads a manifest by its digest, and all below it.
+func (r Reader) TreeOf(ctx context.Context, digest v1.Hash, want Selection) (*Node, error) {
+	return r.reading().tree(ctx, digest, want, 0)
+}
+
+func (r Reader) reading() *reading {
+	if r.MaxBytes <= 0 {
+		r.MaxBytes = DefaultMaxBytes
+	}
+	return &reading{Reader: r}
+}
+
+// reading is the state of one tree's.
+type reading struct {
+	Reader
+	manifests, bytes atomic.Int64 // that it has come across
+}
+
+// took counts a manifest's bytes.
+func (t *reading) took(m *registry.Manifest) error {
+	if t.bytes.Add(int64(len(m.Body))) > t.MaxBytes {
+		return fmt.Errorf("has manifests of more than the %d bytes that are accepted of one image", t.MaxBytes)
+	}
+	return nil
+}
+
+// expect refuses what an index says to be too much before it is read.
+func (t *reading) expect(entries []v1.Descriptor) error {
+	if t.manifests.Add(int64(len(entries))) > maxTreeManifests {
+		return fmt.Errorf("has more than the %d manifests that are accepted of one image", maxTreeManifests)
+	}
+	left := t.MaxBytes - t.bytes.Load()
+	for _, entry := range entries {
+		if left -= max(entry.Size, 0); left < 0 {
+			return fmt.Errorf("has manifests of more than the %d bytes that are accepted of one image", t.MaxBytes)
+		}
+	}
+	return nil
+}
+
+func (t *reading) node(ctx context.Context, s Selected, depth int) (*Node, error) {
+	c := s.Content
+	n := &Node{Manifest: s.Manifest, MediaType: string(c.MediaType), Subset: s.Subset}
+	if !c.IsIndex() {
+		var err error
+		n.Blobs, n.Foreign, err = c.blobs(t.ForeignLayers)
+		return n, err
+	}
+	if depth >= maxIndexDepth {
+		return nil, fmt.Errorf("index %s is nested more than %d deep", n.Manifest.Digest, maxIndexDepth)
+	}
+	if err := t.expect(c.Manifests); err != nil {
+		return nil, err
+	}
+	n.Children = make([]*Node, len(c.Manifests))
+	group, ctx := errgroup.WithContext(ctx)
+	for i, entry := range c.Manifests {
+		group.Go(func() error {
+			if err := ctx.Err(); err != nil { // another child failed
+				return err
+			}
+			child, err := t.tree(ctx, entry.Digest, Selection{}, depth+1)
+			n.Children[i] = child
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+func (t *reading) tree(ctx context.Context, digest v1.Hash, want Selection, depth int) (*Node, error) {
+	m, err := t.Manifest(ctx, digest)
+	if err != nil {
+		return nil, fmt.Errorf("manifest %s: %w", digest, err)
+	}
+	if err := t.took(m); err != nil {
+		return nil, err
+	}
+	selected, err := Select(m, want)
+	if err != nil {
+		return nil, fmt.Errorf("manifest %s %w", digest, err)
+	}
+	return t.node(ctx, selected, depth)
+}
