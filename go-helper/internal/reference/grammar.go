@@ -3,12 +3,34 @@ package reference
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
 // hostGrammar is that of a registry's host and port in an image reference (distribution's reference grammar, "domain").
 var hostGrammar = regexp.MustCompile(`^(\[[a-fA-F0-9:]+\]|[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*)(:[0-9]{1,5})?$`)
+
+// checkHost tells why no registry can have that address.
+func checkHost(host string) error {
+	if !hostGrammar.MatchString(host) {
+		return fmt.Errorf("%q is no host name", host)
+	}
+	name, port := host, ""
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
+		name, port = host[:i], host[i+1:]
+	}
+	if number, err := strconv.Atoi(port); port != "" && (err != nil || number < 1 || number > 65535) {
+		return fmt.Errorf("%q has the port %s: ports are 1 to 65535", host, port)
+	}
+	if address, isIPv6 := strings.CutPrefix(name, "["); isIPv6 {
+		if ip, err := netip.ParseAddr(strings.TrimSuffix(address, "]")); err != nil || !ip.Is6() {
+			return fmt.Errorf("%q is no host name: there is no IPv6 address between the brackets", host)
+		}
+	}
+	return nil
+}
 
 // maxNameLength is what many registries and clients allow for host and repository together (distribution spec, ibid.).
 const maxNameLength = 255

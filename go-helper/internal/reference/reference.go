@@ -46,6 +46,9 @@ func Parse(s string) (Reference, error) {
 	if strings.Contains(digest, "/") {
 		return Reference{}, ErrCredentials
 	}
+	if err := CheckWebAddress(s); err != nil {
+		return Reference{}, err
+	}
 	var ref Reference
 	if hasDigest {
 		hash, err := v1.NewHash(digest)
@@ -59,8 +62,8 @@ func Parse(s string) (Reference, error) {
 		return Reference{}, fmt.Errorf("image reference %q has an empty tag", s)
 	}
 	host, path := splitHost(repository)
-	if !hostGrammar.MatchString(host) {
-		return Reference{}, fmt.Errorf("image reference %q does not match expected format: %q is no host name", s, host)
+	if err := checkHost(host); err != nil {
+		return Reference{}, fmt.Errorf("image reference %q does not match expected format: %w", s, err)
 	}
 	ref.Registry, ref.Repository = CanonicalHost(host), path
 	if ref.Registry == DockerHub && !strings.Contains(path, "/") {

@@ -30,6 +30,13 @@ func parseJSON(c *collector, data []byte) {
 	if errors.As(err, &problem) {
 		d.Problems = append(d.Problems, *problem)
 	}
+	if len(d.Problems) > 0 && len(values) > 0 && !hasAny(values[0], "src", "dst") {
+		if message := foreign(values); message != "" {
+			c.images = nil
+			c.errorf(values[0].Line, "%s", message)
+			return
+		}
+	}
 	for _, problem := range d.Problems {
 		c.errorf(problem.Line, "%s", problem.Msg)
 	}

@@ -10,6 +10,7 @@ import (
 	"docker-mirror/go-helper/internal/reference"
 	"docker-mirror/go-helper/internal/strictjson"
 	"docker-mirror/go-helper/internal/strictyaml"
+	"docker-mirror/go-helper/internal/suggest"
 	"docker-mirror/go-helper/internal/tags"
 )
 
@@ -35,6 +36,8 @@ func parseReplicant(c *collector, data []byte) {
 		return
 	case len(documents) == 0:
 		return
+	case !isReplicants(documents[0]) && c.refusedAsForeign(documents):
+		return
 	case len(documents) > 1:
 		c.errorf(documents[1].Line, "a second document: want only one")
 		return
@@ -59,6 +62,22 @@ func parseReplicant(c *collector, data []byte) {
 		c.replicantImage(d, image.Key, image.Value, defaultMode)
 	}
 	c.report(d)
+}
+
+// refusedAsForeign says what YAML is that isn't replicant's.
+func (c *collector) refusedAsForeign(documents []strictjson.Value) bool {
+	root := documents[0]
+	message := foreign(documents)
+	if message == "" && len(root.Fields) > 0 && !slices.ContainsFunc(root.Fields, func(f strictjson.Field) bool {
+		return suggest.Closest(f.Key, []string{"images", "mode"}) != ""
+	}) {
+		message = `has no "images", so it isn't replicant's configuration, and no other YAML is a list of images: ` + formatsRead +
+			". The images of what is or holds Kubernetes manifests are listed by `docker-mirror extract`"
+	}
+	if message != "" {
+		c.errorf(root.Line, "%s", message)
+	}
+	return message != ""
 }
 
 // readMode reads a mode; an empty one is the default, as for replicant.

@@ -69,7 +69,7 @@ func TestReplicantsConfigurationIsCheckedAsReplicantDoesNot(t *testing.T) {
 		{"tab", "images:\n\ta: 1\n", []string{`2: invalid YAML: found character that cannot start any token`}},
 		{"no images", "mode: all\n", []string{`1: replicant's configuration has no "images"`}},
 		{"images are null", "images:\n", []string{`1: "images" must be an object, not null`}},
-		{"a list", "- a\n", []string{`1: replicant's configuration must be an object, not an array`}},
+		{"a list", "- [a]\n", []string{`1: replicant's configuration must be an object, not an array`}},
 		{"two documents", "images: {}\n---\nimages: {}\n", []string{`3: a second document: want only one`}},
 		{"all at once", `mode: newest
 images:

@@ -24,6 +24,17 @@ const maxLine = 16 << 10
 //
 // Blank lines don't count, and neither does what follows a # at the start of a line or after white space.
 func parseText(c *collector, data []byte) {
+	c.lines(data)
+	if len(c.errs) == 0 {
+		return
+	}
+	if message := foreignText(data); message != "" { // in the place of an error a line
+		c.images, c.errs = nil, nil
+		c.errorf(1, "%s", message)
+	}
+}
+
+func (c *collector) lines(data []byte) {
 	for number := 1; len(data) > 0; number++ {
 		var line []byte
 		line, data, _ = bytes.Cut(data, []byte("\n"))
@@ -133,6 +144,9 @@ func parseSource(s string) (reference.Reference, string) {
 	case strings.Contains(s, "$"):
 		return reference.Reference{}, fmt.Sprintf("image reference %q does not match expected format: variables are not expanded in lists", s)
 	case strings.Contains(s, "://"):
+		if err := reference.CheckWebAddress(s); err != nil {
+			return reference.Reference{}, err.Error()
+		}
 		return reference.Reference{}, fmt.Sprintf("image reference %q does not match expected format: leave the %s:// out", s, s[:strings.Index(s, "://")])
 	case s == "scratch":
 		return reference.Reference{}, `"scratch" is Docker's name for no image: there is nothing to copy`

@@ -24,6 +24,10 @@ func parseTOML(c *collector, data []byte) {
 		c.errorf(problem.Line, "%s", problem.Msg)
 		return
 	}
+	if message := foreign([]strictjson.Value{root}); message != "" && !hasAny(root, "image", "defaults") {
+		c.errorf(1, "%s", message)
+		return
+	}
 	set := imageSet{collector: c, decoder: d}
 	var images []strictjson.Value
 	var origin string
