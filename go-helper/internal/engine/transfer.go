@@ -140,7 +140,7 @@ func (r *run) pump(b *blob, start int64, sinks []*sink) error {
 	source, _ := r.source(b, from)
 	digest := newBlobHash(b, start)
 	r.observe(BlobStarted{Digest: b.digest, Size: b.size, Source: source.String()})
-	offset, tries := start, 0
+	offset, tries := start, source.client.Tries()
 	var body *registry.BlobReader
 	closeBody := func() {
 		if body != nil {
@@ -160,7 +160,7 @@ func (r *run) pump(b *blob, start int64, sinks []*sink) error {
 			if body == nil {
 				var err error
 				asked := time.Now()
-				body, err = source.client.OpenBlob(r.ctx, source.repository, b.digest, offset)
+				body, err = source.client.OpenBlob(tries.With(r.ctx), source.repository, b.digest, offset)
 				if err == nil && body.Refused {
 					r.transfers.overloaded(asked)
 				}
@@ -170,10 +170,10 @@ func (r *run) pump(b *blob, start int64, sinks []*sink) error {
 				if err != nil {
 					closeBody()
 					if next, ok := r.source(b, from+1); ok && r.ctx.Err() == nil {
-						from, source = from+1, next // another repository of the plan has the same blob
+						from, source, tries = from+1, next, next.client.Tries() // another repository of the plan has the same blob
 						continue
 					}
-					if err := r.retrySource(source, &tries, err); err != nil {
+					if err := tries.Again(r.ctx, err); err != nil {
 						return err
 					}
 					continue
@@ -182,7 +182,7 @@ func (r *run) pump(b *blob, start int64, sinks []*sink) error {
 			c := r.chunks.get()
 			n, err := fill(c, body, b.size-offset)
 			if n > 0 {
-				tries = 0
+				tries.Progress()
 				offset += int64(n)
 				digest.write(c.buf)
 				r.observe(BlobRead{Digest: b.digest, Bytes: int64(n)})
@@ -200,7 +200,7 @@ func (r *run) pump(b *blob, start int64, sinks []*sink) error {
 			}
 			if err != nil && offset < b.size {
 				closeBody()
-				if err := r.retrySource(source, &tries, err); err != nil {
+				if err := tries.Again(r.ctx, err); err != nil {
 					return err
 				}
 			}
@@ -219,15 +219,6 @@ func hand(c *chunk, sinks []*sink) []*sink {
 		patience = detachPatience
 	}
 	return slices.DeleteFunc(sinks, func(s *sink) bool { return !s.window.push(c, patience) })
-}
-
-// retrySource waits before a download goes on, or gives the error back where it is final.
-func (r *run) retrySource(source blobSource, tries *int, cause error) error {
-	if !registry.Temporary(cause) {
-		return cause
-	}
-	*tries++
-	return source.client.Backoff(r.ctx, *tries-1, cause)
 }
 
 // fill reads a whole chunk where it can. At the blob's end it is full with less.
@@ -291,9 +282,12 @@ func (h *blobHash) check(source blobSource) error {
 func (r *run) send(s *sink) {
 	n := s.need
 	b, client := n.host.blob, n.host.destination.client
-	for try := 0; ; try++ {
-		began, asked := n.offset, time.Now()
-		err := n.upload.Put(r.ctx, b.digest, b.size, s.window.newReader(), n.offset)
+	if n.tries == nil {
+		n.tries = client.Tries()
+	}
+	for {
+		asked := time.Now()
+		err := n.upload.Put(n.tries.With(r.ctx), b.digest, b.size, s.window.newReader(), n.offset)
 		if err == nil {
 			s.window.close(errSent)
 			s.next = sinkSent
@@ -318,16 +312,13 @@ func (r *run) send(s *sink) {
 			s.close(sinkFailed)
 			return
 		}
-		if err := client.Backoff(r.ctx, try, err); err != nil {
+		if err := n.tries.Again(r.ctx, err); err != nil {
 			s.err = err
 			s.close(sinkFailed)
 			return
 		}
 		if !r.resume(s) {
 			return
-		}
-		if n.offset-began >= progress {
-			try, n.resumes = -1, 0
 		}
 	}
 }
@@ -342,11 +333,12 @@ func (s *sink) close(next sinkOutcome) {
 func (r *run) resume(s *sink) bool {
 	n := s.need
 	b, client := n.host.blob, n.host.destination.client
-	received, err := n.upload.Status(r.ctx)
+	ctx := n.tries.With(r.ctx)
+	received, err := n.upload.Status(ctx)
 	switch {
 	case errors.Is(err, registry.ErrNotFound):
 		// The session is gone, perhaps because the answer to a complete upload got lost.
-		if exists, err := client.HeadBlob(r.ctx, n.repository, b.digest); err == nil && exists {
+		if exists, err := client.HeadBlob(ctx, n.repository, b.digest); err == nil && exists {
 			s.close(sinkSent)
 			return false
 		}
@@ -355,6 +347,10 @@ func (r *run) resume(s *sink) bool {
 		received = 0
 	}
 	if received > 0 && received <= b.size && n.resumes < maxResumes {
+		if received-n.offset >= progress {
+			n.tries.Progress()
+			n.resumes = 0
+		}
 		n.offset = received
 		if s.window.rewind(received) {
 			n.resumes++
@@ -369,7 +365,7 @@ func (r *run) resume(s *sink) bool {
 		return false
 	}
 	r.restart(n)
-	u, err := client.StartUpload(r.ctx, n.repository, b.digest, "")
+	u, err := client.StartUpload(ctx, n.repository, b.digest, "")
 	if err != nil {
 		s.err = err
 		s.close(sinkFailed)

@@ -74,6 +74,7 @@ type need struct {
 	// Owned by whoever works on the need.
 	upload   *registry.Upload // open session, if any
 	offset   int64            // what the session has
+	tries    *registry.Tries  // the patience with all of it
 	resumes  int              // uploads that went on after a break, since the last fresh one
 	failures int              // uploads begun anew
 	distrust bool             // a mount was claimed before, but the registry does not have the blob

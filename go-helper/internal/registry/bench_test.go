@@ -84,14 +84,15 @@ func BenchmarkPutBlob(b *testing.B) {
 }
 
 func BenchmarkThrottle(b *testing.B) {
-	t := newThrottle(64, 0)
+	c := benchServer(b, nil)
+	t := c.throttle
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			if err := t.acquire(context.Background(), false); err != nil {
 				b.Error(err)
 			}
-			if err := t.gate(context.Background()); err != nil {
+			if err := c.gate(context.Background()); err != nil {
 				b.Error(err)
 			}
 			t.release()

@@ -46,7 +46,7 @@ func (c *Client) OpenBlob(ctx context.Context, repository string, digest v1.Hash
 		r.accept = []int{http.StatusOK, http.StatusPartialContent}
 	}
 	refused := false
-	b, err := retrying(ctx, c, r, func(bool) (*BlobReader, error) {
+	b, err := retrying(ctx, c, r, func(ctx context.Context, _ bool) (*BlobReader, error) {
 		b, err := c.openBlob(ctx, r, offset)
 		refused = refused || Overloaded(err)
 		return b, err

@@ -126,25 +126,21 @@ func (c *Client) do(ctx context.Context, r *request) (*reply, error) {
 	if err := c.Ping(ctx); err != nil {
 		return nil, err
 	}
-	return retrying(ctx, c, r, func(again bool) (*reply, error) { return c.try(ctx, r, again) })
+	return retrying(ctx, c, r, func(ctx context.Context, again bool) (*reply, error) { return c.try(ctx, r, again) })
 }
 
-// retrying calls try until it succeeds, fails for good, or the policy allows no further try.
-func retrying[T any](ctx context.Context, c *Client, r *request, try func(again bool) (T, error)) (T, error) {
-	attempts := attempts{most: r.attempts}
-	for {
-		out, err := try(attempts.made > 0)
-		if err == nil {
-			return out, nil
-		}
-		wait, ok := attempts.next(c, err)
-		if !ok {
+// retrying calls try until it succeeds, fails for good, or the policy allows no further try of the work that the request is
+// part of.
+func retrying[T any](ctx context.Context, c *Client, r *request, try func(ctx context.Context, again bool) (T, error)) (T, error) {
+	tries := triesOf(ctx, c)
+	ctx = tries.With(ctx) // a token that the request needs counts as well
+	for made := 1; ; made++ {
+		out, err := try(ctx, made > 1)
+		if err == nil || made == r.attempts {
 			return out, err
 		}
-		c.stats.retries.Add(1)
-		c.opts.OnRetry(c.host, r.op+" "+r.where(c), err, wait)
-		if sleepErr := sleep(ctx, wait); sleepErr != nil {
-			return out, fmt.Errorf("%w, after: %w", sleepErr, err)
+		if err := tries.again(ctx, r.op+" "+r.where(c), err); err != nil {
+			return out, err
 		}
 	}
 }
@@ -266,7 +262,7 @@ func (c *Client) sendAuthorized(ctx context.Context, t *http.Transport, r *reque
 func (c *Client) authorize(ctx context.Context, r *request, target *url.URL) (string, error) {
 	if c.isAPI(target) {
 		// A token that is fetched after the pause doesn't end in it.
-		if err := c.throttle.unpaused(ctx); err != nil {
+		if err := c.unpaused(ctx); err != nil {
 			return "", wrapTransport(ctx, r.op, r.where(c), err)
 		}
 	}
@@ -321,7 +317,7 @@ func (c *Client) roundTrip(t *http.Transport, req *http.Request, kind string) (*
 	req.Header["User-Agent"] = []string{c.opts.UserAgent}
 	api := c.isAPI(req.URL)
 	if api {
-		if err := c.throttle.gate(req.Context()); err != nil {
+		if err := c.gate(req.Context()); err != nil {
 			return nil, err
 		}
 	}

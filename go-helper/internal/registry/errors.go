@@ -49,6 +49,7 @@ type Error struct {
 	elsewhere bool // another host than the registry's API refused
 	noToken   bool // the token service refused, not the registry
 	again     bool // temporary whatever the status: what it was about has been mended
+	learned   bool // and the next try is another one, of which there is a bounded number: this one doesn't count
 }
 
 // Error says what was being done, to what, and what the registry answered.
@@ -221,7 +222,7 @@ func Temporary(err error) bool {
 		return broken.temporary
 	}
 	var ours *timeoutError
-	if errors.As(err, &ours) {
+	if errors.As(err, &ours) || errors.As(err, new(*PausedError)) {
 		return true
 	}
 	var mismatch *DigestMismatchError

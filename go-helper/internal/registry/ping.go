@@ -67,7 +67,8 @@ func (c *Client) pingOnce(ctx context.Context) error {
 		kind: "ping", op: "ping", method: http.MethodGet, url: c.endpoint("", "", nil),
 		accept: []int{http.StatusOK, http.StatusUnauthorized}, limit: maxPing,
 	}
-	answer, err := retrying(ctx, c, r, func(again bool) (*reply, error) { return c.tryPing(ctx, r, again) })
+	ctx = c.Tries().With(ctx) // it is everyone's, not a part of the caller's work
+	answer, err := retrying(ctx, c, r, func(ctx context.Context, again bool) (*reply, error) { return c.tryPing(ctx, r, again) })
 	var refused *Error
 	switch {
 	case errors.As(err, &refused) && !refused.Temporary():

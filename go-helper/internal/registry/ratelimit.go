@@ -113,13 +113,14 @@ func (c *Client) observe(resp *http.Response, sent time.Time) {
 		}
 		c.pause(d, sent, reason)
 	case status == http.StatusServiceUnavailable && asked > 0:
+		c.stats.throttled.Add(1)
 		c.pause(asked, sent, "503 with Retry-After")
 	case limit != nil && c.exhausted(limit):
 		if reset == 0 {
 			reset = limit.Window
 		}
 		if reset > 0 {
-			c.pause(reset, sent, "rate limit used up")
+			c.pause(min(reset, c.opts.Retry.MaxPause), sent, "rate limit used up")
 		}
 	}
 }
@@ -135,8 +136,7 @@ func (c *Client) exhausted(limit *RateLimit) bool {
 }
 
 func (c *Client) pause(d time.Duration, sent time.Time, reason string) {
-	d = min(d, c.opts.Retry.MaxPause)
-	if c.throttle.pause(d, sent) {
+	if c.throttle.pause(d, reason, sent) {
 		c.opts.Logger.Debug("registry paused", "registry", c.host, "for", d, "reason", reason)
 		c.opts.OnPause(c.host, d, reason)
 	}

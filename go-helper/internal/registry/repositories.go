@@ -136,7 +136,7 @@ func (c *Client) create(ctx context.Context, repository string, state *repositor
 
 // doCreated is do for a repository that was created a moment ago, which the registry may not have heard of everywhere.
 func (c *Client) doCreated(ctx context.Context, r *request) (*reply, error) {
-	return retrying(ctx, c, r, func(again bool) (*reply, error) {
+	return retrying(ctx, c, r, func(ctx context.Context, again bool) (*reply, error) {
 		answer, err := c.try(ctx, r, again)
 		var refused *Error
 		if repositoryUnknown(err) && errors.As(err, &refused) {

@@ -4,16 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 )
 
-// RetryPolicy says how often, how patiently and how long in all a failure that may pass is retried.
+// RetryPolicy says how often, how patiently and how long in all a failure that may pass is retried. It is kept by one
+// [Tries] for each piece of work.
 type RetryPolicy struct {
-	// Attempts at one request, the first included, as long as the registry doesn't throttle; default 8.
+	// Attempts at one piece of work, the first included, that fail without progress between them, other than by
+	// throttling; default 8.
 	Attempts int
 	// Backoff is the first wait after a broken connection or a 5xx, doubling up to MaxBackoff, with jitter;
 	// default 75 ms: on a flaky line a retry must be cheap.
@@ -22,9 +23,10 @@ type RetryPolicy struct {
 	ThrottleBackoff time.Duration
 	// MaxBackoff caps a single wait of ours; default 15 s.
 	MaxBackoff time.Duration
-	// MaxPause caps what a registry can ask for in one Retry-After or RateLimit-Reset; default 60 s.
+	// MaxPause caps a pause that nobody asked for in so many words, as where a quota is said to be used up; default 60 s.
 	MaxPause time.Duration
-	// Budget is how long one request may be put off by throttling in all; default 5 min.
+	// Budget is how long one piece of work waits in all, without progress, between its tries and for a registry that
+	// asks to be left alone; default 5 min. Who would have to wait longer gives up at once.
 	Budget time.Duration
 	// StallTimeout ends a blob's transfer when no byte moves for this long while we read or write; default 60 s.
 	StallTimeout time.Duration
@@ -82,75 +84,13 @@ func (p RetryPolicy) wait(attempt int, err error) time.Duration {
 // throttled tells whether the registry said "not so fast" rather than failing.
 func throttled(err error) bool {
 	var refused *Error
-	return errors.As(err, &refused) && (refused.Status == http.StatusTooManyRequests ||
+	return errors.As(err, new(*PausedError)) || errors.As(err, &refused) && (refused.Status == http.StatusTooManyRequests ||
 		refused.Status == http.StatusServiceUnavailable && refused.RetryAfter > 0)
-}
-
-// attempts counts the tries of one request against the policy.
-type attempts struct {
-	most   int // 0: the policy's
-	made   int
-	failed int       // other than by throttling
-	since  time.Time // when it was first throttled
-}
-
-// next says how long to wait before another try after err, or that there is none.
-func (a *attempts) next(c *Client, err error) (time.Duration, bool) {
-	if !Temporary(err) {
-		return 0, false
-	}
-	a.made++
-	policy := &c.opts.Retry
-	var refused *Error
-	if !throttled(err) || !errors.As(err, &refused) {
-		a.failed++
-		most := policy.Attempts
-		if a.most > 0 {
-			most = min(most, a.most)
-		}
-		return policy.wait(a.failed-1, err), a.failed < most
-	}
-	if a.since.IsZero() {
-		a.since = time.Now()
-	}
-	if time.Since(a.since) >= policy.Budget {
-		return 0, false
-	}
-	if refused.elsewhere {
-		return max(policy.wait(a.made-1, err), min(refused.RetryAfter, policy.MaxPause)), true
-	}
-	// The registry is paused for all, and the gate will hold us; sleeping here keeps the window free.
-	return c.throttle.remaining() + rand.N(resumeJitter), true
-}
-
-// Backoff waits before another try of what failed with err for the attempt-th time in a row (from 0): jittered
-// and exponential, and at least until the registry's pause ends. It returns err at once where the policy allows
-// no further try, and ctx's error where that ends first.
-func (c *Client) Backoff(ctx context.Context, attempt int, err error) error {
-	if !Temporary(err) {
-		return err
-	}
-	policy := &c.opts.Retry
-	most, wait := policy.Attempts, policy.wait(attempt, err)
-	if throttled(err) {
-		// Being told to wait is no failure; how long it may go on is only known here as a number of times.
-		most = max(most, int(policy.Budget/max(policy.ThrottleBackoff, time.Second)))
-		wait = c.throttle.remaining() + rand.N(resumeJitter)
-	}
-	if attempt+1 >= most {
-		return err
-	}
-	c.stats.retries.Add(1)
-	c.opts.OnRetry(c.host, "transfer", err, wait)
-	if err := sleep(ctx, wait); err != nil {
-		return err
-	}
-	return c.throttle.gate(ctx)
 }
 
 // sleep waits for d or until ctx ends.
 func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
+	if d <= 0 || ctx.Err() != nil {
 		return ctx.Err()
 	}
 	timer := time.NewTimer(d)

@@ -133,47 +133,6 @@ func TestRefusalsAreFinal(t *testing.T) {
 	}
 }
 
-func TestAttemptsAndBudgetEnd(t *testing.T) {
-	policy := RetryPolicy{Attempts: 4, Backoff: time.Millisecond, ThrottleBackoff: 10 * time.Millisecond, MaxBackoff: 40 * time.Millisecond, Budget: 300 * time.Millisecond}
-	server := devregistrytest.Start(t, devregistry.Options{Faults: devregistry.Faults{RejectEvery: 1, SparePing: true}})
-	c := newPool(t, Options{Retry: policy}).Client(server.Host)
-	if _, err := c.GetManifest(t.Context(), "a/b", "v1"); !Temporary(err) {
-		t.Errorf("got %v", err)
-	}
-	if n := len(entries(server, devregistry.KindManifestGet)); n != policy.Attempts {
-		t.Errorf("%d attempts", n)
-	}
-	server.SetFaults(devregistry.Faults{RejectEvery: 1, RejectStatus: 429, SparePing: true})
-	start := time.Now()
-	if _, err := c.GetManifest(t.Context(), "a/b", "v1"); !Temporary(err) {
-		t.Errorf("got %v", err)
-	}
-	if took := time.Since(start); took < policy.Budget || took > 10*policy.Budget {
-		t.Errorf("gave up after %s", took)
-	}
-	// The caller's own retries end as well.
-	tries := 0
-	for cause := error(&Error{Status: 503}); ; tries++ {
-		if err := c.Backoff(t.Context(), tries, cause); err != nil {
-			if !errors.Is(err, cause) {
-				t.Errorf("got %v", err)
-			}
-			break
-		}
-	}
-	if tries != policy.Attempts-1 {
-		t.Errorf("%d more tries of the caller's", tries)
-	}
-	if err := c.Backoff(t.Context(), 0, ErrNotFound); !errors.Is(err, ErrNotFound) {
-		t.Errorf("got %v", err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := c.Backoff(ctx, 0, &Error{Status: 503}); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
-	}
-}
-
 func TestUnreachable(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -12,7 +12,8 @@ type Stats struct {
 	// Requests sent, by kind: "manifest HEAD", "blob GET", "upload POST mount", "token", "ping" and so on.
 	// Each try counts, redirects followed do not.
 	Requests map[string]int64
-	// Retries are requests sent again after a failure; Throttled are answers 429.
+	// Retries are requests sent again after a failure; Throttled are answers that ask to be left alone: 429, and 503 with
+	// Retry-After.
 	Retries, Throttled int64
 	// BytesDown and BytesUp are blob bytes, as far as they got.
 	BytesDown, BytesUp int64

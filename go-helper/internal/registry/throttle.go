@@ -3,6 +3,7 @@ package registry
 import (
 	"container/list"
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -31,7 +32,10 @@ type throttle struct {
 	lastCut  time.Time
 
 	pausedAt, pausedUntil time.Time
-	strikes               int // pauses in a row without an accepted answer between them
+	asked                 time.Duration // how long the pause was meant to be, and why
+	reason                string
+	strikes               int       // pauses in a row without an accepted answer between them
+	refusing              time.Time // since when there were nothing but those; zero: not now
 
 	interval time.Duration // between two requests; 0: no rate was set
 	next     time.Time     // when the next one may go out
@@ -95,31 +99,59 @@ func (t *throttle) admit() {
 	}
 }
 
-// gate waits until the registry isn't paused, and for the set rate. Every request passes it right before it is
-// sent.
-func (t *throttle) gate(ctx context.Context) error {
-	if t.interval > 0 {
-		if err := sleep(ctx, t.reserve()); err != nil {
+// gate waits for the set rate, and until the registry isn't paused. Every request passes it right before it is sent.
+func (c *Client) gate(ctx context.Context) error {
+	if c.throttle.interval > 0 {
+		if err := sleep(ctx, c.throttle.reserve()); err != nil {
 			return err
 		}
 	}
-	return t.unpaused(ctx)
+	return c.unpaused(ctx)
 }
 
-// unpaused waits until the registry isn't paused.
-func (t *throttle) unpaused(ctx context.Context) error {
+// unpaused waits until the registry isn't paused, or returns a *[PausedError] where that is more than the work that a
+// request is part of waits, or than is to be expected of a registry that has been answering nothing else.
+func (c *Client) unpaused(ctx context.Context) error {
+	var tries *Tries
 	for {
-		t.mu.Lock()
-		left := time.Until(t.pausedUntil)
-		t.mu.Unlock()
+		left, paused := c.throttle.paused()
 		if left <= 0 {
 			return ctx.Err()
+		}
+		if tries == nil {
+			tries = triesOf(ctx, c)
+		}
+		if paused.Refusing > c.opts.Retry.Budget || !tries.waitOut(left) {
+			paused.Host = c.host
+			return paused
 		}
 		if err := sleep(ctx, left+rand.N(resumeJitter)); err != nil {
 			return err
 		}
 	}
 }
+
+// PausedError tells that a request wasn't sent, as the registry has asked to be left alone for longer than a request waits.
+type PausedError struct {
+	Host   string
+	Asked  time.Duration // how long it asked to be left alone
+	Reason string        // how it asked
+	Until  time.Time
+	// Refusing is for how long it has asked again and again, with no other answer between.
+	Refusing time.Duration
+}
+
+func (e *PausedError) Error() string {
+	said := fmt.Sprintf("not sent: %s asked to be left alone for %s (%s), until %s",
+		e.Host, e.Asked.Round(time.Second), e.Reason, e.Until.Format(time.TimeOnly))
+	if e.Refusing > e.Asked {
+		said += fmt.Sprintf(", and has answered nothing else for %s", e.Refusing.Round(time.Second))
+	}
+	return said
+}
+
+// Temporary tells that it may be asked later.
+func (e *PausedError) Temporary() bool { return true }
 
 // reserve takes the next moment that the set rate allows.
 func (t *throttle) reserve() time.Duration {
@@ -139,9 +171,19 @@ func maxTime(a, b time.Time) time.Time {
 
 // remaining is how long the pause still lasts.
 func (t *throttle) remaining() time.Duration {
+	left, _ := t.paused()
+	return max(0, left)
+}
+
+// paused is how long the pause still lasts, and what it is.
+func (t *throttle) paused() (time.Duration, *PausedError) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return max(0, time.Until(t.pausedUntil))
+	left := time.Until(t.pausedUntil)
+	if left <= 0 {
+		return 0, nil
+	}
+	return left, &PausedError{Asked: t.asked, Reason: t.reason, Until: t.pausedUntil, Refusing: time.Since(t.refusing)}
 }
 
 // answered takes in an answer's status to a request sent at a given time. It widens the window, or cuts it once
@@ -159,7 +201,7 @@ func (t *throttle) answered(status int, sent time.Time) {
 		return
 	default:
 		if sent.After(t.pausedAt) {
-			t.strikes = 0
+			t.strikes, t.refusing = 0, time.Time{}
 		}
 		if t.waiting.Len() < t.inFlight {
 			return // their turn comes within a round trip, on connections that are open; a wider window would open more
@@ -181,7 +223,7 @@ func (t *throttle) answered(status int, sent time.Time) {
 
 // pause holds back all requests for d from now on, where that is later than before. It tells whether this is a
 // new pause, rather than the same one as told to several requests at once.
-func (t *throttle) pause(d time.Duration, sent time.Time) (fresh bool) {
+func (t *throttle) pause(d time.Duration, reason string, sent time.Time) (fresh bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
@@ -189,9 +231,13 @@ func (t *throttle) pause(d time.Duration, sent time.Time) (fresh bool) {
 	if fresh {
 		t.pausedAt = now
 		t.strikes++
+		if t.refusing.IsZero() {
+			t.refusing = now
+		}
 	}
 	if until := now.Add(d); until.After(t.pausedUntil) {
-		t.pausedUntil = until
+		fresh = fresh || until.Sub(t.pausedUntil) > time.Second // it has come to be another one
+		t.pausedUntil, t.asked, t.reason = until, d, reason
 	}
 	return fresh
 }

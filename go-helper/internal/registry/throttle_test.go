@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -167,24 +168,47 @@ func TestWindow(t *testing.T) {
 }
 
 func TestPause(t *testing.T) {
-	th := newThrottle(4, 0)
+	c := newPool(t, Options{}).Client("127.0.0.1:1")
+	th := c.throttle
 	sent := time.Now()
-	if !th.pause(80*time.Millisecond, sent) {
+	if !th.pause(80*time.Millisecond, "", sent) {
 		t.Error("the first pause is none")
 	}
-	if th.pause(90*time.Millisecond, sent) {
+	if th.pause(90*time.Millisecond, "", sent) {
 		t.Error("the same pause told twice is two")
 	}
-	if err := th.gate(t.Context()); err != nil {
+	if err := c.gate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if waited := time.Since(sent); waited < 90*time.Millisecond {
 		t.Errorf("the gate opened after %s", waited)
 	}
-	th.pause(time.Hour, time.Now())
+	th.pause(2*time.Minute, "", time.Now())
 	ctx, stop := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer stop()
-	if err := th.gate(ctx); !errors.Is(err, context.DeadlineExceeded) {
+	if err := c.gate(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the gate: %v", err)
+	}
+	if !th.pause(time.Hour, "429 with Retry-After", sent) {
+		t.Error("a pause that has become far longer isn't told")
+	}
+	var paused *PausedError
+	if err := c.gate(t.Context()); !errors.As(err, &paused) || paused.Asked != time.Hour || paused.Reason != "429 with Retry-After" || !Temporary(err) {
+		t.Errorf("the gate of a pause that is longer than any request waits: %v", err)
+	}
+}
+
+// Who comes while a registry has answered nothing but 429 for longer than a request waits isn't made to wait as well.
+func TestHopelessPause(t *testing.T) {
+	c := newPool(t, Options{}).Client("127.0.0.1:1")
+	c.throttle.pause(time.Minute, "429", time.Now())
+	c.throttle.refusing = time.Now().Add(-c.opts.Retry.Budget - time.Second)
+	var paused *PausedError
+	if err := c.gate(t.Context()); !errors.As(err, &paused) || !strings.Contains(err.Error(), "answered nothing else for 5m1s") {
+		t.Errorf("got %v", err)
+	}
+	c.throttle.answered(404, time.Now())
+	if !c.throttle.refusing.IsZero() {
+		t.Error("an answer doesn't end it")
 	}
 }

@@ -17,7 +17,7 @@ const maxTokenAnswer = 64 << 10
 // sendToken is the [auth.Sender] of this registry. Callers hold a place in the window, so it takes none.
 func (c *Client) sendToken(ctx context.Context, req auth.TokenRequest) (auth.TokenAnswer, error) {
 	r := &request{kind: "token", op: "get a token at", url: req.URL}
-	answer, err := retrying(ctx, c, r, func(bool) (auth.TokenAnswer, error) { return c.tryToken(ctx, r, req) })
+	answer, err := retrying(ctx, c, r, func(ctx context.Context, _ bool) (auth.TokenAnswer, error) { return c.tryToken(ctx, r, req) })
 	if err != nil && Temporary(err) {
 		err = &finalError{err}
 	}

@@ -203,7 +203,8 @@ func (u *Upload) patch(ctx context.Context, body io.Reader, offset, n, size int6
 // taken: where the registry was asked first and said no, or the connection was dead.
 func (u *Upload) send(ctx context.Context, next func() *request, body io.Reader, offset, n, size int64) (*http.Response, error) {
 	c := u.c
-	var attempts attempts
+	tries := triesOf(ctx, c)
+	ctx = tries.With(ctx)
 	for {
 		r := next()
 		sent := newSentBody(body, n, &c.stats.up, c.opts.Retry.StallTimeout)
@@ -213,14 +214,8 @@ func (u *Upload) send(ctx context.Context, next func() *request, body io.Reader,
 		if err == nil || touched || (n == 0 && !errors.As(err, &refused)) {
 			return resp, err
 		}
-		wait, ok := attempts.next(c, err)
-		if !ok {
+		if err := tries.again(ctx, r.op+" "+r.where(c), err); err != nil {
 			return nil, err
-		}
-		c.stats.retries.Add(1)
-		c.opts.OnRetry(c.host, r.op+" "+r.where(c), err, wait)
-		if sleepErr := sleep(ctx, wait); sleepErr != nil {
-			return nil, fmt.Errorf("%w, after: %w", sleepErr, err)
 		}
 	}
 }
@@ -290,6 +285,7 @@ func (u *Upload) learn(ctx context.Context, r *request, header string, resp *htt
 		if c.isAPI(r.url) && u.refusals < maxRefusals {
 			u.refusals++
 			refused.again, _ = c.auth.Refused(ctx, r.scopes, header, resp.Header)
+			refused.learned = true
 		}
 	case http.StatusRequestEntityTooLarge:
 		chunk := c.chunk.Load()
@@ -302,6 +298,7 @@ func (u *Upload) learn(ctx context.Context, r *request, header string, resp *htt
 		} else if now := c.chunk.Load(); now > 0 && now < n {
 			refused.again = true // another upload has found it out
 		}
+		refused.learned = true
 	case http.StatusRequestedRangeNotSatisfiable:
 		// We and the registry differ on what it has: its status will tell.
 		refused.again = offset > 0

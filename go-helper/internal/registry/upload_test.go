@@ -26,12 +26,14 @@ func pushOn(t *testing.T, c *Client, repository string, blob []byte) (tries int,
 		return 0, err
 	}
 	var at int64
+	patience := c.Tries()
+	ctx = patience.With(ctx)
 	for tries = 1; ; tries++ {
 		err = up.Put(ctx, digest, int64(len(blob)), bytes.NewReader(blob[at:]), at)
 		if err == nil || !Temporary(err) {
 			return tries, err
 		}
-		if err := c.Backoff(ctx, tries-1, err); err != nil {
+		if err := patience.Again(ctx, err); err != nil {
 			return tries, err
 		}
 		at, err = up.Status(ctx)
