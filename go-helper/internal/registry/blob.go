@@ -59,6 +59,7 @@ func (c *Client) OpenBlob(ctx context.Context, repository string, digest v1.Hash
 
 func (c *Client) openBlob(ctx context.Context, r *request, offset int64) (*BlobReader, error) {
 	readCtx, cancel := context.WithCancelCause(ctx)
+	began := time.Now()
 	resp, err := c.send(readCtx, c.bulk, r)
 	if err != nil {
 		cancel(nil)
@@ -81,7 +82,10 @@ func (c *Client) openBlob(ctx context.Context, r *request, offset int64) (*BlobR
 		}
 		b.Offset = start
 	}
-	b.timer = time.AfterFunc(b.stall, func() { cancel(&timeoutError{what: "no byte came", limit: b.stall}) })
+	b.timer = time.AfterFunc(b.stall, func() {
+		c.bulk.renew(began)
+		cancel(&timeoutError{what: "no byte came", limit: b.stall})
+	})
 	b.timer.Stop()
 	return b, nil
 }

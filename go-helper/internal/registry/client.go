@@ -29,7 +29,7 @@ type Client struct {
 	base url.URL
 	opts *Options
 
-	small, bulk *http.Transport
+	small, bulk *connections
 	auth        *auth.Authorizer
 	mu          sync.Mutex
 	elsewhere   map[string]*auth.Authorizer // by host that was redirected to
@@ -75,7 +75,8 @@ func newClient(host string, opts *Options) *Client {
 	}
 	api := c.base
 	guard := newDialGuard(&api)
-	c.small, c.bulk = newSmallTransport(opts, own, guard), newBulkTransport(opts, own, guard)
+	c.small = newConnections(func() *http.Transport { return newSmallTransport(opts, own, guard) })
+	c.bulk = newConnections(func() *http.Transport { return newBulkTransport(opts, own, guard) })
 	c.auth = auth.NewAuthorizer(host, &api, opts.Keychain, opts.UserAgent, opts.Logger, c.sendToken)
 	return c
 }
@@ -191,7 +192,7 @@ func (c *Client) readAll(ctx context.Context, r *request, resp *http.Response) (
 
 // send sends the request over t, with authorization, and follows redirects. The answer has an accepted
 // status, and an open body.
-func (c *Client) send(ctx context.Context, t *http.Transport, r *request) (*http.Response, error) {
+func (c *Client) send(ctx context.Context, t *connections, r *request) (*http.Response, error) {
 	target := r.url
 	for range maxRedirects + 1 {
 		resp, err := c.sendAuthorized(ctx, t, r, target)
@@ -215,7 +216,7 @@ func (c *Client) send(ctx context.Context, t *http.Transport, r *request) (*http
 
 // sendAuthorized sends the request to one address. A 401 is answered once with other
 // credentials, if there are any; once more where it had come with a challenge that wasn't known.
-func (c *Client) sendAuthorized(ctx context.Context, t *http.Transport, r *request, target *url.URL) (*http.Response, error) {
+func (c *Client) sendAuthorized(ctx context.Context, t *connections, r *request, target *url.URL) (*http.Response, error) {
 	adapted := false
 	for tries := 1; ; tries-- {
 		header, err := c.authorize(ctx, r, target)
@@ -313,7 +314,7 @@ func (c *Client) authorizer(r *request, target *url.URL) (*auth.Authorizer, []au
 const maxElsewhere = 64
 
 // roundTrip sends one request, once the registry isn't paused, and takes in what the answer says of our speed.
-func (c *Client) roundTrip(t *http.Transport, req *http.Request, kind string) (*http.Response, error) {
+func (c *Client) roundTrip(t *connections, req *http.Request, kind string) (*http.Response, error) {
 	req.Header["User-Agent"] = []string{c.opts.UserAgent}
 	api := c.isAPI(req.URL)
 	if api {

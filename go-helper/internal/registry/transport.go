@@ -26,6 +26,8 @@ const (
 func newSmallTransport(opts *Options, own HostOptions, guard *dialGuard) *http.Transport {
 	t := newTransport(own, guard, smallBuffer, opts.Retry.ResponseTimeout)
 	t.ForceAttemptHTTP2 = true
+	// All share one connection: a silent one is asked for a sign of life well before requests give up on it.
+	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: opts.Retry.ResponseTimeout / 4, PingTimeout: opts.Retry.ResponseTimeout / 4}
 	return t
 }
 

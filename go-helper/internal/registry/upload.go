@@ -247,10 +247,12 @@ func (u *Upload) sendOnce(ctx context.Context, r *request, sent *sentBody, offse
 			req.Header.Set("Content-Range", fmt.Sprintf("%d-%d", offset, offset+n-1))
 		}
 	}
+	began := time.Now()
 	resp, err := c.roundTrip(c.bulk, req, r.kind)
 	if err != nil {
 		if cause := context.Cause(sendCtx); cause != nil && ctx.Err() == nil {
 			err = cause
+			c.bulk.renew(began)
 		}
 		return nil, wrapTransport(ctx, r.op, r.where(c), err)
 	}
