@@ -79,3 +79,38 @@ func TestWhatTagPoliciesFindOutTooLateFailsItsCopiesOnly(t *testing.T) {
 		}
 	}
 }
+
+// Tags that aren't versions as semver has them are never left out without a word where that may be the wrong choice.
+func TestTagPoliciesSayWhatTheyLeaveOut(t *testing.T) {
+	t.Parallel()
+	w := newWorkplace(t)
+	src, dst := startRegistry(t), startRegistry(t)
+	for _, tag := range []string{"1.0.0", "2024.10.0", "2024.9.0"} {
+		pushImage(t, src.Host+"/years:"+tag, 512, 1)
+	}
+	pushImage(t, src.Host+"/rebuilt:7.2.4-debian-11-r0", 512, 1)
+	signature := "sha256-" + strings.Repeat("0", 64) + ".sig"
+	pushImage(t, src.Host+"/signed:"+signature, 512, 1)
+	pushImage(t, src.Host+"/signed:1.0.0_5", 512, 1)
+	w.write("specs.json", fmt.Sprintf(`[
+		{"src": "%[1]s/years", "dst": "%[2]s/years", "select": {"latest": 1}, "origin": "a:1"},
+		{"src": "%[1]s/years", "dst": "%[2]s/natural", "select": {"latest": 1, "order": "natural"}, "origin": "b:1"},
+		{"src": "%[1]s/rebuilt", "dst": "%[2]s/rebuilt", "select": {"semver": ["^7"]}, "origin": "c:1"},
+		{"src": "%[1]s/signed", "dst": "%[2]s/signed", "select": {}, "referrers": "none", "origin": "d:1"},
+		{"src": "%[1]s/signed", "dst": "%[2]s/version", "select": {"semver": ["^1"]}, "origin": "e:1"}]`, src.Host, dst.Host))
+	p := w.run(1, "copy", "--report", "report.json", "specs.json")
+	stderr := p.stderr.String()
+	wantContains(t, "stderr", stderr,
+		"a:1: the tag policy of "+src.Host+"/years: the highest tag selected is 1.0.0, but others look newer: 2 taken for dates", `order = "natural"`,
+		"c:1: ", "the tag policy selects none of the tags (there are 1): 1 with a suffix", "7.2.4-debian-11-r0")
+	if strings.Contains(stderr, "the tag policy of "+src.Host+"/signed") || strings.Contains(stderr, "b:1: the tag policy") {
+		t.Errorf("a notice without need:\n%s", stderr)
+	}
+	got := []string{}
+	for _, c := range w.report("report.json").Copies {
+		got = append(got, strings.TrimPrefix(c.Destination, dst.Host))
+	}
+	if want := "/years:1.0.0 /natural:2024.10.0 /rebuilt:{tag} /signed:1.0.0_5 /version:1.0.0_5"; strings.Join(got, " ") != want {
+		t.Errorf("copies %q, want %q", strings.Join(got, " "), want)
+	}
+}

@@ -152,7 +152,7 @@ func TestExpand(t *testing.T) {
 			[]string{"docker.io/library/a:2.0.0 -> r.example/a:newest"},
 			"",
 		},
-		{"nothing selected", `{"src": "a", "dst": "r.example/a", "select": {"latest": 1}}`, []string{"edge"}, nil, []string{}, "p.json:1: docker.io/library/a: the tag policy selects none of the tags (there are 1)"},
+		{"nothing selected", `{"src": "a", "dst": "r.example/a", "select": {"latest": 1}}`, []string{"edge"}, nil, []string{}, "p.json:1: docker.io/library/a: the tag policy selects none of the tags (there are 1): 1 without a version (edge)"},
 		{"nothing selected, allowed", `{"src": "a", "dst": "r.example/a", "select": {"latest": 1, "allowEmpty": true}}`, []string{"edge"}, nil, []string{}, ""},
 		{
 			"higher than nothing", `{"src": "a", "dst": "r.example/a", "select": {"mode": "higher"}}`,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 
@@ -20,9 +21,10 @@ import (
 func (s *session) expand(ctx context.Context, pool *registry.Pool, entries []*entry) []*entry {
 	type listed struct {
 		copies []plan.Copy
+		notice string
 		err    error
 	}
-	lister := &tagLister{pool: pool, from: s.config.source, lists: map[string]*tagList{}}
+	lister := &tagLister{pool: pool, log: s.log, from: s.config.source, lists: map[string]*tagList{}}
 	found := make([]listed, len(entries))
 	var wait sync.WaitGroup
 	for i, e := range entries {
@@ -32,7 +34,7 @@ func (s *session) expand(ctx context.Context, pool *registry.Pool, entries []*en
 		wait.Add(1)
 		go func() { // the registry's own window bounds what that means there
 			defer wait.Done()
-			found[i].copies, found[i].err = lister.expand(ctx, e.Copy)
+			found[i].copies, found[i].notice, found[i].err = lister.expand(ctx, e.Copy)
 		}()
 	}
 	wait.Wait()
@@ -53,6 +55,9 @@ func (s *session) expand(ctx context.Context, pool *registry.Pool, entries []*en
 			}
 			all = append(all, e)
 			continue
+		}
+		if notice := found[i].notice; notice != "" {
+			s.console.Notice(notice)
 		}
 		for _, c := range found[i].copies {
 			all = append(all, newEntry(e.askers[0].target, c))
@@ -93,6 +98,7 @@ func flatten(err error) []error {
 // tagLister lists each repository once.
 type tagLister struct {
 	pool *registry.Pool
+	log  *slog.Logger
 	from func(reference.Reference) reference.Reference // where a source is read
 
 	mu    sync.Mutex
@@ -105,23 +111,29 @@ type tagList struct {
 	err  error
 }
 
-func (l *tagLister) expand(ctx context.Context, c plan.Copy) ([]plan.Copy, error) {
+// expand gives the copies of an entry with a policy, and what is worth knowing of the tags that it leaves out.
+func (l *tagLister) expand(ctx context.Context, c plan.Copy) (copies []plan.Copy, notice string, err error) {
 	source, destination, err := plan.TagRepositories(c)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	sourceTags, err := l.list(ctx, l.from(source))
 	if err != nil {
-		return nil, fmt.Errorf("listing the tags of %s: %w", source.Name(), err)
+		return nil, "", fmt.Errorf("listing the tags of %s: %w", source.Name(), err)
 	}
 	var destinationTags []string
 	if plan.NeedsDestinationTags(c) {
 		destinationTags, err = l.list(ctx, destination)
 		if err != nil && !errors.Is(err, registry.ErrNotFound) { // only "not there" means that there are none
-			return nil, fmt.Errorf("listing the tags of %s: %w", destination.Name(), err)
+			return nil, "", fmt.Errorf("listing the tags of %s: %w", destination.Name(), err)
 		}
 	}
-	return plan.Expand(c, sourceTags, destinationTags)
+	l.log.Debug("tag policy", "source", source.Name(), "tags", len(sourceTags), "left out", c.Select.LeftOut(sourceTags))
+	if notice = c.Select.Notice(sourceTags); notice != "" {
+		notice = fmt.Sprintf("%s: the tag policy of %s: %s", c.Origin, source.Name(), notice)
+	}
+	copies, err = plan.Expand(c, sourceTags, destinationTags)
+	return copies, notice, err
 }
 
 func (l *tagLister) list(ctx context.Context, repository reference.Reference) ([]string, error) {

@@ -16,9 +16,6 @@ var ErrNone = errors.New("the tag policy selects none of the tags")
 var ErrNothingBelow = errors.New(`mode "higher" selects what is above the destination's highest version, and the destination has none ` +
 	`(mode "highest" or "semver" makes a start)`)
 
-// maxMajor is where replicant stops to believe in versions: 20240131 is a date.
-const maxMajor = 1024
-
 // NeedsDestination tells whether [Policy.Select] looks at the destination's tags.
 func (p Policy) NeedsDestination() bool {
 	return p.Mode == ModeHigher || p.Mode != "" && !p.ReplaceTag
@@ -39,7 +36,7 @@ func (p Policy) Select(source, destination []string) ([]string, error) {
 		if p.AllowEmpty {
 			return nil, nil
 		}
-		return nil, fmt.Errorf("%w (there are %d)", ErrNone, len(source))
+		return nil, fmt.Errorf("%w (there are %d)%s", ErrNone, len(source), described(c.leftOut(source)))
 	}
 	if p.Mode == ModeHigher {
 		if selected, err = c.above(selected, destination); err != nil {
@@ -102,17 +99,13 @@ func (c compiled) filter(source []string) []tag {
 	seen := make(map[string]bool, len(source))
 	var left []tag
 	for _, text := range source {
-		if seen[text] || len(c.include) > 0 && !matchAny(c.include, text) || matchAny(c.exclude, text) {
+		if seen[text] {
 			continue
 		}
 		seen[text] = true
-		t := tag{text: text}
-		if versioned {
-			if t.version = c.version(text); t.version == nil {
-				continue
-			}
+		if version, class := c.look(text); class == wanted {
+			left = append(left, tag{text: text, version: version})
 		}
-		left = append(left, t)
 	}
 	if versioned {
 		slices.SortFunc(left, compareVersions)
@@ -120,31 +113,21 @@ func (c compiled) filter(source []string) []tag {
 	return left
 }
 
-func matchAny(matchers []matcher, text string) bool {
-	return slices.ContainsFunc(matchers, func(m matcher) bool { return m(text) })
+// look tells whether a tag is wanted, and which version it is, where that counts.
+func (c compiled) look(text string) (*semver.Version, class) {
+	switch {
+	case attached.MatchString(text) && !c.wantsAttached:
+		return nil, classAttached
+	case len(c.include) > 0 && !matchAny(c.include, text) || matchAny(c.exclude, text):
+		return nil, classPattern
+	case c.versioned():
+		return c.classify(text)
+	}
+	return nil, wanted
 }
 
-// version reads a tag as a version; nil where it is none that is wanted. The order of the conditions is replicant's.
-func (c compiled) version(text string) *semver.Version {
-	v, err := semver.NewVersion(text)
-	if err != nil || v.Major() > maxMajor {
-		return nil
-	}
-	switch {
-	case c.Compatibility != "":
-		if v.Prerelease() != c.Compatibility {
-			return nil
-		}
-	case v.Prerelease() != "" && len(c.ranges) == 0:
-		return nil
-	}
-	if c.PinnedMajor != nil && v.Major() != *c.PinnedMajor {
-		return nil
-	}
-	if len(c.ranges) > 0 && !slices.ContainsFunc(c.ranges, func(r *semver.Constraints) bool { return r.Check(c.plain(v)) }) {
-		return nil
-	}
-	return v
+func matchAny(matchers []matcher, text string) bool {
+	return slices.ContainsFunc(matchers, func(m matcher) bool { return m(text) })
 }
 
 // plain is what a range is asked about: a compatibility is a flavour, not a pre-release that ranges leave out.
@@ -184,6 +167,9 @@ func compareVersions(a, b tag) int {
 	}
 	if c := strings.Count(a.text, ".") - strings.Count(b.text, "."); c != 0 {
 		return c
+	}
+	if a.version.Metadata() != "" && b.version.Metadata() != "" { // rebuilds: 1.2.3_10 after 1.2.3_9
+		return compareNatural(a.text, b.text)
 	}
 	if c := len(b.text) - len(a.text); c != 0 {
 		return c

@@ -35,10 +35,14 @@ type compiled struct {
 	Policy
 	include, exclude []matcher
 	ranges           []*semver.Constraints
+	wantsAttached    bool // signatures and the like are asked for by what their tags begin with
 }
 
 func (p Policy) compile() (compiled, error) {
 	c := compiled{Policy: p}
+	c.wantsAttached = slices.ContainsFunc(p.Include, func(pattern string) bool {
+		return strings.Contains(pattern, "sha256-") || strings.Contains(pattern, "sha512-")
+	})
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 
