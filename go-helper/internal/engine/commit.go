@@ -13,9 +13,10 @@ import (
 
 // commitIfReady commits an image whose repository has all blobs. r.mu must be held.
 func (r *run) commitIfReady(im *image) {
-	if im.pending > 0 || im.ended || im.root == nil {
+	if im.pending > 0 || im.ended || im.root == nil || im.writing {
 		return
 	}
+	im.writing, im.resending = true, false
 	root, attached := im.root, im.attached
 	r.spawn(func() { r.commit(im, root, attached) })
 }
@@ -40,6 +41,9 @@ func (r *run) commit(im *image, root *tree.Node, attached []attachment) {
 	}
 	if err == nil {
 		err = r.pushTree(r.ctx, im, root, identifier)
+	}
+	if err != nil && registry.Temporary(err) && r.written(im, root, identifier) {
+		err = nil
 	}
 	if err != nil && blobUnknown(err) && !errors.As(err, new(*SparseRefusedError)) && r.recheck(im, root) {
 		return // comes back when what was missing is there
@@ -122,10 +126,23 @@ func (r *run) committed(im *image) {
 	}
 }
 
+// written tells whether the destination has what was written although its answers were errors to the end.
+func (r *run) written(im *image, root *tree.Node, identifier string) bool {
+	there, err := im.destination.client.HeadManifest(r.ctx, im.repository(), identifier)
+	return err == nil && there.Digest == root.Manifest.Digest
+}
+
 // recheck asks for every blob of an image whose manifest was refused because one is missing, and has those sent
-// that are. It does so once an image, and tells whether there is anything to wait for.
+// that are. It does so once an image, unless another one of its repository has blobs sent again meanwhile. It tells
+// whether the image is written again.
 func (r *run) recheck(im *image, root *tree.Node) bool {
 	r.mu.Lock()
+	if im.resending {
+		defer r.mu.Unlock()
+		im.writing = false
+		r.commitIfReady(im)
+		return true
+	}
 	needs := im.needs
 	again := im.rechecked
 	im.rechecked = true
@@ -148,23 +165,28 @@ func (r *run) recheck(im *image, root *tree.Node) bool {
 	defer r.mu.Unlock()
 	for _, n := range missing {
 		if n.state != needDone {
-			im.pending++ // another image found it missing too
-			continue
+			continue // another image has found it missing too
 		}
 		n.state, n.distrust = needNew, true
 		if n.host.holder == n {
-			n.host.holder = nil
+			n.host.holder = n.host.otherHolder(n)
 		}
 		for _, waiting := range n.images {
 			if !waiting.ended {
 				waiting.pending++
+				waiting.resending = true
 			}
 		}
 	}
+	if im.ended || !im.resending {
+		return false
+	}
+	im.writing = false
 	for _, n := range missing {
 		r.advance(n.host)
 	}
-	return len(missing) > 0
+	r.commitIfReady(im)
+	return true
 }
 
 func blobUnknown(err error) bool {

@@ -48,8 +48,9 @@ type destination struct {
 	missing   map[string]*once[bool]          // repository -> it does not exist
 	origins   map[v1.Hash][]string            // repositories that had the blob before this run
 	manifests map[manifestKey]*once[struct{}] // manifests pushed by this run
-	unchanged []unchangedImage
-	indexed   *once[struct{}] // reading the manifests of unchanged images
+	unread    []unchangedImage                // whose manifests nobody has read yet
+
+	reading chan struct{} // held while those are read
 }
 
 type manifestKey struct{ repository, identifier, digest string }
@@ -68,7 +69,7 @@ func newDestination(client *registry.Client) *destination {
 		missing:   map[string]*once[bool]{},
 		origins:   map[v1.Hash][]string{},
 		manifests: map[manifestKey]*once[struct{}]{},
-		indexed:   &once[struct{}]{},
+		reading:   make(chan struct{}, 1),
 	}
 }
 

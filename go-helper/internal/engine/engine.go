@@ -104,6 +104,9 @@ type image struct {
 	admitted  bool
 	ended     bool
 	rechecked bool
+	order     int  // in which it was admitted, from 1
+	writing   bool // its manifests are being written
+	resending bool // a blob of it was found missing since that began
 	root      *tree.Node
 	attached  []attachment
 	needs     []*need
@@ -133,11 +136,14 @@ type run struct {
 	transfers *slots // blobs in transfer
 	inFlight  *slots // images being looked up or worked on
 	work      sync.WaitGroup
-	allKnown  chan struct{} // closed when every image is resolved
 
-	mu    sync.Mutex
-	blobs map[blobKey]*blob
-	next  int // first group that is not admitted
+	mu       sync.Mutex
+	blobs    map[blobKey]*blob
+	next     int           // first group that is not admitted
+	admitted int           // images that were
+	looking  int           // images that are being looked up, and one for those that will be without anything having to end
+	looked   chan struct{} // closed when looking is 0
+	patience time.Time     // until when is waited for that
 }
 
 func newRun(ctx context.Context, copies []Copy, opts Options) *run {
@@ -164,7 +170,7 @@ func newRun(ctx context.Context, copies []Copy, opts Options) *run {
 		opening:      newSlots(2 * opts.Concurrency),
 		transfers:    newSlots(opts.Concurrency),
 		inFlight:     newSlots(lookahead),
-		allKnown:     make(chan struct{}),
+		looked:       make(chan struct{}),
 		blobs:        map[blobKey]*blob{},
 	}
 	r.transfers.alwaysBeside, r.transfers.maxBeside = alwaysBeside, maxBeside
@@ -230,23 +236,63 @@ func (r *run) resolveAll() {
 	r.spawn(func() { r.admitLate(stop) })
 	looking, looked := context.WithCancel(r.ctx)
 	r.pingSources(looking)
-	for _, im := range slices.Concat(r.groups...) {
+	r.lookingUp(1)
+	held := true
+	for i, im := range slices.Concat(r.groups...) {
+		if i == lookahead { // from here on, images wait for others to end
+			r.lookingUp(-1)
+			held = false
+		}
 		at := rank{image: im.position}
 		if r.inFlight.acquire(r.ctx, at, 0) != nil || workers.acquire(r.ctx, at, 0) != nil {
 			break
 		}
 		group.Add(1)
+		r.lookingUp(1)
 		r.spawn(func() {
 			defer group.Done()
+			defer r.lookingUp(-1)
 			defer workers.release(0)
 			r.resolveOne(im)
 		})
 	}
+	if held {
+		r.lookingUp(-1)
+	}
 	group.Wait()
 	looked()
-	close(r.allKnown)
 	close(stop)
 	r.admit(false)
+}
+
+// lookingUp counts the images that are being looked up.
+func (r *run) lookingUp(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.looking == 0 {
+		r.looked = make(chan struct{})
+	}
+	if r.looking += n; r.looking == 0 {
+		close(r.looked)
+	}
+}
+
+// awaitLookups waits for the images that are being looked up, as one of them may be what somebody needs to know of. It is no wait
+// for those that are looked up only once others have ended, and no long one.
+func (r *run) awaitLookups(ctx context.Context) {
+	r.mu.Lock()
+	looked := r.looked
+	if r.patience.IsZero() {
+		r.patience = time.Now().Add(resolvePatience)
+	}
+	timer := time.NewTimer(time.Until(r.patience))
+	r.mu.Unlock()
+	defer timer.Stop()
+	select {
+	case <-looked:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // pingSources pings ahead, while the destinations are being asked, those sources that will be asked whatever the
@@ -290,8 +336,8 @@ func (r *run) resolveOne(im *image) {
 // leads a blob does not depend on who answered first. Where late is set, images that are still being looked up
 // are passed over.
 func (r *run) admit(late bool) {
+	var queued []Event
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	for i := r.next; i < len(r.groups); i++ {
 		ready := !slices.ContainsFunc(r.groups[i], func(im *image) bool { return !im.resolved })
 		if !ready && !late {
@@ -301,13 +347,17 @@ func (r *run) admit(late bool) {
 			if im.resolved && !im.admitted {
 				im.admitted = true
 				if !im.ended {
-					r.start(im)
+					queued = append(queued, r.start(im)...)
 				}
 			}
 		}
 		if ready && i == r.next {
 			r.next++
 		}
+	}
+	r.mu.Unlock()
+	for _, e := range queued {
+		r.observe(e)
 	}
 }
 

@@ -285,34 +285,37 @@ func (r *run) mounted(n *need, from string) {
 }
 
 // findOrigin looks for a repository to mount a blob from that is large, about to be sent, and of unknown
-// whereabouts: once a registry it reads the manifests of the images that are unchanged there. "" where
+// whereabouts: once each it reads the manifests of the images that are unchanged there. "" where
 // there is none, or where the blob is not worth the requests.
 func (r *run) findOrigin(n *need) string {
 	b, d := n.host.blob, n.host.destination
 	d.mu.Lock()
-	unchanged := len(d.unchanged)
+	unchanged := len(d.unread)
 	mode := d.mode
 	d.mu.Unlock()
-	if unchanged == 0 || b.size < largeBlob || b.size < int64(unchanged)*indexCost || mode == mountsNever {
+	if unchanged == 0 {
+		return d.origin(b.digest, n.repository) // may have been found meanwhile
+	}
+	if b.size < largeBlob || b.size < int64(unchanged)*indexCost || mode == mountsNever {
 		return ""
 	}
-	_, err := d.indexed.do(r.ctx, func() (struct{}, error) {
-		select {
-		case <-r.allKnown:
-		case <-r.ctx.Done():
-			return struct{}{}, r.ctx.Err()
-		}
-		return struct{}{}, r.indexUnchanged(r.ctx, d)
-	})
-	if err != nil {
+	r.awaitLookups(r.ctx)
+	if err := r.indexUnchanged(r.ctx, d); err != nil {
 		r.log.Debug("could not read the manifests of unchanged images", "registry", d.host, "error", err)
 	}
 	return d.origin(b.digest, n.repository)
 }
 
 func (r *run) indexUnchanged(ctx context.Context, d *destination) error {
+	select {
+	case d.reading <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-d.reading }()
 	d.mu.Lock()
-	images := d.unchanged
+	images := d.unread
+	d.unread = nil
 	d.mu.Unlock()
 	limit := newSlots(resolvers)
 	done := make(chan struct{})

@@ -149,7 +149,7 @@ func (r *run) trust(ctx context.Context, im *image, there v1.Descriptor, sourceD
 	}
 	d := im.destination
 	d.mu.Lock()
-	d.unchanged = append(d.unchanged, unchangedImage{im.repository(), there.Digest, im.copy.partly()})
+	d.unread = append(d.unread, unchangedImage{im.repository(), there.Digest, im.copy.partly()})
 	d.mu.Unlock()
 	return unchanged, nil
 }

@@ -304,8 +304,9 @@ func (r *run) send(s *sink) {
 		case cause != nil:
 			s.next, s.err = sinkSource, cause
 			return
-		case digestInvalid(err) && n.offset > 0:
-			// After a resume the registry may have kept other bytes than it said: once more, from the start.
+		case sessionLost(err), digestInvalid(err) && n.offset > 0:
+			// The registry knows nothing of the upload, or after a resume has kept other bytes than it said: once
+			// more, from the start.
 			s.close(sinkRestart)
 			return
 		case !registry.Temporary(err):
@@ -378,4 +379,10 @@ func (r *run) resume(s *sink) bool {
 func digestInvalid(err error) bool {
 	var refused *registry.Error
 	return errors.As(err, &refused) && refused.HasCode("DIGEST_INVALID")
+}
+
+// sessionLost tells whether the registry doesn't know the upload (any more).
+func sessionLost(err error) bool {
+	var refused *registry.Error
+	return errors.As(err, &refused) && (refused.HasCode("BLOB_UPLOAD_UNKNOWN") || refused.HasCode("BLOB_UPLOAD_INVALID"))
 }

@@ -48,17 +48,20 @@ func newWindow(offset, size int64) *window {
 func (w *window) push(c *chunk, patience time.Duration) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if patience > 0 && w.err == nil && w.end-w.pos >= windowAhead {
-		timer := time.AfterFunc(patience, w.changed.Broadcast)
-		defer timer.Stop()
-	}
 	started := time.Now()
 	for w.err == nil && w.end-w.pos >= windowAhead {
-		if patience > 0 && time.Since(started) >= patience && time.Since(w.moved) >= patience {
+		if patience <= 0 {
+			w.changed.Wait()
+			continue
+		}
+		still := min(time.Since(started), time.Since(w.moved))
+		if still >= patience {
 			w.fail(errDetached)
 			break
 		}
+		timer := time.AfterFunc(patience-still, w.changed.Broadcast)
 		w.changed.Wait()
+		timer.Stop()
 	}
 	if w.err != nil {
 		return false

@@ -92,3 +92,24 @@ func TestWindowDetachesAReaderThatStandsStill(t *testing.T) {
 		}
 	})
 }
+
+// One that moves once while it is waited for and then stands still is detached as well.
+func TestWindowDetachesAReaderThatTrickles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWindow(0, 100*windowAhead)
+		began := time.Now()
+		reader := w.newReader()
+		go func() {
+			time.Sleep(detachPatience / 2)
+			if _, err := reader.Read(make([]byte, 1)); err != nil {
+				t.Error(err)
+			}
+		}()
+		if feed(t, &chunkPool{}, w, pattern(4*windowAhead), detachPatience) {
+			t.Error("a byte was read, and all was taken")
+		}
+		if took := time.Since(began); !errors.Is(w.closedBy(), errDetached) || took != detachPatience+detachPatience/2 {
+			t.Errorf("closed by %v after %s", w.closedBy(), took)
+		}
+	})
+}

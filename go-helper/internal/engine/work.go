@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"time"
 
@@ -126,8 +127,10 @@ func (r *run) source(b *blob, i int) (blobSource, bool) {
 	return b.sources[i], true
 }
 
-// start sets an image to work: it registers what its repository needs. r.mu must be held.
-func (r *run) start(im *image) {
+// start sets an image to work: it registers what its repository needs. It gives what there is to be told of that. r.mu must be held.
+func (r *run) start(im *image) (queued []Event) {
+	r.admitted++
+	im.order = r.admitted
 	var all []v1.Descriptor
 	collect := func(n *tree.Node) { all = append(all, n.Blobs...) }
 	im.root.Walk(collect)
@@ -155,7 +158,7 @@ func (r *run) start(im *image) {
 		b := r.blobFor(im, d, i)
 		h := b.host(im.destination)
 		if len(h.needs) == 0 {
-			r.observe(BlobQueued{Registry: im.destination.host, Digest: d.Digest, Size: d.Size})
+			queued = append(queued, BlobQueued{Registry: im.destination.host, Digest: d.Digest, Size: d.Size})
 		}
 		n := h.need(im.repository())
 		if n.state == needDropped {
@@ -169,6 +172,7 @@ func (r *run) start(im *image) {
 		r.advance(h)
 	}
 	r.commitIfReady(im)
+	return queued
 }
 
 // advance gives every need that waits its next step, as far as it can have one. r.mu must be held.
@@ -182,14 +186,13 @@ func (r *run) advance(h *hostBlob) {
 			n.state = needDropped
 			continue
 		}
+		holder, wait := h.holderFor(n, mode)
 		switch {
-		case h.holder != nil && mode == mountsAfterCommit && !h.holder.committed:
-			// Waits for the commit of an image earlier in plan order, so waiting never goes in circles.
-		case h.holder != nil && mode != mountsNever && !n.distrust:
+		case wait:
+		case holder != nil:
 			n.state = needActive
-			holder := h.holder
 			r.spawn(func() { r.mount(n, holder) })
-		case mode == mountsNever || n.distrust || h.leader == nil && h.holder == nil:
+		case mode == mountsNever || n.distrust || h.leader == nil:
 			if h.leader == nil {
 				h.leader = n
 			}
@@ -209,9 +212,48 @@ func (r *run) advanceAll(d *destination) {
 	}
 }
 
+// holderFor names the need to mount from, if there is one, or says that n waits for one's commit: of an image that is under way and
+// was admitted before all of n's, so that waiting never goes in circles. run.mu must be held.
+func (h *hostBlob) holderFor(n *need, mode mountMode) (holder *need, wait bool) {
+	switch {
+	case mode == mountsNever || n.distrust || h.holder == nil:
+		return nil, false
+	case mode != mountsAfterCommit || h.holder.committed:
+		return h.holder, false
+	}
+	for _, m := range h.needs {
+		switch {
+		case m.state != needDone:
+		case m.committed:
+			return m, false
+		default:
+			wait = wait || m.alive() && m.first() < n.first()
+		}
+	}
+	return nil, wait
+}
+
+// otherHolder names another repository that has the blob. run.mu must be held.
+func (h *hostBlob) otherHolder(lost *need) *need {
+	for _, m := range h.needs {
+		if m != lost && m.state == needDone {
+			return m
+		}
+	}
+	return nil
+}
+
 // alive tells whether any image still waits. run.mu must be held.
-func (n *need) alive() bool {
-	return slices.ContainsFunc(n.images, func(im *image) bool { return !im.ended })
+func (n *need) alive() bool { return n.first() < math.MaxInt }
+
+// first is the order of the first image that still waits. run.mu must be held.
+func (n *need) first() int {
+	for _, im := range n.images { // in the order in which they were admitted
+		if !im.ended {
+			return im.order
+		}
+	}
+	return math.MaxInt
 }
 
 // want queues a need for bytes. r.mu must be held.
@@ -235,7 +277,9 @@ func (r *run) takeWanted(b *blob) []*need {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var take, leave []*need
-	for _, n := range b.wanted {
+	for len(b.wanted) > 0 { // one that is dropped may have another one wanted
+		n := b.wanted[0]
+		b.wanted = b.wanted[1:]
 		switch {
 		case !n.alive():
 			r.drop(n)
@@ -310,14 +354,15 @@ func (r *run) fail(n *need, err error) {
 	r.mu.Unlock()
 }
 
-// releaseFollowers lets go of what a failed image held up: repositories that waited for its commit get their
-// blobs by themselves. r.mu must be held.
+// releaseFollowers lets go of what a failed image held up: repositories that waited for its commit wait for another's, or get
+// their blobs by themselves. r.mu must be held.
 func (r *run) releaseFollowers(im *image) {
+	if im.destination.mounts() != mountsAfterCommit {
+		return
+	}
 	for _, n := range im.needs {
-		h := n.host
-		if h.holder == n && !n.committed && h.destination.mounts() == mountsAfterCommit && !n.alive() {
-			h.holder = nil
-			r.advance(h)
+		if n.state == needDone && !n.committed {
+			r.advance(n.host)
 		}
 	}
 }
