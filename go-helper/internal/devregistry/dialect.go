@@ -76,6 +76,8 @@ type Dialect struct {
 	// RefuseForeignLayers answers 500 with several errors to a manifest whose layers have urls, as distribution does where
 	// its validation.manifests.urls.allow isn't configured.
 	RefuseForeignLayers bool
+	// ManifestsOnlyInIndexes refuses an index that names blobs, as BuildKit's caches do: distribution 3.
+	ManifestsOnlyInIndexes bool
 	// SparseIndexes takes an index although manifests that it names aren't there, but for those of RequiredPlatforms
 	// (`os/arch`): distribution, where its validation.manifests.indexes.platforms is `none`, or `list`.
 	SparseIndexes     bool
@@ -101,7 +103,7 @@ type Dialect struct {
 var (
 	// Distribution is the zero value but for what our own registry has beyond it. Its RefuseForeignLayers is a matter of
 	// configuration.
-	Distribution = Dialect{NoMonolithicPost: true, NoReferrers: true}
+	Distribution = Dialect{NoMonolithicPost: true, NoReferrers: true, ManifestsOnlyInIndexes: true}
 	// ECR is Amazon's. RepositoriesMustExist and ImmutableTags are true of it where nothing else is configured and where
 	// they are; a test that is about them sets them.
 	ECR = Dialect{MountNeedsManifest: true, MinChunk: 5 << 20, TagsPageSize: 1000}

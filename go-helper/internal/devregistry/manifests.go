@@ -1,7 +1,8 @@
 package devregistry
 
 import (
-	"bytes"
+	"cmp"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -128,7 +129,7 @@ func (c *call) putManifest() error {
 		}
 		return abortUpload{err}
 	}
-	h, _, err := v1.SHA256(bytes.NewReader(body))
+	h, err := digestOf(body, cmp.Or(c.digest.Algorithm, usualAlgorithm))
 	if err != nil {
 		return err
 	}
@@ -154,7 +155,7 @@ func (c *call) putManifest() error {
 			lacking = append(lacking, fail(http.StatusBadRequest, CodeManifestBlobUnknown, "blob unknown to registry").with(h))
 		}
 	}
-	for _, h := range repo.missing(m, c.dialect.mustExist(m)) {
+	for _, h := range repo.missing(m, c.dialect.mustExist(m), c.dialect.ManifestsOnlyInIndexes) {
 		lacking = append(lacking, fail(http.StatusBadRequest, CodeManifestBlobUnknown, "manifest refers to something unknown to the repository").with(h))
 	}
 	if err := errors.Join(lacking...); err != nil {
@@ -180,6 +181,15 @@ func (c *call) putManifest() error {
 	header.Set("Content-Length", "0")
 	c.w.WriteHeader(http.StatusCreated)
 	return nil
+}
+
+func digestOf(body []byte, algorithm string) (v1.Hash, error) {
+	sum, err := v1.Hasher(algorithm)
+	if err != nil {
+		return v1.Hash{}, err
+	}
+	sum.Write(body)
+	return v1.Hash{Algorithm: algorithm, Hex: hex.EncodeToString(sum.Sum(nil))}, nil
 }
 
 func (c *call) getManifest() error {

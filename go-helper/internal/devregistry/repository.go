@@ -88,8 +88,9 @@ func (p *repository) resolve(rt route) (*manifest, bool) {
 	return m, ok
 }
 
-// missing lists what the repository lacks of a manifest's blobs and of the given children.
-func (p *repository) missing(m *manifest, children []v1.Hash) []v1.Hash {
+// missing lists what the repository lacks of a manifest's blobs and of the given children, which may be blobs, too, unless
+// manifestsOnly.
+func (p *repository) missing(m *manifest, children []v1.Hash, manifestsOnly bool) []v1.Hash {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	var lacking []v1.Hash
@@ -99,7 +100,9 @@ func (p *repository) missing(m *manifest, children []v1.Hash) []v1.Hash {
 		}
 	}
 	for _, h := range children {
-		if _, ok := p.manifests[h]; !ok {
+		_, isManifest := p.manifests[h]
+		_, isBlob := p.blobs[h]
+		if !isManifest && (manifestsOnly || !isBlob) {
 			lacking = append(lacking, h)
 		}
 	}

@@ -44,7 +44,7 @@ func TestParsePath(t *testing.T) {
 	}
 	for _, path := range []string{
 		"", "/", "/v1/", "/v2/a", "/v2/a/", "/v2//manifests/v1", "/v2/A/manifests/v1", "/v2/a/../b/manifests/v1", "/v2/a/manifests/",
-		"/v2/a/manifests/-v", "/v2/a/manifests/" + strings.Repeat("t", 129), "/v2/a/blobs/sha256:xyz", "/v2/a/blobs/sha512:" + hex + hex, "/v2/_a/tags/list",
+		"/v2/a/manifests/-v", "/v2/a/manifests/" + strings.Repeat("t", 129), "/v2/a/blobs/sha256:xyz", "/v2/a/blobs/sha512:" + hex, "/v2/a/blobs/sha256:" + hex + hex, "/v2/a/blobs/sha1:" + hex[:40], "/v2/_a/tags/list",
 		"/v2/" + strings.Repeat("a", 256) + "/tags/list", "/v2/a//b/tags/list", "/v2/a_/tags/list", "/cdn/x", "/v2/a/referrers/v1",
 	} {
 		if rt, err := parsePath(path); err == nil {

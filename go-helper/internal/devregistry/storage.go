@@ -40,6 +40,8 @@ type contentWriter interface {
 	reserve(n int64)
 	// truncate drops what came after the first n bytes.
 	truncate(n int64) error
+	// writeTo copies what was written so far.
+	writeTo(io.Writer) error
 	// commit files it under its digest, which the caller has checked. Nothing else may be called after it.
 	commit(h v1.Hash) error
 	discard() error

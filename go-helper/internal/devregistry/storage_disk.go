@@ -1,6 +1,8 @@
 package devregistry
 
 import (
+	"crypto/sha512"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -198,13 +200,13 @@ func (s *diskStorage) load(into loader) error {
 		}
 		switch folder {
 		case blobsFolder:
-			h, err := v1.NewHash("sha256:" + name)
+			h, err := hashNamed(name)
 			if err != nil {
 				return fmt.Errorf("%s: %w", path, err)
 			}
 			into.loadBlob(repository, h)
 		case manifestsFolder:
-			h, err := v1.NewHash("sha256:" + name)
+			h, err := hashNamed(name)
 			if err != nil {
 				return fmt.Errorf("%s: %w", path, err)
 			}
@@ -234,6 +236,14 @@ func (s *diskStorage) load(into loader) error {
 	})
 }
 
+// hashNamed gives the digest whose hex digits are a file's name: their number tells the algorithm.
+func hashNamed(name string) (v1.Hash, error) {
+	if len(name) == hex.EncodedLen(sha512.Size) {
+		return v1.NewHash("sha512:" + name)
+	}
+	return v1.NewHash(usualAlgorithm + ":" + name)
+}
+
 func (s *diskStorage) close() error { return errors.Join(os.RemoveAll(s.tmp()), s.lock.Close()) }
 
 type diskWriter struct {
@@ -250,6 +260,15 @@ func (w *diskWriter) truncate(n int64) error {
 		return err
 	}
 	_, err := w.file.Seek(n, io.SeekStart)
+	return err
+}
+
+func (w *diskWriter) writeTo(to io.Writer) error {
+	size, err := w.file.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(to, io.NewSectionReader(w.file, 0, size))
 	return err
 }
 

@@ -67,6 +67,11 @@ func (w *memoryWriter) truncate(n int64) error {
 	return nil
 }
 
+func (w *memoryWriter) writeTo(to io.Writer) error {
+	_, err := to.Write(w.buf)
+	return err
+}
+
 func (w *memoryWriter) commit(h v1.Hash) error {
 	w.storage.content.LoadOrStore(h, w.buf)
 	w.buf = nil

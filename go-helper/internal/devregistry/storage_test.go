@@ -2,6 +2,8 @@ package devregistry_test
 
 import (
 	"bytes"
+	"crypto/sha512"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"net/http"
@@ -30,6 +32,10 @@ func TestRestart(t *testing.T) {
 		t.Fatalf("mount: %d", a.StatusCode)
 	}
 	unfinished := c.location(c.want(http.StatusAccepted, http.MethodPatch, c.upload("team/a").String(), layer))
+	body, mediaType, _ := c.server.Manifest("team/a", "kept")
+	sum := sha512.Sum512(body)
+	long := "/v2/team/a/manifests/sha512:" + hex.EncodeToString(sum[:])
+	c.want(http.StatusCreated, http.MethodPut, long, body, "Content-Type", mediaType)
 	if err := c.server.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -37,6 +43,9 @@ func TestRestart(t *testing.T) {
 	again := start(t, devregistry.Options{Root: root})
 	if got, want := again.server.Tags("team/a"), map[string]v1.Hash{"kept": kept}; !maps.Equal(got, want) {
 		t.Errorf("tags %v, want %v", got, want)
+	}
+	if a := again.want(http.StatusOK, http.MethodGet, long, nil); !bytes.Equal(a.body, body) {
+		t.Error("the manifest of a SHA-512 digest differs")
 	}
 	for _, repository := range []string{"team/a", "team/b"} {
 		if a := again.want(http.StatusOK, http.MethodGet, "/v2/"+repository+"/blobs/"+h.String(), nil); !bytes.Equal(a.body, layer) {

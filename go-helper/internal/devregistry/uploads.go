@@ -105,11 +105,31 @@ func (u *upload) commit(turn int64, h v1.Hash) error {
 	case u.turn != turn:
 		return errSuperseded
 	}
-	if got := hex.EncodeToString(u.digest.Sum(nil)); got != h.Hex {
-		return fail(http.StatusBadRequest, CodeDigestInvalid, "uploaded content has digest sha256:%s, not %s", got, h)
+	got, err := u.digestBy(h.Algorithm)
+	if err != nil {
+		return err
+	}
+	if got != h {
+		return fail(http.StatusBadRequest, CodeDigestInvalid, "uploaded content has digest %s, not %s", got, h)
 	}
 	u.closed = true
 	return u.writer.commit(h)
+}
+
+// digestBy tells the digest of what came. Only the end of an upload says by which algorithm; for all but the usual one the
+// content is read once more.
+func (u *upload) digestBy(algorithm string) (v1.Hash, error) {
+	sum := u.digest
+	if algorithm != usualAlgorithm {
+		var err error
+		if sum, err = v1.Hasher(algorithm); err != nil {
+			return v1.Hash{}, err
+		}
+		if err := u.writer.writeTo(sum); err != nil {
+			return v1.Hash{}, fmt.Errorf("reading an upload: %w", err)
+		}
+	}
+	return v1.Hash{Algorithm: algorithm, Hex: hex.EncodeToString(sum.Sum(nil))}, nil
 }
 
 func (u *upload) discard() error {

@@ -45,7 +45,7 @@ func (r *run) resolve(im *image) (*tree.Node, []attachment, *Result, error) {
 	r.mu.Lock()
 	im.result.SourceDigest = sourceDigest
 	r.mu.Unlock()
-	same := there != nil && there.Digest == root.Manifest.Digest
+	same := there != nil && root.Manifest.Is(there.Digest)
 	if same && !checkAttached && !distrusted {
 		settled, err := r.trust(ctx, im, *there, sourceDigest)
 		if settled != nil || err != nil {

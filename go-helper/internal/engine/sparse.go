@@ -68,9 +68,9 @@ func (r *run) lacksWanted(ctx context.Context, im *image, digest v1.Hash) (bool,
 	group.SetLimit(resolvers)
 	for _, entry := range named.Content.Manifests {
 		group.Go(func() error {
-			_, err := client.HeadManifest(groupCtx, repository, entry.Digest.String())
-			if errors.Is(err, registry.ErrNotFound) {
-				return errLacking
+			has, err := hasEntry(groupCtx, client, repository, entry)
+			if err == nil && !has {
+				err = errLacking
 			}
 			return err
 		})
@@ -85,6 +85,25 @@ func (r *run) lacksWanted(ctx context.Context, im *image, digest v1.Hash) (bool,
 		r.sparse.note(im.destination.host, repository, digest, false)
 	}
 	return false, nil
+}
+
+// hasEntry tells whether a repository has what an index names.
+func hasEntry(ctx context.Context, client *registry.Client, repository string, entry v1.Descriptor) (bool, error) {
+	kind := tree.KindOf(entry.MediaType)
+	if kind != tree.BlobEntry {
+		_, err := client.HeadManifest(ctx, repository, entry.Digest.String())
+		if err == nil || !errors.Is(err, registry.ErrNotFound) || kind == tree.ManifestEntry {
+			return err == nil, notFoundIsNone(err)
+		}
+	}
+	return client.HeadBlob(ctx, repository, entry.Digest)
+}
+
+func notFoundIsNone(err error) error {
+	if errors.Is(err, registry.ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 var errLacking = errors.New("lacks a manifest")

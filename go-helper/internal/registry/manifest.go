@@ -32,8 +32,17 @@ var acceptManifests = []string{strings.Join([]string{
 // Manifest is a manifest or an index as the registry has it.
 type Manifest struct {
 	MediaType string
-	Digest    v1.Hash // of Body, computed here
+	Digest    v1.Hash // of Body, computed here: by the algorithm that it was asked for by, else by SHA-256
 	Body      []byte
+}
+
+// Is tells whether h is the manifest's digest, by whichever algorithm.
+func (m *Manifest) Is(h v1.Hash) bool {
+	if h.Algorithm == m.Digest.Algorithm {
+		return h == m.Digest
+	}
+	got, err := digestBy(h.Algorithm, m.Body)
+	return err == nil && got == h
 }
 
 // HeadManifest resolves a tag or digest without its content. [ErrNotFound] where it isn't there.
@@ -79,7 +88,14 @@ func (c *Client) GetManifest(ctx context.Context, repository, identifier string)
 		return nil, err
 	}
 	m := &Manifest{MediaType: mediaType(answer.header), Digest: digestOf(answer.body), Body: answer.body}
-	if want, err := v1.NewHash(identifier); err == nil && want != m.Digest {
+	want, err := v1.NewHash(identifier)
+	if err != nil {
+		return m, nil // a tag
+	}
+	if m.Digest, err = digestBy(want.Algorithm, m.Body); err != nil {
+		return nil, wrapTransport(ctx, r.op, r.where(c), permanentf("%v", err))
+	}
+	if want != m.Digest {
 		return nil, &DigestMismatchError{Reference: r.where(c), Want: want, Got: m.Digest}
 	}
 	return m, nil
@@ -107,7 +123,10 @@ func (c *Client) putManifest(ctx context.Context, repository, identifier string,
 		return nil, err
 	}
 	got, err := v1.NewHash(answer.header.Get("Docker-Content-Digest"))
-	if err == nil && got.Algorithm == want.Algorithm && got != want {
+	if err != nil {
+		return answer, nil // it is optional
+	}
+	if want, err := digestBy(got.Algorithm, m.Body); err == nil && got != want {
 		return nil, &DigestMismatchError{Reference: r.where(c), Want: want, Got: got}
 	}
 	return answer, nil
@@ -140,6 +159,16 @@ func contentLength(h http.Header) int64 {
 		return -1
 	}
 	return n
+}
+
+// digestBy computes a digest by an algorithm that the image-spec registers (descriptor.md, "Registered Algorithms").
+func digestBy(algorithm string, b []byte) (v1.Hash, error) {
+	h, err := v1.Hasher(algorithm)
+	if err != nil {
+		return v1.Hash{}, err
+	}
+	h.Write(b)
+	return v1.Hash{Algorithm: algorithm, Hex: hex.EncodeToString(h.Sum(nil))}, nil
 }
 
 func digestOf(b []byte) v1.Hash {

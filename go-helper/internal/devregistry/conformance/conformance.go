@@ -5,6 +5,7 @@ package conformance
 import (
 	"bytes"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -31,6 +32,10 @@ type Target struct {
 	MonolithicPost bool
 	// Referrers: the registry has the referrers API; without it every request there is a 404.
 	Referrers bool
+	// BlobsInIndexes: an index may name blobs, as BuildKit's caches do.
+	BlobsInIndexes bool
+	// MountsSHA512: what is mounted by SHA-512 can be had by it; distribution links its SHA-256 alone.
+	MountsSHA512 bool
 }
 
 func newSuite(t *testing.T, target Target) *suite {
@@ -77,6 +82,8 @@ func Run(t *testing.T, target Target) {
 		{"index", (*suite).index},
 		{"index without its child", (*suite).indexMissingChild},
 		{"index without platforms", (*suite).indexWithoutPlatforms},
+		{"index of blobs", (*suite).indexOfBlobs},
+		{"SHA-512", (*suite).sha512},
 		{"tags", (*suite).tags},
 		{"tags of nothing", (*suite).tagsMissing},
 		{"tag moves", (*suite).tagMoves},
@@ -745,6 +752,46 @@ func (s *suite) index(t *testing.T) {
 				a.wantHeader(t, "Docker-Content-Digest", hashOf(children[1]).String())
 			}
 		})
+	}
+}
+
+// BuildKit's caches are indexes whose entries are blobs.
+func (s *suite) indexOfBlobs(t *testing.T) {
+	name := repo(t, "a")
+	layer := []byte("a layer of " + t.Name())
+	body := marshal(t, v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Manifests: []v1.Descriptor{descriptor(types.OCILayer, layer)}})
+	s.putManifest(t, name, "v1", types.OCIImageIndex, body).want(t, http.StatusBadRequest, "MANIFEST_BLOB_UNKNOWN")
+	s.push(t, name, layer)
+	a := s.putManifest(t, name, "v1", types.OCIImageIndex, body)
+	if !s.target.BlobsInIndexes {
+		a.want(t, http.StatusBadRequest, "MANIFEST_BLOB_UNKNOWN")
+		return
+	}
+	a.want(t, http.StatusCreated)
+	s.wantManifest(t, name, "v1", types.OCIImageIndex, body)
+}
+
+// The algorithm is the client's choice ("Registered algorithms" of the image specification). Blobs only: distribution takes
+// manifests by SHA-256 alone.
+func (s *suite) sha512(t *testing.T) {
+	name, other := repo(t, "a"), repo(t, "other")
+	blob, _ := content(t, 100_000, "")
+	sum := sha512.Sum512(blob)
+	h := v1.Hash{Algorithm: "sha512", Hex: hex.EncodeToString(sum[:])}
+	wrong := h
+	wrong.Hex = strings.Repeat("0", len(h.Hex))
+	start := s.do(t, http.MethodPost, "/v2/"+name+"/blobs/uploads/", nil, nil).want(t, http.StatusAccepted)
+	s.do(t, http.MethodPut, withDigest(start.location(t), wrong), blob, octets).want(t, http.StatusBadRequest, "DIGEST_INVALID")
+	start = s.do(t, http.MethodPost, "/v2/"+name+"/blobs/uploads/", nil, nil).want(t, http.StatusAccepted)
+	half := s.do(t, http.MethodPatch, start.location(t).String(), blob[:40_000], octets).want(t, http.StatusAccepted)
+	s.do(t, http.MethodPut, withDigest(half.location(t), h), blob[40_000:], octets).want(t, http.StatusCreated)
+	a := s.do(t, http.MethodGet, "/v2/"+name+"/blobs/"+h.String(), nil, nil).want(t, http.StatusOK)
+	if !bytes.Equal(a.body, blob) {
+		t.Errorf("got %d other bytes", len(a.body))
+	}
+	s.do(t, http.MethodPost, mountPath(other, name, h), nil, nil).want(t, http.StatusCreated)
+	if status := s.blobStatus(t, other, h); status != http.StatusOK && s.target.MountsSHA512 {
+		t.Errorf("mounted: %d", status)
 	}
 }
 

@@ -12,22 +12,22 @@ import (
 
 func TestMemory(t *testing.T) {
 	s := devregistrytest.Start(t, devregistry.Options{})
-	conformance.Run(t, conformance.Target{URL: s.URL, MonolithicPost: true, Referrers: true})
+	conformance.Run(t, conformance.Target{URL: s.URL, MonolithicPost: true, Referrers: true, BlobsInIndexes: true, MountsSHA512: true})
 }
 
 func TestDisk(t *testing.T) {
 	s := devregistrytest.Start(t, devregistry.Options{Root: t.TempDir()})
-	conformance.Run(t, conformance.Target{URL: s.URL, MonolithicPost: true, Referrers: true})
+	conformance.Run(t, conformance.Target{URL: s.URL, MonolithicPost: true, Referrers: true, BlobsInIndexes: true, MountsSHA512: true})
 }
 
 func TestDistributionDialect(t *testing.T) {
 	s := devregistrytest.Start(t, devregistry.Options{Dialect: devregistry.Distribution})
-	conformance.Run(t, conformance.Target{URL: s.URL})
+	conformance.Run(t, conformance.Target{URL: s.URL, MountsSHA512: true})
 }
 
 func TestRelativeLocation(t *testing.T) {
 	s := devregistrytest.Start(t, devregistry.Options{Dialect: devregistry.Dialect{RelativeLocation: true}})
-	conformance.Run(t, conformance.Target{URL: s.URL, MonolithicPost: true, Referrers: true})
+	conformance.Run(t, conformance.Target{URL: s.URL, MonolithicPost: true, Referrers: true, BlobsInIndexes: true, MountsSHA512: true})
 }
 
 func TestDistribution(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -21,24 +22,38 @@ type Content struct {
 	Blobs         []v1.Descriptor `json:"blobs"` // ORAS and withdrawn OCI artifact manifests
 	Manifests     []v1.Descriptor `json:"manifests"`
 	FSLayers      []struct{}      `json:"fsLayers"` // Docker schema 1
+
+	index bool
 }
 
 var (
 	errSchema1 = errors.New("is a Docker schema 1 image, which registries no longer accept: " +
 		"rebuild it, or pull and push it once with a current Docker")
 	errUnknownManifest = errors.New("is neither an image manifest nor an index")
+	errBoth            = errors.New("has the manifests of an index and the config or layers of an image, so that one client takes it for " +
+		"the one and another for the other (CVE-2021-41190): refused")
 )
 
 // Parse tells what a manifest refers to, with its media type also where the registry sent none or a
 // wrong one: the body's own mediaType wins, then the Content-Type, then the body's shape (an OCI manifest
-// need not carry a mediaType: image-spec, manifest.md).
+// need not carry a mediaType: image-spec, manifest.md). What can be read in two ways is refused.
 func Parse(m *registry.Manifest) (*Content, error) {
 	var c Content
 	if err := json.Unmarshal(m.Body, &c); err != nil {
 		return nil, fmt.Errorf("is not valid JSON: %w", err)
 	}
+	if err := checkKeys(m.Body); err != nil {
+		return nil, err
+	}
 	if c.SchemaVersion == 1 || len(c.FSLayers) > 0 {
 		return nil, errSchema1
+	}
+	hasBlobs := c.Config != nil || c.Layers != nil || c.Blobs != nil
+	if c.Manifests != nil && hasBlobs {
+		return nil, errBoth
+	}
+	if err := c.checkTypes(m.MediaType, hasBlobs); err != nil {
+		return nil, err
 	}
 	switch {
 	case c.MediaType != "":
@@ -51,6 +66,7 @@ func Parse(m *registry.Manifest) (*Content, error) {
 	default:
 		return nil, errUnknownManifest
 	}
+	c.index = c.Manifests != nil || c.MediaType.IsIndex()
 	if len(c.Manifests) > maxIndexChildren {
 		return nil, fmt.Errorf("lists %d manifests, more than the %d that are accepted", len(c.Manifests), maxIndexChildren)
 	}
@@ -60,10 +76,34 @@ func Parse(m *registry.Manifest) (*Content, error) {
 	return &c, nil
 }
 
-// IsIndex tells an index from a manifest that has blobs.
-func (c *Content) IsIndex() bool {
-	return c.Manifests != nil && c.Config == nil && len(c.Layers) == 0
+// checkTypes refuses what calls itself, or is called by its registry, something else than it is.
+func (c *Content) checkTypes(contentType string, hasBlobs bool) error {
+	sent := types.MediaType(contentType)
+	for _, said := range []struct {
+		by   string
+		what types.MediaType
+	}{{"its mediaType", c.MediaType}, {"its registry's Content-Type", sent}} {
+		switch {
+		case said.what.IsIndex() && hasBlobs:
+			return fmt.Errorf("is an index by %s, %s, but has the config or layers of an image: refused", said.by, said.what)
+		case isImage(said.what) && c.Manifests != nil:
+			return fmt.Errorf("is an image by %s, %s, but has the manifests of an index: refused", said.by, said.what)
+		}
+	}
+	if c.MediaType.IsIndex() && isImage(sent) || isImage(c.MediaType) && sent.IsIndex() {
+		return fmt.Errorf("is %s by its mediaType, but %s by its registry's Content-Type: refused", c.MediaType, sent)
+	}
+	return nil
 }
+
+// artifactTypes are of manifests that have blobs, but no config.
+var artifactTypes = []types.MediaType{"application/vnd.oci.artifact.manifest.v1+json", "application/vnd.cncf.oras.artifact.manifest.v1+json"}
+
+// isImage tells the media types of manifests that have blobs.
+func isImage(t types.MediaType) bool { return t.IsImage() || slices.Contains(artifactTypes, t) }
+
+// IsIndex tells an index from a manifest that has blobs.
+func (c *Content) IsIndex() bool { return c.index }
 
 // blobs lists what must be in a repository before the manifest: config first (it is small, and an
 // early small upload teaches the engine how the registry treats mounts), then the layers.
@@ -74,6 +114,11 @@ func (c *Content) blobs(wantForeign bool) (out []v1.Descriptor, foreign int, err
 		all = append(all, *c.Config)
 	}
 	all = append(append(all, c.Layers...), c.Blobs...)
+	return distinct(all, wantForeign)
+}
+
+// distinct lists each blob once.
+func distinct(all []v1.Descriptor, wantForeign bool) (out []v1.Descriptor, foreign int, err error) {
 	seen := make(map[v1.Hash]bool, len(all))
 	out = all[:0]
 	for _, d := range all {
@@ -89,6 +134,9 @@ func (c *Content) blobs(wantForeign bool) (out []v1.Descriptor, foreign int, err
 			foreign++
 		default:
 			seen[d.Digest] = true
+			if !holds(d) {
+				d.Data = nil
+			}
 			out = append(out, d)
 		}
 	}

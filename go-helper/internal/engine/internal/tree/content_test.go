@@ -40,12 +40,45 @@ func TestParseManifest(t *testing.T) {
 			sent: "", body: `{"schemaVersion":2,"config":{"digest":"` + digest + `","size":0},"layers":[{"digest":"` + digest + `","size":0}]}`,
 			mediaType: "application/vnd.oci.image.manifest.v1+json", blobs: 1,
 		},
-		"schema 1":      {body: `{"schemaVersion":1,"name":"x","fsLayers":[{"blobSum":"` + digest + `"}]}`, err: "schema 1"},
-		"HTML":          {body: `<html>`, err: "not valid JSON"},
-		"anything else": {body: `{}`, err: "neither"},
-		"negative size": {body: `{"schemaVersion":2,"config":{"digest":"` + digest + `","size":-1}}`, err: "size -1"},
-		"no digest":     {body: `{"schemaVersion":2,"config":{"size":1}}`, err: "without a digest"},
-		"too many":      {body: `{"manifests":[` + strings.Repeat(`{"size":1},`, maxIndexChildren) + `{"size":1}]}`, err: "more than"},
+		"null is not there": {
+			sent: "application/json", body: `{"schemaVersion":2,"manifests":null,"config":{"digest":"` + digest + `","size":0},"layers":null}`,
+			mediaType: "application/vnd.oci.image.manifest.v1+json", blobs: 1,
+		},
+		"an index of nothing, as Go writes a nil slice": {
+			body:      `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":null}`,
+			mediaType: "application/vnd.oci.image.index.v1+json", index: true,
+		},
+		"a Content-Type of the other family": {
+			sent: "application/vnd.docker.distribution.manifest.list.v2+json", body: `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}`,
+			mediaType: "application/vnd.oci.image.index.v1+json", index: true,
+		},
+		"both: manifests and layers":     {body: `{"schemaVersion":2,"manifests":[],"layers":[]}`, err: "CVE-2021-41190"},
+		"both: manifests and a config":   {body: `{"schemaVersion":2,"config":{"digest":"` + digest + `","size":0},"manifests":[]}`, err: "CVE-2021-41190"},
+		"both: manifests and blobs":      {body: `{"schemaVersion":2,"blobs":[],"manifests":[]}`, err: "CVE-2021-41190"},
+		"an index by type with layers":   {body: `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","layers":[]}`, err: "is an index by its mediaType"},
+		"an image by type with children": {body: `{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json","manifests":[]}`, err: "is an image by its mediaType"},
+		"an artifact by type with children": {
+			body: `{"mediaType":"application/vnd.oci.artifact.manifest.v1+json","manifests":[]}`, err: "is an image by its mediaType",
+		},
+		"a Content-Type against the shape": {
+			sent: "application/vnd.oci.image.manifest.v1+json", body: `{"schemaVersion":2,"manifests":[]}`, err: "is an image by its registry's Content-Type",
+		},
+		"a Content-Type against the mediaType": {
+			sent: "application/vnd.oci.image.index.v1+json", body: `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json"}`,
+			err: "but application/vnd.oci.image.index.v1+json by its registry's Content-Type",
+		},
+		"a key that comes twice":             {body: `{"schemaVersion":2,"manifests":[],"manifests":[]}`, err: `"manifests" twice`},
+		"a key in other letters":             {body: `{"schemaVersion":2,"manifests":[],"Manifests":[]}`, err: `key "Manifests"`},
+		"a key in other letters alone":       {body: `{"schemaVersion":2,"LAYERS":[]}`, err: `key "LAYERS"`},
+		"a child's key that comes twice":     {body: `{"schemaVersion":2,"manifests":[{"digest":"` + digest + `","digest":"` + digest + `"}]}`, err: `"digest" twice, of which one client takes the first and another the last: refused, in its manifests`},
+		"a config's key in other letters":    {body: `{"schemaVersion":2,"config":{"digest":"` + digest + `","Digest":"` + digest + `"}}`, err: `key "Digest"`},
+		"a layer's key, once it was escaped": {body: `{"schemaVersion":2,"layers":[{"digest":"` + digest + `","diges\u0074":"` + digest + `"}]}`, err: `"digest" twice`},
+		"schema 1":                           {body: `{"schemaVersion":1,"name":"x","fsLayers":[{"blobSum":"` + digest + `"}]}`, err: "schema 1"},
+		"HTML":                               {body: `<html>`, err: "not valid JSON"},
+		"anything else":                      {body: `{}`, err: "neither"},
+		"negative size":                      {body: `{"schemaVersion":2,"config":{"digest":"` + digest + `","size":-1}}`, err: "size -1"},
+		"no digest":                          {body: `{"schemaVersion":2,"config":{"size":1}}`, err: "without a digest"},
+		"too many":                           {body: `{"manifests":[` + strings.Repeat(`{"size":1},`, maxIndexChildren) + `{"size":1}]}`, err: "more than"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

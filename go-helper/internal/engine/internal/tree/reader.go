@@ -2,7 +2,9 @@ package tree
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -104,22 +106,46 @@ func (t *reading) node(ctx context.Context, s Selected, depth int) (*Node, error
 	if err := t.expect(c.Manifests); err != nil {
 		return nil, err
 	}
-	n.Children = make([]*Node, len(c.Manifests))
+	var blobs []v1.Descriptor
+	children := make([]*Node, len(c.Manifests)) // nil: a blob
 	group, ctx := errgroup.WithContext(ctx)
 	for i, entry := range c.Manifests {
+		if KindOf(entry.MediaType) == BlobEntry {
+			continue
+		}
 		group.Go(func() error {
 			if err := ctx.Err(); err != nil { // another child failed
 				return err
 			}
-			child, err := t.tree(ctx, entry.Digest, Selection{}, depth+1)
-			n.Children[i] = child
+			child, err := t.entry(ctx, entry, depth+1)
+			children[i] = child
 			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	return n, nil
+	for i, child := range children {
+		if child == nil {
+			blobs = append(blobs, c.Manifests[i])
+		}
+	}
+	n.Children = slices.DeleteFunc(children, func(child *Node) bool { return child == nil })
+	var err error
+	n.Blobs, n.Foreign, err = distinct(blobs, t.ForeignLayers)
+	return n, err
+}
+
+// entry reads what an index names; nil is a blob.
+func (t *reading) entry(ctx context.Context, d v1.Descriptor, depth int) (*Node, error) {
+	if m := inline(d); m != nil {
+		return t.below(ctx, m, Selection{}, depth)
+	}
+	n, err := t.tree(ctx, d.Digest, Selection{}, depth)
+	if errors.Is(err, registry.ErrNotFound) && KindOf(d.MediaType) == UnknownEntry {
+		return nil, nil
+	}
+	return n, err
 }
 
 func (t *reading) tree(ctx context.Context, digest v1.Hash, want Selection, depth int) (*Node, error) {
@@ -127,12 +153,16 @@ func (t *reading) tree(ctx context.Context, digest v1.Hash, want Selection, dept
 	if err != nil {
 		return nil, fmt.Errorf("manifest %s: %w", digest, err)
 	}
+	return t.below(ctx, m, want, depth)
+}
+
+func (t *reading) below(ctx context.Context, m *registry.Manifest, want Selection, depth int) (*Node, error) {
 	if err := t.took(m); err != nil {
 		return nil, err
 	}
 	selected, err := Select(m, want)
 	if err != nil {
-		return nil, fmt.Errorf("manifest %s %w", digest, err)
+		return nil, fmt.Errorf("manifest %s %w", m.Digest, err)
 	}
 	return t.node(ctx, selected, depth)
 }
