@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import subprocess
+import sys
+import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -106,6 +110,15 @@ def test_pyenv_and_uv_are_asked(tmp_path: Path) -> None:
         assert (found.returncode, found.stdout.strip()) == (0, str(want)), found.stderr
 
 
+def test_the_launchers_own_python_is_taken(tmp_path: Path) -> None:
+    """The launcher unpacks the Python that it runs Pants on under `nce`, by the archive's digest and name."""
+    unpacked = "cpython-3.9.16+20230507-x86_64-unknown-linux-gnu-install_only.tar.gz/python/bin/python3"
+    python = fake_python(tmp_path / "nce" / ("a" * 64) / unpacked, "3.9")
+    environment = {**NO_PYTHON, "PATH": "/usr/bin:/bin", "XDG_CACHE_HOME": str(tmp_path)}
+    found = run(CHECKOUT / "scripts/find-python", "3.9", environment=environment)
+    assert (found.returncode, found.stdout.strip()) == (0, str(python)), found.stderr
+
+
 def test_says_how_to_get_a_python(tmp_path: Path) -> None:
     environment = {**NO_PYTHON, "PANTS_LAUNCHER": "no", "XDG_CACHE_HOME": str(tmp_path)}
     # No such version can be found anywhere, and by the launcher none of its own on a PATH without any.
@@ -113,6 +126,121 @@ def test_says_how_to_get_a_python(tmp_path: Path) -> None:
     assert (found.returncode, found.stdout) == (1, "")
     for advice in ("uv python install 3.99", "pyenv install 3.99", "brew install", "apt-get install"):
         assert advice in found.stderr
+    assert not list(tmp_path.iterdir()), "a search without --install has downloaded something"
+
+
+@pytest.fixture(scope="module")
+def pinned_uv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder with uv in it, as `scripts/uv` puts it there on a PATH that has none."""
+    cache = tmp_path_factory.mktemp("cache")
+    environment = {"PATH": f"{path_with_other_python(tmp_path_factory.mktemp('bin'))}:/usr/bin:/bin"}
+    installed = run(CHECKOUT / "scripts/uv", environment={**environment, "XDG_CACHE_HOME": str(cache)})
+    assert installed.returncode == 0, installed.stderr
+    assert Path(installed.stdout.strip()).is_relative_to(cache)
+    return cache
+
+
+def path_with_other_python(folder: Path) -> Path:
+    """A folder for PATH with a Python 3 that has pip and isn't 3.9."""
+    found = run(CHECKOUT / "scripts/find-python", "3.13", "3.12", "3.11", "3.10", "3.14")
+    if found.returncode != 0:
+        pytest.skip("there is no Python here but 3.9")
+    (folder / "python3").symlink_to(found.stdout.strip())
+    return folder
+
+
+@pytest.fixture
+def fresh_machine(tmp_path: Path, pinned_uv: Path) -> dict[str, str]:
+    """The environment of a machine with a Python 3, which isn't 3.9, and nothing cached but uv."""
+    shutil.copytree(pinned_uv / "docker-mirror/uv", tmp_path / "cache/docker-mirror/uv")
+    (tmp_path / "other").mkdir()
+    return {
+        **NO_PYTHON,
+        "PATH": f"{path_with_other_python(tmp_path / 'other')}:/usr/bin:/bin",
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "XDG_DATA_HOME": str(tmp_path / "data"),
+        "UV_NO_CONFIG": "1",
+    }
+
+
+def standalone_python(folder: Path) -> Path:
+    """A download list for uv with one entry: this machine's Python 3.9, packed as uv expects a Python to be."""
+    found = run(CHECKOUT / "scripts/find-python", "3.9")
+    assert found.returncode == 0, found.stderr
+    asked = "import sys, platform; print(sys.base_prefix, platform.python_version(), platform.machine(), sep='\\n')"
+    prefix, version, machine = run(found.stdout.strip(), "-c", asked).stdout.split("\n")[:3]
+
+    def needed(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        unneeded = {"__pycache__", "site-packages", "test", "idlelib", "tkinter"}
+        return None if unneeded.intersection(member.name.split("/")) or member.name.endswith(".a") else member
+
+    archive = folder / f"cpython-{version}.tar.gz"
+    with tarfile.open(archive, "w:gz", compresslevel=1) as tar:
+        for name in ("bin/python3", "bin/python3.9", "lib"):
+            tar.add(Path(prefix, name), f"python/{name}", filter=needed)
+    linux = sys.platform == "linux"
+    os_and_libc = ("linux", "gnu") if linux else ("darwin", "none")
+    family = "aarch64" if machine == "arm64" else machine
+    major, minor, patch = (int(part) for part in version.split("."))
+    entry = {
+        "name": "cpython",
+        "arch": {"family": family, "variant": None},
+        "os": os_and_libc[0],
+        "libc": os_and_libc[1],
+        "major": major,
+        "minor": minor,
+        "patch": patch,
+        "prerelease": "",
+        "url": archive.as_uri(),
+        "sha256": hashlib.sha256(archive.read_bytes()).hexdigest(),
+        "variant": None,
+        "build": "20250101",
+    }
+    downloads = folder / "downloads.json"
+    downloads.write_text(json.dumps({f"cpython-{version}-{os_and_libc[0]}-{family}-{os_and_libc[1]}": entry}))
+    return downloads
+
+
+def test_uv_installs_the_python_that_is_missing(tmp_path: Path, fresh_machine: dict[str, str]) -> None:
+    without = run(CHECKOUT / "scripts/find-python", "3.9", environment=fresh_machine)
+    assert without.returncode == 1, f"there is a Python 3.9 on this PATH: {without.stdout}"
+
+    environment = {**fresh_machine, "UV_PYTHON_DOWNLOADS_JSON_URL": str(standalone_python(tmp_path))}
+    installed = run(CHECKOUT / "scripts/find-python", "--install", "3.9", environment=environment)
+    assert installed.returncode == 0, installed.stderr
+    assert "Downloading Python 3.9" in installed.stderr
+    python = Path(installed.stdout.strip())
+    assert python.is_relative_to(tmp_path / "cache/docker-mirror/pythons")
+
+    # It is found again without uv, and makes environments.
+    again = run(CHECKOUT / "scripts/find-python", "3.9", environment=fresh_machine)
+    assert Path(again.stdout.strip()).resolve() == python.resolve(), again.stderr
+    assert run(python, "-m", "venv", tmp_path / "venv").returncode == 0
+    assert run(tmp_path / "venv/bin/python", "-m", "pip", "--version").returncode == 0
+
+
+def test_says_what_was_tried(tmp_path: Path, fresh_machine: dict[str, str]) -> None:
+    environment = {**fresh_machine, "UV_PYTHON_INSTALL_MIRROR": (tmp_path / "nothing").as_uri()}
+    failed = run(CHECKOUT / "scripts/venv", "pants", "3.9", environment=environment)
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert "Failed to install cpython-3.9" in failed.stderr
+    tried = "Tried: PATH, pyenv, uv and what the pants launcher downloaded; a download by uv, see above."
+    assert tried in failed.stderr.splitlines()
+    assert "UV_PYTHON_INSTALL_MIRROR" in failed.stderr
+
+
+def test_says_that_nothing_can_install_uv(tmp_path: Path) -> None:
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    for command in ("sh", "dirname", "sed", "cat"):
+        program = shutil.which(command)
+        assert program
+        (commands / command).symlink_to(program)
+    environment = {**NO_PYTHON, "PATH": str(commands), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    failed = run(CHECKOUT / "scripts/find-python", "--install", "3.9", environment=environment)
+    assert failed.returncode == 1
+    assert "no Python 3.8 or newer with pip was found to install uv with" in failed.stderr
+    assert "; installing uv, see above.\n" in failed.stderr
 
 
 def test_two_at_once_and_one_interrupted(tmp_path: Path) -> None:
