@@ -1,31 +1,53 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+
 	"docker-mirror/go-helper/internal/devregistry"
 	"docker-mirror/go-helper/internal/engine"
 	"docker-mirror/go-helper/internal/report"
 )
 
-// spoolPlan writes what the rules write for a target before any process starts.
-func (w *workplace) spoolPlan(id, address, plan string) {
+// announce writes what the rules write for a target before any process starts, and what Pants gives to its process.
+func (w *workplace) announce(name, announcement string) {
 	w.t.Helper()
-	if !json.Valid([]byte(plan)) {
-		w.t.Fatalf("plan of %s: %s", id, plan)
+	if !json.Valid([]byte(announcement)) {
+		w.t.Fatalf("announcement of %s: %s", name, announcement)
 	}
-	w.write("spool/plans/"+id+".json", fmt.Sprintf(`{"target": %q, "plan": %s}`, address, plan))
+	w.write("spool/plans/"+planID(announcement)+".json", announcement)
+	w.write("inputs/"+name+".json", announcement)
 }
 
-func (w *workplace) publish(id string) *process {
-	return w.command("publish", "--spool", filepath.Join(w.dir, "spool"), "--id", id)
+func planID(announcement string) string {
+	sum := sha256.Sum256([]byte(announcement))
+	return hex.EncodeToString(sum[:])
+}
+
+func planned(address, plan string) string {
+	return fmt.Sprintf(`{"target": %q, "plan": %s}`, address, plan)
+}
+
+func (w *workplace) spoolPlan(name, address, plan string) {
+	w.t.Helper()
+	w.announce(name, planned(address, plan))
+}
+
+func (w *workplace) publish(name string) *process {
+	return w.command("publish", "--spool", filepath.Join(w.dir, "spool"), "--plan", filepath.Join(w.dir, "inputs", name+".json"))
 }
 
 type result struct {
@@ -33,9 +55,29 @@ type result struct {
 	Copies []report.Copy `json:"copies"`
 }
 
-func (w *workplace) result(id string) (r result) {
+// resultFile is where the named target's plan has its result.
+func (w *workplace) resultFile(name string) string {
 	w.t.Helper()
-	w.readJSON("spool/results/"+id+".json", &r)
+	announcement, err := os.ReadFile(filepath.Join(w.dir, "inputs", name+".json"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return "spool/results/" + planID(string(announcement)) + ".json"
+}
+
+func isThere(t *testing.T, reference string) bool {
+	t.Helper()
+	ref, err := name.ParseReference(reference)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = remote.Head(ref)
+	return err == nil
+}
+
+func (w *workplace) result(name string) (r result) {
+	w.t.Helper()
+	w.readJSON(w.resultFile(name), &r)
 	return r
 }
 
@@ -136,7 +178,7 @@ func TestPublishTakesOverFromAKilledLeader(t *testing.T) {
 	w.spoolPlan("b", "//:slow", plan("slow"))
 
 	leader := w.publish("b").start()
-	eventually(t, "the quick target has its result", func() bool { return w.exists("spool/results/a.json") })
+	eventually(t, "the quick target has its result", func() bool { return w.exists(w.resultFile("a")) })
 	follower := w.publish("b").start() // waits for the lock
 	time.Sleep(100 * time.Millisecond)
 	leader.signal(syscall.SIGKILL)
@@ -166,7 +208,7 @@ func TestPublishInterrupted(t *testing.T) {
 	w.spoolPlan("a", "//:quick", plan("quick"))
 	w.spoolPlan("b", "//:slow", plan("slow"))
 	leader := w.publish("a").start()
-	eventually(t, "the quick target has its result", func() bool { return w.exists("spool/results/a.json") })
+	eventually(t, "the quick target has its result", func() bool { return w.exists(w.resultFile("a")) })
 	start := time.Now()
 	leader.signal(syscall.SIGINT)
 	code := leader.wait()
@@ -197,22 +239,113 @@ func TestPublishConflictsBetweenTargets(t *testing.T) {
 	w.spoolPlan("a", "//:a", conflicting("one", "a.txt:1"))
 	w.spoolPlan("b", "//:b", conflicting("two", "b.txt:1"))
 	w.spoolPlan("c", "//:c", plansOf(src, dst)("app"))
-	w.write("spool/plans/d.json", "broken")
+	w.spoolPlan("d", "//:d", `"broken"`)
 	w.publish("c").demand(0)
 	for _, id := range []string{"a", "b"} {
 		p := w.publish(id).demand(2)
 		wantContains(t, "stderr", p.stderr.String(), "a.txt:1, b.txt:1: ")
 	}
-	wantContains(t, "stderr", w.publish("d").demand(2).stderr.String(), "d: ")
+	wantContains(t, "stderr", w.publish("d").demand(2).stderr.String(), "//:d: plan.json:1: copy spec must be an object")
+}
+
+// Pants runs rules of outdated requests, so that a target's past can be announced beside, or without, what it wants now.
+func TestPublishTakesOnOnlyWhatIsCertain(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		others func(plan func(images ...string) string) []string // announced beside
+		want   []string                                          // of what the first process copies for others
+	}{
+		{"one plan", func(plan func(...string) string) []string {
+			return []string{planned("//:b", plan("new"))}
+		}, []string{"new"}},
+		{"two plans", func(plan func(...string) string) []string {
+			return []string{planned("//:b", plan("old")), planned("//:b", plan("new"))}
+		}, nil},
+		{"a plan of a target that is skipped", func(plan func(...string) string) []string {
+			return []string{planned("//:b", plan("old")), `{"target": "//:b", "skip": "it lists no image"}`}
+		}, nil},
+		{"an old plan of its own", func(plan func(...string) string) []string {
+			return []string{planned("//:a", plan("old"))}
+		}, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorkplace(t)
+			src, dst := startRegistry(t), startRegistry(t)
+			for _, image := range []string{"own", "old", "new"} {
+				pushImage(t, src.Host+"/"+image+":1", 1024, 1)
+			}
+			plan := plansOf(src, dst)
+			for i, other := range test.others(plan) {
+				w.announce(fmt.Sprint("other", i), other)
+			}
+			w.spoolPlan("a", "//:a", plan("own"))
+			w.publish("a").demand(0)
+			want := append([]string{"own"}, test.want...)
+			for _, image := range []string{"own", "old", "new"} {
+				if got := isThere(t, dst.Host+"/"+image+":1"); got != slices.Contains(want, image) {
+					t.Errorf("%s at the destination: %v", image, got)
+				}
+			}
+			// A target's own process carries out its own plan, whatever else was announced.
+			w.write("inputs/b.json", planned("//:b", plan("new")))
+			w.publish("b").demand(0)
+			if !isThere(t, dst.Host+"/new:1") {
+				t.Error("b's own process did not copy its plan")
+			}
+			r := w.report("spool/report.json")
+			if len(r.Targets) != 2 || r.Totals.Copied != 2 {
+				t.Errorf("report: %d targets, %+v", len(r.Targets), r.Totals)
+			}
+		})
+	}
+}
+
+// What another process of the run has written can't be written over in silence.
+func TestPublishConflictsWithWhatIsDone(t *testing.T) {
+	t.Parallel()
+	w := newWorkplace(t)
+	src, dst := startRegistry(t), startRegistry(t)
+	first := pushImage(t, src.Host+"/one:1", 1024, 1)
+	pushImage(t, src.Host+"/two:1", 1024, 1)
+	same := func(source, origin string) string {
+		return fmt.Sprintf(`[{"src":"%s/%s:1","dst":"%s/same:1","origin":"%s"}]`, src.Host, source, dst.Host, origin)
+	}
+	w.spoolPlan("a", "//:a", same("one", "a.txt:1"))
+	w.publish("a").demand(0)
+	w.spoolPlan("b", "//:b", same("two", "b.txt:1"))
+	wantContains(t, "stderr", w.publish("b").demand(2).stderr.String(), "b.txt:1, a.txt:1: ")
+	if got := digestAt(t, dst.Host+"/same:1"); got != first {
+		t.Errorf("overwritten: %s", got)
+	}
+}
+
+// An announcement that isn't what its name says counts for nothing.
+func TestPublishBelievesNoNames(t *testing.T) {
+	t.Parallel()
+	w := newWorkplace(t)
+	src, dst := startRegistry(t), startRegistry(t)
+	plan := plansOf(src, dst)
+	pushImage(t, src.Host+"/own:1", 1024, 1)
+	pushImage(t, src.Host+"/other:1", 1024, 1)
+	w.spoolPlan("a", "//:a", plan("own"))
+	w.write("spool/plans/"+planID("something else")+".json", planned("//:b", plan("other")))
+	w.publish("a").demand(0)
+	if isThere(t, dst.Host+"/other:1") {
+		t.Error("copied what a renamed announcement says")
+	}
 }
 
 func TestPublishBadInput(t *testing.T) {
 	t.Parallel()
 	w := newWorkplace(t)
 	w.spoolPlan("a", "//:a", "[]")
-	wantContains(t, "stderr", w.publish("missing").demand(2).stderr.String(), "missing")
-	w.publish("../plans/a").demand(2)
-	w.publish("").demand(2)
-	w.run(2, "publish", "--id", "a")
+	wantContains(t, "stderr", w.publish("missing").demand(2).stderr.String(), "can't read the plan", "missing")
+	for _, bad := range []string{`{}`, `{"target": "//:b"}`, `{"target": "//:b", "plan": [], "skip": "both"}`, `{"plan": []}`} {
+		w.write("inputs/bad.json", bad)
+		wantContains(t, bad, w.publish("bad").demand(2).stderr.String(), "needs a target, and a plan or a reason to skip it")
+	}
+	w.run(2, "publish", "--plan", "a")
 	w.publish("a").demand(0)
 }

@@ -16,10 +16,13 @@ from pants.core.goals.publish import (
     PublishProcesses,
     PublishRequest,
 )
+from pants.engine.addresses import Address
 from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
+from pants.engine.fs import CreateDigest, Digest, FileContent
 from pants.engine.internals.session import RunId
 from pants.engine.process import InteractiveProcess
 from pants.engine.rules import collect_rules, rule
+from pants.engine.target import WrappedTarget, WrappedTargetRequest
 from pants.option.global_options import GlobalOptions
 from pants.util.logging import LogLevel
 
@@ -30,10 +33,15 @@ from docker_mirror.pants_compat import (
     CheckSkipRequest,
     CheckSkipResult,
     check_skip_union_rules,
+    create_digest,
     environment_vars_subset,
+    resolve_target,
+    rule_call,
 )
-from docker_mirror.plan import PackageImageListFieldSet, Plan, PlanArtifact
+from docker_mirror.plan import PackageImageListFieldSet, Plan, PlanArtifact, PlanRequest, plan_for
 from docker_mirror.subsystem import DockerMirrorSubsystem, helper_flags
+
+_PLAN_FILE = "plan.json"
 
 
 class PublishImageListRequest(PublishRequest["PublishImageListFieldSet"]):
@@ -81,19 +89,58 @@ class PublishBatch:
 
 @rule
 async def publish_batch(run_id: RunId, global_options: GlobalOptions) -> PublishBatch:
-    # Once a run: a RunId is new with each, so that the rules below, which write into the batch, run again under pantsd,
-    # too. It is unique within one scheduler only, hence the batch has a name of its own.
+    # Once a run: a RunId is new with each, so that everything is announced again under pantsd, too. It is unique within
+    # one scheduler only, hence the batch has a name of its own.
     directory = spool.spool_directory(Path(global_options.named_caches_dir))
     spool.sweep(directory, time.time())
     return PublishBatch(str(spool.new_batch(directory)))
 
 
-def publish_argv(batch: PublishBatch, identifier: str, subsystem: DockerMirrorSubsystem) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class CurrentAnnouncementRequest:
+    address: Address
+
+
+@dataclass(frozen=True)
+class CurrentAnnouncement:
+    content: bytes
+    """Empty where there is nothing to announce."""
+
+
+@rule
+async def current_announcement(
+    request: CurrentAnnouncementRequest, subsystem: DockerMirrorSubsystem, docker: DockerOptions
+) -> CurrentAnnouncement:
+    wrapped: WrappedTarget = await resolve_target(
+        WrappedTargetRequest(request.address, description_of_origin="the `publish` goal")
+    )
+    if not PublishImageListFieldSet.is_applicable(wrapped.target):
+        return CurrentAnnouncement(b"")
+    fields = PackageImageListFieldSet.create(wrapped.target)
+    reason = settings.skip_reason(fields, docker.registries(), subsystem.skip)
+    plan: Plan = await plan_for(PlanRequest(fields))
+    return CurrentAnnouncement(announcement(fields.address, reason, plan))
+
+
+announcement_now = rule_call(current_announcement, CurrentAnnouncementRequest, CurrentAnnouncement)
+
+
+def announcement(address: Address, skip_reason: str, plan: Plan) -> bytes:
+    if skip_reason:
+        return spool.skip_announcement(address.spec, skip_reason)
+    if plan.errors:
+        return b""
+    if not plan.destinations:
+        return spool.skip_announcement(address.spec, f"({plan.skip_reason})")
+    return spool.plan_announcement(address.spec, plan.content)
+
+
+def publish_argv(batch: PublishBatch, subsystem: DockerMirrorSubsystem) -> tuple[str, ...]:
     return (
         HELPER_EXE,
         "publish",
         f"--spool={batch.directory}",
-        f"--id={identifier}",
+        f"--plan={_PLAN_FILE}",
         *helper_flags(subsystem),
     )
 
@@ -109,28 +156,34 @@ async def publish_image_list(
     docker_env_aware: DockerOptions.EnvironmentAware,
 ) -> PublishProcesses:
     fields = request.field_set
-    target = fields.address.spec
-    reason = settings.skip_reason(fields, docker.registries(), subsystem.skip)
-    if reason:
-        return PublishProcesses([PublishPackages(names=(target,), description=reason)])
-
     contents = [a.content for package in request.packages for a in package.artifacts if isinstance(a, PlanArtifact)]
     plan = Plan(fields.address, contents[0])
-    if not plan.destinations:
-        return PublishProcesses([PublishPackages(names=(target,), description=f"({plan.skip_reason})")])
-    identifier = spool.write_plan(Path(batch.directory), target, plan.content)
+    reason = settings.skip_reason(fields, docker.registries(), subsystem.skip)
+    own = announcement(fields.address, reason, plan)
+    # To find out whether an earlier run's result still holds, Pants asks for all that that run asked for: this request
+    # may be of old packages or old fields, and its result never used. Such a plan is not announced.
+    now: CurrentAnnouncement = await announcement_now(CurrentAnnouncementRequest(fields.address))
+    if own == now.content:
+        spool.announce(Path(batch.directory), own)
+
+    if reason or not plan.destinations:
+        return PublishProcesses(
+            [PublishPackages(names=(fields.address.spec,), description=reason or f"({plan.skip_reason})")]
+        )
+    input_digest: Digest = await create_digest(CreateDigest([FileContent(_PLAN_FILE, own)]))
     env: EnvironmentVars = await environment_vars_subset(
         EnvironmentVarsRequest(environment.variable_names(docker_env_aware.env_vars, env_aware.env_vars))
     )
     process = InteractiveProcess(
-        publish_argv(batch, identifier, subsystem),
+        publish_argv(batch, subsystem),
         env=environment.redacted(env),
+        input_digest=input_digest,
         immutable_input_digests=helper.immutable_input_digests,
     )
     return PublishProcesses(
         [
             PublishPackages(
-                names=(target,),
+                names=(fields.address.spec,),
                 process=process,
                 description=", ".join(plan.registries),
                 data=PublishOutputData(

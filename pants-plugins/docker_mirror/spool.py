@@ -1,7 +1,10 @@
-"""The spool: where the publish rules of one Pants run put their plans, for one engine run over all of them.
+"""The spool: where one engine run learns what the other processes of a `pants publish` have to do.
 
-Core runs all publish rules before the first publish process. So when that one starts, every plan of the run is there;
-it takes them all on, and the other processes report what it found for theirs.
+Core asks for the publish processes of all targets, then runs them one after another. Each is given its own target's
+plan as an input, and that is what it carries out. For one engine run over all of them, the first process must know of
+the others' plans before these start, and Pants has no place for that: so they are announced in a folder of the run,
+each under its digest. A process takes on what is announced for others only where it is certain, and reports the result
+of its own plan alone: an announcement can make it faster but not wrong. See go-helper/internal/run/spool.go.
 """
 
 from __future__ import annotations
@@ -26,11 +29,8 @@ def spool_directory(named_caches_directory: Path) -> Path:
 
 
 def new_batch(spool: Path) -> Path:
-    """Makes the directory of a batch, which only the user can read: plans may name internal hosts."""
-    batch = spool / f"{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex}"
-    (batch / "plans").mkdir(parents=True, mode=0o700)
-    os.chmod(batch, 0o700)
-    return batch
+    """The folder of a run, which comes into being with what is put there."""
+    return spool / f"{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex}"
 
 
 def sweep(spool: Path, now: float) -> None:
@@ -48,21 +48,25 @@ def sweep(spool: Path, now: float) -> None:
             shutil.rmtree(batch.path, ignore_errors=True)
 
 
-def plan_id(target: str) -> str:
-    """A file name for an address, whatever its length."""
-    return hashlib.sha256(target.encode()).hexdigest()[:32]
-
-
-def write_plan(batch: Path, target: str, plan: bytes) -> str:
-    """Adds a target's plan, by rename, so that whoever reads the directory sees whole files only.
-
-    :param plan: plan.json of the target.
-    :return: the plan's id in the batch. A second plan for the target takes the first one's place.
+def plan_announcement(target: str, plan: bytes) -> bytes:
     """
-    identifier = plan_id(target)
+    :param plan: plan.json of the target.
+    """
+    return json.dumps({"target": target, "plan": json.loads(plan)}).encode()
+
+
+def skip_announcement(target: str, reason: str) -> bytes:
+    return json.dumps({"target": target, "skip": reason}).encode()
+
+
+def announce(batch: Path, announcement: bytes) -> None:
+    """Adds it under its digest, by rename, so that whoever reads the folder sees whole files only.
+
+    Only the user can read the folder: plans may name internal hosts.
+    """
     directory = batch / "plans"
-    entry = {"target": target, "plan": json.loads(plan)}
-    with tempfile.NamedTemporaryFile("w", dir=directory, prefix=".", suffix=".tmp", delete=False) as f:
-        json.dump(entry, f)
-    os.replace(f.name, directory / f"{identifier}.json")
-    return identifier
+    batch.mkdir(parents=True, mode=0o700, exist_ok=True)
+    directory.mkdir(mode=0o700, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=directory, prefix=".", suffix=".tmp", delete=False) as f:
+        f.write(announcement)
+    os.replace(f.name, directory / f"{hashlib.sha256(announcement).hexdigest()}.json")

@@ -119,6 +119,8 @@ def test_runs_at_once_keep_their_batches_apart(
     project.env["PANTS_NAMED_CACHES_DIR"] = str(tmp_path / "named_caches")
     directory = spool.spool_directory(tmp_path / "named_caches")
     old, recent = spool.new_batch(directory), spool.new_batch(directory)
+    for batch in (old, recent):
+        spool.announce(batch, b"{}")
     now = time.time()
     os.utime(old, (now - spool.MAXIMUM_AGE - 60, now - spool.MAXIMUM_AGE - 60))
     os.utime(recent, (now - spool.MAXIMUM_AGE + 3600, now - spool.MAXIMUM_AGE + 3600))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import stat
 from collections.abc import Sequence
@@ -359,7 +360,14 @@ docker_mirror_image_list(name="registry", source="images.txt", registries=["@off
     assert "//:registry skipped (by `skip_push` on @off)." in result.stderr
 
 
-def test_publish_spools_the_plan(options: Sequence[str], tmp_path: Path) -> None:
+def announced(packages: PublishPackages) -> list[dict[str, Any]]:
+    """What is in the batch that the process is told of."""
+    assert packages.process is not None
+    (batch,) = (arg.split("=", 1)[1] for arg in packages.process.process.argv if arg.startswith("--spool="))
+    return [json.loads(file.read_bytes()) for file in Path(batch, "plans").iterdir()]
+
+
+def test_publish_hands_the_plan_to_its_process_and_announces_it(options: Sequence[str], tmp_path: Path) -> None:
     runner = Runner(*options, env={"REGISTRY_AUTH_FILE": "/run/secret-place"})
     runner.rules.write_files(GENERATOR)
     packages = runner.publish("3rdparty", "images", "tools.txt")
@@ -371,19 +379,52 @@ def test_publish_spools_the_plan(options: Sequence[str], tmp_path: Path) -> None
     assert process.env["REGISTRY_AUTH_FILE"] == "/run/secret-place"
     assert "secret-place" not in repr(packages)
 
+    (plan_file,) = runner.rules.request(DigestContents, [process.input_digest])
+    assert f"--plan={plan_file.path}" in process.argv
+    planned = json.loads(plan_file.content)
+    assert planned["target"] == "3rdparty/tools.txt:images"
+    assert [copy["dst"] for copy in planned["plan"]] == ["prod.example/m/tool:1", "prod.example/m/tool:stable"]
     arguments = dict(argument[2:].split("=", 1) for argument in process.argv[2:])
     batch = Path(arguments["spool"])
     assert batch.parent == tmp_path / "named_caches" / "docker_mirror" / "spool"
-    spooled = json.loads((batch / "plans" / f"{arguments['id']}.json").read_text())
-    assert spooled["target"] == "3rdparty/tools.txt:images"
-    assert [copy["dst"] for copy in spooled["plan"]] == ["prod.example/m/tool:1", "prod.example/m/tool:stable"]
+    (file,) = (batch / "plans").iterdir()
+    assert (file.stem, file.read_bytes()) == (hashlib.sha256(plan_file.content).hexdigest(), plan_file.content)
 
-    # A new run is a new batch, into which the same rule writes again.
+    # A new run is a new batch, in which it is announced again.
     runner.set_options()
-    process = runner.publish("3rdparty", "images", "tools.txt").process.process  # type: ignore[union-attr]
-    again = Path(dict(argument[2:].split("=", 1) for argument in process.argv[2:])["spool"])
-    assert again != batch
-    assert (again / "plans" / f"{arguments['id']}.json").exists()
+    again = runner.publish("3rdparty", "images", "tools.txt")
+    assert again.process.process.argv != process.argv  # type: ignore[union-attr]
+    assert announced(again) == [planned]
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        {"x.txt": "a.example/x:2\n"},
+        {"x.txt": ""},
+        {"BUILD": "docker_mirror_image_list(name='x', source='x.txt', repository='other')"},
+        {"BUILD": "docker_mirror_image_list(name='x', source='x.txt', skip_publish=True)"},
+        {"BUILD": "docker_mirror_images(name='x', sources=['x.txt'])"},
+    ],
+    ids=["list", "emptied", "field", "skipped", "another kind of target"],
+)
+def test_outdated_requests_announce_nothing(runner: Runner, edited: dict[str, str]) -> None:
+    build = "docker_mirror_image_list(name='x', source='x.txt', allow_empty=True)"
+    runner.rules.write_files({"BUILD": build, "x.txt": "a.example/x:1\n"})
+    # The request of an earlier run, which Pants makes again before it knows what has changed.
+    fields = PublishImageListFieldSet.create(runner.rules.get_target(Address("", target_name="x")))
+    package = PackageImageListFieldSet.create(runner.rules.get_target(Address("", target_name="x")))
+    request = PublishImageListRequest(fields, (runner.rules.request(BuiltPackage, [package]),))
+    (before,) = runner.rules.request(PublishProcesses, [request])
+    assert [entry["plan"][0]["src"] for entry in announced(before)] == ["a.example/x:1"]
+    runner.rules.write_files(
+        {"BUILD": "docker_mirror_image_list(name='x', source='x.txt', allow_empty=True)", **edited}
+    )
+    runner.set_options()
+    (after,) = runner.rules.request(PublishProcesses, [request])
+    assert after.process is not None
+    (batch,) = (arg.split("=", 1)[1] for arg in after.process.process.argv if arg.startswith("--spool="))
+    assert not Path(batch).exists()
 
 
 @pytest.mark.parametrize(

@@ -29,22 +29,22 @@ func newMirror(code *run.Code, streams run.Streams) *cobra.Command {
 
 func newPublish(code *run.Code, streams run.Streams) *cobra.Command {
 	settings := run.Settings{Streams: streams, Version: version, Command: "publish"}
-	var spool, id string
+	var spool, planFile string
 	c := &cobra.Command{
-		Use:    "publish [flags] --spool DIR --id ID",
-		Short:  "Copy the plans of a spool in one run, for pants publish",
+		Use:    "publish [flags] --spool DIR --plan FILE",
+		Short:  "Carry out a target's plan, with all others of its spool in one run, for pants publish",
 		Hidden: true, // for the Pants rules
 		Args:   cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			*code = run.Publish(c.Context(), settings, spool, id)
+			*code = run.Publish(c.Context(), settings, spool, planFile)
 			return nil
 		},
 	}
 	addRunFlags(c, &settings)
 	c.Flags().StringVar(&spool, "spool", "", "`DIR` that all processes of the run share")
-	c.Flags().StringVar(&id, "id", "", "`ID` of the target whose result this process gives")
+	c.Flags().StringVar(&planFile, "plan", "", "`FILE` with the target whose result this process gives, and its plan")
 	must(c.MarkFlagRequired("spool"))
-	must(c.MarkFlagRequired("id"))
+	must(c.MarkFlagRequired("plan"))
 	return c
 }
 

@@ -47,7 +47,7 @@ func Mirror(ctx context.Context, s Settings, batchFile string, choice Choice) Co
 	if err := choice.apply(targets); err != nil {
 		return session.badInput(err)
 	}
-	session.copyTargets(ctx, targets, func(*target) {})
+	session.copyTargets(ctx, targets, nil, func(*target) {})
 	for _, t := range targets {
 		session.report.Targets = append(session.report.Targets, t.report())
 	}

@@ -25,7 +25,7 @@ func Copy(ctx context.Context, s Settings, lists Lists, settings plan.Settings, 
 	if err := choice.apply([]*target{t}); err != nil {
 		return session.badInput(err)
 	}
-	session.copyTargets(ctx, []*target{t}, func(*target) {})
+	session.copyTargets(ctx, []*target{t}, nil, func(*target) {})
 	code := t.code()
 	if ctx.Err() != nil {
 		code = CodeInterrupted

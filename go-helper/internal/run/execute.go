@@ -19,9 +19,9 @@ import (
 const patienceAfterInterrupt = 1200 * time.Millisecond
 
 // copyTargets copies what the targets want in one engine run, and calls ended for each target as its last copy ends; the
-// calls don't overlap. It leaves the copies in the report.
-func (s *session) copyTargets(ctx context.Context, targets []*target, ended func(*target)) {
-	entries := checkSet(targets)
+// calls don't overlap. It leaves the copies in the report. The set rules hold for those that are done before, too.
+func (s *session) copyTargets(ctx context.Context, targets, done []*target, ended func(*target)) {
+	entries := checkSet(targets, done)
 	for _, t := range targets {
 		s.report.Copies = append(s.report.Copies, t.copies...) // those that break a rule
 	}

@@ -45,7 +45,7 @@ func TestAnEngineThatDoesntReturnIsLeftBehind(t *testing.T) {
 	b := &target{address: "b", plan: []plan.Copy{{Src: "s.example/b:1", Dst: "d.example/b:1"}}}
 	var ended []string
 	start := time.Now()
-	s.copyTargets(ctx, []*target{a, b}, func(t *target) { ended = append(ended, t.address) })
+	s.copyTargets(ctx, []*target{a, b}, nil, func(t *target) { ended = append(ended, t.address) })
 	code := s.close(CodeInterrupted)
 	if took := time.Since(start); took > 1800*time.Millisecond {
 		t.Errorf("took %v", took)
@@ -111,7 +111,7 @@ func TestEachTargetIsToldOnce(t *testing.T) {
 	entry := plan.Copy{Src: "s.example/a:1", Dst: "d.example/a:1"}
 	targets := []*target{{address: "a", plan: []plan.Copy{entry}}, {address: "b", plan: []plan.Copy{entry, entry}}, {address: "c"}, {address: "d", errs: []string{"unreadable"}}}
 	ended := map[string]int{}
-	s.copyTargets(t.Context(), targets, func(t *target) { ended[t.address]++ })
+	s.copyTargets(t.Context(), targets, nil, func(t *target) { ended[t.address]++ })
 	s.close(CodeDone)
 	for _, target := range targets {
 		if ended[target.address] != 1 {

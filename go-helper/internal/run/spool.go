@@ -1,7 +1,10 @@
 package run
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,19 +21,26 @@ import (
 	"docker-mirror/go-helper/internal/report"
 )
 
-// spool is the folder that the processes of one `pants publish` share. The plans of all targets are there before the
-// first process starts:
+// spool is the folder that the processes of one `pants publish` share:
 //
-//	plans/ID.json    {"target": ADDRESS, "plan": [copies]}
-//	results/ID.json  how the target ended, by rename
+//	plans/ID.json    what a target has to publish, announced before the first process starts; ID is its SHA-256
+//	results/ID.json  how that ended, by rename
 //	lock             held by the process that runs the engine; the kernel drops it with a killed process
 //	report.json      of the engine's run
+//
+// What is announced only tells a process what it may do for others. What it does for its own target is in the file that
+// Pants made an input of that process, and a result counts for the very plan whose ID it has. Pants runs rules of memoized,
+// outdated requests, too, so that an announcement could be another's past: see [spool.others].
 type spool struct{ dir string }
 
-// spooledPlan is plans/ID.json.
-type spooledPlan struct {
+// announcement is plans/ID.json.
+type announcement struct {
 	Target string          `json:"target"`
-	Plan   json.RawMessage `json:"plan"`
+	Plan   json.RawMessage `json:"plan,omitempty"`
+	Skip   string          `json:"skip,omitempty"` // why there is no plan
+
+	id   string
+	data []byte
 }
 
 // spooledResult is results/ID.json.
@@ -46,26 +56,56 @@ const (
 	lockPatience = 2 * time.Second
 )
 
-func openSpool(dir, id string) (spool, error) {
-	if id == "" || strings.ContainsAny(id, `/\`) || strings.HasPrefix(id, ".") {
-		return spool{}, fmt.Errorf("--id %q is no file name", id)
-	}
+// openSpool makes sure that own, the announcement of this process's target, is there, too.
+func openSpool(dir string, own announcement) (spool, error) {
 	dir, err := filepath.Abs(dir) // results must land there whatever happens to the working directory
 	if err != nil {
 		return spool{}, err
 	}
 	s := spool{dir}
-	if _, err := os.Stat(s.planFile(id)); err != nil {
-		return spool{}, fmt.Errorf("can't read the plan of %s: %w", id, err)
+	for _, folder := range []string{"plans", "results"} {
+		if err := os.MkdirAll(filepath.Join(dir, folder), 0o700); err != nil {
+			return s, fmt.Errorf("making the spool: %w", err)
+		}
 	}
-	return s, os.MkdirAll(filepath.Join(dir, "results"), 0o777)
+	if _, err := os.Stat(s.planFile(own.id)); err == nil {
+		return s, nil
+	}
+	return s, report.WriteFileAtomic(s.planFile(own.id), own.data)
 }
 
 func (s spool) planFile(id string) string   { return filepath.Join(s.dir, "plans", id+".json") }
 func (s spool) resultFile(id string) string { return filepath.Join(s.dir, "results", id+".json") }
 func (s spool) reportFile() string          { return filepath.Join(s.dir, "report.json") }
 
-// result is false where the target has none yet.
+// readAnnouncement reads what a target has to publish.
+func readAnnouncement(file string) (announcement, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return announcement{}, fmt.Errorf("can't read the plan: %w", err)
+	}
+	sum := sha256.Sum256(data)
+	a := announcement{id: hex.EncodeToString(sum[:]), data: data}
+	if err := decodeStrictly(data, &a); err != nil {
+		return a, fmt.Errorf("%s: %w", file, err)
+	}
+	if a.Target == "" || (a.Plan == nil) == (a.Skip == "") {
+		return a, fmt.Errorf("%s: needs a target, and a plan or a reason to skip it", file)
+	}
+	return a, nil
+}
+
+// target is the announced one. A plan that can't be read is its target's failure.
+func (a announcement) target() *target {
+	t := &target{address: a.Target, id: a.id}
+	var err error
+	if t.plan, err = plan.Read("plan.json", a.Plan); err != nil {
+		t.errs = report.Lines(fmt.Errorf("%s: %w", a.Target, err))
+	}
+	return t
+}
+
+// result is false where the plan has none yet.
 func (s spool) result(id string) (spooledResult, bool, error) {
 	var r spooledResult
 	data, err := os.ReadFile(s.resultFile(id))
@@ -81,12 +121,12 @@ func (s spool) result(id string) (spooledResult, bool, error) {
 	return r, true, nil
 }
 
-func (s spool) writeResult(id string, t *target) error {
+func (s spool) writeResult(t *target) error {
 	copies := t.copies
 	if copies == nil {
 		copies = []report.Copy{}
 	}
-	return report.WriteJSON(s.resultFile(id), spooledResult{Target: t.report(), Copies: copies})
+	return report.WriteJSON(s.resultFile(t.id), spooledResult{Target: t.report(), Copies: copies})
 }
 
 // lock waits until no other process runs the engine for this spool.
@@ -102,147 +142,41 @@ func (s spool) lock(ctx context.Context, notice func(string)) (unlock func(), er
 	return func() { _ = lock.Close() }, nil
 }
 
-// spooled is a target of the spool.
-type spooled struct {
-	id string
-	*target
-}
-
-// pending reads the plans that have no result yet, sorted by id. A plan that can't be read is its target's failure.
-func (s spool) pending() ([]spooled, []spooledResult, error) {
-	entries, err := os.ReadDir(filepath.Join(s.dir, "plans")) // sorted
+// others are the targets beside own: those that are left for whoever runs the engine, and those that were done, by their
+// results and as targets. A target is left to its own process unless all that was announced of it is one plan: with
+// two plans, or a plan and a reason to skip it, nobody but that process knows which of them is true now.
+func (s spool) others(own announcement) (left, done []*target, results []spooledResult, err error) {
+	files, err := filepath.Glob(filepath.Join(s.dir, "plans", "*.json"))
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	var left []spooled
-	var done []spooledResult
-	for _, e := range entries {
-		id, isPlan := strings.CutSuffix(e.Name(), ".json")
-		if !isPlan || strings.HasPrefix(id, ".") { // a writer's temporary file
-			continue
-		}
-		result, ok, err := s.result(id)
-		if err != nil {
-			return nil, nil, err
-		}
-		if ok {
-			done = append(done, result)
-			continue
-		}
-		left = append(left, spooled{id, s.readPlan(id)})
-	}
-	return left, done, nil
-}
-
-func (s spool) readPlan(id string) *target {
-	t := &target{address: id}
-	data, err := os.ReadFile(s.planFile(id))
-	var p spooledPlan
-	if err == nil {
-		err = decodeStrictly(data, &p)
-	}
-	if err == nil {
-		t.address = p.Target
-		t.plan, err = plan.Read(s.planFile(id), p.Plan)
-	}
-	if err != nil {
-		t.errs = report.Lines(fmt.Errorf("%s: %w", t.address, err))
-	}
-	return t
-}
-
-// Publish makes sure that the spool's target id is copied, and ends with that target's own exit code. The first process of
-// a spool copies for all targets in one engine run; the others find their result. Where a process was killed, the next
-// one takes over what has no result.
-func Publish(ctx context.Context, s Settings, dir, id string) Code {
-	pool, err := openSpool(dir, id)
-	if err == nil && s.Report == "" {
-		s.Report = pool.reportFile()
-	}
-	if err == nil {
-		var result spooledResult
-		var done bool
-		if result, done, err = pool.result(id); done {
-			return tell(s.Streams, result) // the common case: no lock, no session
+	announced := map[string][]announcement{}
+	for _, file := range files {
+		id := strings.TrimSuffix(filepath.Base(file), ".json")
+		// What isn't whole, or not what its name says, can't be trusted; its target's process has its own copy.
+		if a, err := readAnnouncement(file); err == nil && a.id == id && a.id != own.id {
+			announced[a.Target] = append(announced[a.Target], a)
 		}
 	}
-	reportFile := s.Report
-	s.Report = "" // only who copies writes it
-	session, settingsErr := s.open()
-	if err := errors.Join(err, settingsErr); err != nil {
-		return session.badInput(err)
-	}
-	session.quiet = true
-	unlock, err := pool.lock(ctx, session.console.Notice)
-	if ctx.Err() != nil {
-		return session.close(CodeInterrupted)
-	}
-	if err != nil {
-		return session.badInput(err)
-	}
-	defer unlock()
-	result, done, err := pool.result(id)
-	if err != nil {
-		return session.badInput(err)
-	}
-	if done {
-		session.close(result.ExitCode)
-		return tell(s.Streams, result)
-	}
-	session.Report = reportFile
-	return session.publishAll(ctx, pool, id)
-}
-
-// publishAll runs the engine for every target that has no result. The lock is held.
-func (s *session) publishAll(ctx context.Context, pool spool, id string) Code {
-	left, before, err := pool.pending()
-	if err != nil {
-		return s.badInput(err)
-	}
-	ids := map[*target]string{}
-	targets := make([]*target, len(left))
-	for i, t := range left {
-		targets[i] = t.target
-		ids[t.target] = t.id
-	}
-	for _, r := range before { // by a process that was killed
-		s.report.Targets = append(s.report.Targets, r.Target)
-		s.report.Copies = append(s.report.Copies, r.Copies...)
-	}
-	var writeErrs []error
-	s.copyTargets(ctx, targets, func(t *target) {
-		if err := pool.writeResult(ids[t], t); err != nil {
-			writeErrs = append(writeErrs, err)
+	for target, all := range announced {
+		for _, a := range all {
+			result, ok, err := s.result(a.id)
+			switch {
+			case err != nil:
+				return nil, nil, nil, err
+			case ok:
+				results = append(results, result)
+				if target != own.Target { // which may replace what it wrote itself
+					done = append(done, a.target())
+				}
+			case len(all) == 1 && a.Skip == "" && target != own.Target:
+				left = append(left, a.target())
+			}
 		}
-	})
-	for _, t := range targets {
-		s.report.Targets = append(s.report.Targets, t.report())
 	}
-	for _, err := range writeErrs {
-		s.failed(fmt.Errorf("writing a result: %w", err))
-	}
-	own := slices.IndexFunc(left, func(t spooled) bool { return t.id == id })
-	t := left[own].target
-	code := t.code()
-	if ctx.Err() != nil {
-		code = CodeInterrupted
-	}
-	s.quiet = false
-	return s.close(code, func() {
-		if s.DryRun || s.Verbose {
-			s.printCopies(t.copies)
-		}
-		s.printTarget(t.report())
-		s.printFailures(t)
-	})
-}
-
-// tell says how a target ended that another process copied.
-func tell(streams Streams, result spooledResult) Code {
-	fmt.Fprintln(streams.Out, result.Line())
-	console := report.NewConsole(report.ModePlain, streams.Err, false)
-	defer console.Close()
-	s := session{Settings: Settings{Streams: streams}, console: console}
-	s.printFailures(&target{address: result.Address, errs: result.Errors, copies: result.Copies})
-	return result.ExitCode
+	byAddress := func(a, b *target) int { return cmp.Compare(a.address, b.address) }
+	slices.SortFunc(left, byAddress)
+	slices.SortFunc(done, byAddress)
+	slices.SortFunc(results, func(a, b spooledResult) int { return cmp.Compare(a.Address, b.Address) })
+	return left, done, results, nil
 }

@@ -16,6 +16,7 @@ import (
 // target is a plan and whose it is: a Pants target, or the lists of a command line (with no address).
 type target struct {
 	address string
+	id      string // of its plan in a spool
 	plan    []plan.Copy
 	// errs say why nothing of it is copied: its plan can't be read, or breaks a set rule.
 	errs []string
@@ -75,10 +76,10 @@ func (e *entry) settle(status engine.Status, reason string) {
 func (e *entry) settled() bool { return e.copy.Status != "" }
 
 // checkSet applies the set rules to all targets together: exactly those that own a conflicting entry fail. The entries
-// of the others come back in order.
-func checkSet(targets []*target) []*entry {
+// of the others come back in order. Nothing is left to do for those that are done, so that they only make others fail.
+func checkSet(targets, done []*target) []*entry {
 	var all []*entry
-	for _, t := range targets {
+	for _, t := range slices.Concat(targets, done) {
 		if len(t.errs) > 0 {
 			continue
 		}
@@ -88,6 +89,9 @@ func checkSet(targets []*target) []*entry {
 	}
 	for index, messages := range conflicts(all) {
 		t := all[index].askers[0].target
+		if slices.Contains(done, t) {
+			continue
+		}
 		for _, message := range messages {
 			if !slices.Contains(t.errs, message) {
 				t.errs = append(t.errs, message)
@@ -98,6 +102,9 @@ func checkSet(targets []*target) []*entry {
 	var kept []*entry
 	for _, e := range all {
 		t := e.askers[0].target
+		if slices.Contains(done, t) {
+			continue
+		}
 		if len(t.errs) == 0 {
 			kept = append(kept, e)
 			continue
