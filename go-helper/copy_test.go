@@ -425,6 +425,7 @@ func TestVersionAndCompletion(t *testing.T) {
 	t.Parallel()
 	w := newWorkplace(t)
 	wantContains(t, "stdout", w.run(0, "version").stdout.String(), "docker-mirror ")
+	wantContains(t, "stdout", w.run(0, "version", "--json").stdout.String(), `"name":"docker-mirror"`, `"protocol":`)
 	for _, shell := range []string{"bash", "zsh", "fish"} {
 		wantContains(t, "stdout", w.run(0, "completion", shell).stdout.String(), "docker-mirror")
 	}

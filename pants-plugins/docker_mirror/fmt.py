@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from pants.core.goals.fmt import FmtResult, FmtTargetsRequest
-from pants.core.util_rules.partitions import PartitionerType
+from pants.core.util_rules.partitions import PartitionerType, Partitions
 from pants.engine.process import FallibleProcessResult, Process
 from pants.engine.rules import collect_rules, rule
 from pants.engine.target import FieldSet, Target
 from pants.util.logging import LogLevel
 from pants.util.strutil import pluralize
 
-from docker_mirror.helper import HELPER_EXE, MirrorHelper
+from docker_mirror.helper import HELPER_EXE, LintersHelper, LintersHelperRequest, MirrorHelper, linters_helper
 from docker_mirror.pants_compat import execute_process
 from docker_mirror.subsystem import DockerMirrorFmt
 from docker_mirror.target_types import DockerMirrorSpecSourceField
@@ -36,7 +37,19 @@ class FmtImageListFieldSet(FieldSet):
 class FmtImageListsRequest(FmtTargetsRequest):
     field_set_type = FmtImageListFieldSet
     tool_subsystem = DockerMirrorFmt  # type: ignore[assignment,unused-ignore]
-    partitioner_type = PartitionerType.DEFAULT_SINGLE_PARTITION
+    partitioner_type = PartitionerType.CUSTOM
+
+
+@rule
+async def partition_image_lists(
+    request: FmtImageListsRequest.PartitionRequest[FmtImageListFieldSet], subsystem: DockerMirrorFmt
+) -> Partitions[str, Any]:
+    if subsystem.skip or not request.field_sets:
+        return Partitions()
+    helper: LintersHelper = await linters_helper(LintersHelperRequest())
+    if not helper.found:
+        return Partitions()
+    return Partitions.single_partition(field_set.source.file_path for field_set in request.field_sets)
 
 
 @rule(desc="Format image lists", level=LogLevel.DEBUG)

@@ -12,7 +12,6 @@ from pants.engine.process import Process
 from pants.engine.rules import collect_rules, rule
 from pants.util.logging import LogLevel
 
-from docker_mirror.errors import DockerMirrorError
 from docker_mirror.pants_compat import EnvironmentTarget, concurrently, execute_process, find_binary, rule_call
 from docker_mirror.subsystem import DockerMirrorSubsystem
 
@@ -36,6 +35,8 @@ class GoToolchain:
     path: str
     version: str
     goroot: str
+    missing: str = ""
+    """Why there is none; names those that are too old."""
 
 
 def parse_go_version(version: str) -> tuple[int, int, int] | None:
@@ -48,10 +49,6 @@ def is_new_enough(version: str, minimum: str) -> bool:
     """Whether a toolchain can build a module whose go.mod says `go minimum`. A development version passes."""
     parsed, wanted = parse_go_version(version), parse_go_version(minimum)
     return parsed is None or wanted is None or parsed >= wanted
-
-
-class NoGoToolchainError(DockerMirrorError):
-    """No installed Go can build the helper; the message lists those that were found."""
 
 
 @rule(desc="Find a Go toolchain", level=LogLevel.DEBUG)
@@ -89,7 +86,7 @@ async def find_go(
         if is_new_enough(version, request.minimum_version):
             return GoToolchain(binary.path, version, goroot)
         too_old.append(f"{binary.path}: {version}")
-    raise NoGoToolchainError(no_go_message(request.minimum_version, too_old, env_aware.go_search_paths))
+    return GoToolchain("", "", "", no_go_message(request.minimum_version, too_old, env_aware.go_search_paths))
 
 
 go_toolchain = rule_call(find_go, GoToolchainRequest, GoToolchain)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pants.core.goals.lint import LintResult, LintTargetsRequest
-from pants.core.util_rules.partitions import PartitionerType
+from pants.core.util_rules.partitions import PartitionerType, Partitions
 from pants.engine.fs import CreateDigest, Digest, FileContent, MergeDigests
 from pants.engine.process import FallibleProcessResult, Process
 from pants.engine.rules import collect_rules, rule
@@ -15,7 +15,7 @@ from pants.util.logging import LogLevel
 from pants.util.strutil import pluralize
 
 from docker_mirror.field_sets import ImageListFieldSet
-from docker_mirror.helper import HELPER_EXE, MirrorHelper
+from docker_mirror.helper import HELPER_EXE, LintersHelper, LintersHelperRequest, MirrorHelper, linters_helper
 from docker_mirror.image_list import ImageList, ImageListRequest, image_list_of
 from docker_mirror.pants_compat import (
     concurrently,
@@ -35,7 +35,19 @@ class LintImageListFieldSet(ImageListFieldSet):
 class LintImageListsRequest(LintTargetsRequest):
     field_set_type = LintImageListFieldSet
     tool_subsystem = DockerMirrorLint  # type: ignore[assignment,unused-ignore]
-    partitioner_type = PartitionerType.DEFAULT_SINGLE_PARTITION
+    partitioner_type = PartitionerType.CUSTOM
+
+
+@rule
+async def partition_image_lists(
+    request: LintImageListsRequest.PartitionRequest[LintImageListFieldSet], subsystem: DockerMirrorLint
+) -> Partitions[LintImageListFieldSet, Any]:
+    if subsystem.skip or not request.field_sets:
+        return Partitions()
+    helper: LintersHelper = await linters_helper(LintersHelperRequest())
+    if not helper.found:
+        return Partitions()
+    return Partitions.single_partition(request.field_sets)
 
 
 def lint_argv(levels: Mapping[str, LintLevel], files: Iterable[str]) -> tuple[str, ...]:

@@ -6,7 +6,20 @@ from collections.abc import Iterable
 
 from pants.engine.target import Target
 
-from docker_mirror import fmt, go_toolchain, helper, image_list, lint, mirror, overrides, plan, publish, tailor
+from docker_mirror import (
+    fmt,
+    go_toolchain,
+    helper,
+    helper_build,
+    helper_prebuilt,
+    image_list,
+    lint,
+    mirror,
+    overrides,
+    plan,
+    publish,
+    tailor,
+)
 from docker_mirror.target_types import (
     DockerMirrorImageListTarget,
     DockerMirrorImagesTarget,
@@ -23,6 +36,8 @@ def rules() -> Iterable[object]:
         *fmt.rules(),
         *go_toolchain.rules(),
         *helper.rules(),
+        *helper_build.rules(),
+        *helper_prebuilt.rules(),
         *image_list.rules(),
         *lint.rules(),
         *mirror.rules(),

@@ -16,6 +16,7 @@ PACKAGE = Path(__file__).parents[1] / "docker_mirror"
 PANTS_API = {
     "pants.backend.docker.registries": ["DockerRegistries", "DockerRegistryOptions"],
     "pants.backend.docker.subsystems.docker_options": ["DockerOptions"],
+    "pants.base.build_root": ["BuildRoot"],
     "pants.base.build_environment": ["get_buildroot"],
     "pants.core.goals.fmt": ["FmtResult", "FmtTargetsRequest"],
     "pants.core.goals.lint": ["LintResult", "LintTargetsRequest"],
@@ -28,7 +29,7 @@ PANTS_API = {
         "PublishRequest",
     ],
     "pants.core.goals.tailor": ["AllOwnedSources", "PutativeTarget", "PutativeTargets", "PutativeTargetsRequest"],
-    "pants.core.util_rules.partitions": ["PartitionerType"],
+    "pants.core.util_rules.partitions": ["PartitionerType", "Partitions"],
     "pants.core.util_rules.system_binaries": ["BinaryPathRequest", "BinaryPathTest", "BinaryPaths"],
     "pants.engine.addresses": ["Address"],
     "pants.engine.console": ["Console"],
@@ -37,6 +38,7 @@ PANTS_API = {
     "pants.engine.fs": ["CreateDigest", "Digest", "EMPTY_DIGEST", "FileContent", "MergeDigests", "Paths"],
     "pants.engine.goal": ["Goal", "GoalSubsystem"],
     "pants.engine.internals.session": ["RunId"],
+    "pants.engine.platform": ["Platform"],
     "pants.engine.process": [
         "FallibleProcessResult",
         "InteractiveProcess",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from pants.engine.fs import Digest, DigestContents
 from pants.engine.goal import Goal
 from pants.testutil.rule_runner import GoalRuleResult, QueryRule, RuleRunner
 
-from docker_mirror import register
+from docker_mirror import register, version
 from docker_mirror.helper import HELPER_NAME, MirrorHelper
 from docker_mirror.lint import LintImageListFieldSet, LintImageListsRequest
 from docker_mirror.mirror import Mirror
@@ -547,6 +548,30 @@ def test_no_go_and_old_go(tmp_path: Path) -> None:
         runner.rules.request(MirrorHelper, [])
 
 
+@pytest.mark.parametrize("goal", [Lint, Fmt])
+def test_other_linters_go_on_without_go(tmp_path: Path, goal: type[Goal], caplog: pytest.LogCaptureFixture) -> None:
+    runner = Runner(f"--docker-mirror-go-search-paths=['{tmp_path}']")
+    runner.rules.write_files({"BUILD": "docker_mirror_images(name='x', sources=['*.txt'])", "a.txt": "", "b.txt": ""})
+    for _ in range(2):  # Each run says so.
+        caplog.clear()
+        result = runner.goal(goal, "::")
+        assert (result.exit_code, result.stdout) == (0, "")
+        assert "docker-mirror" not in result.stderr  # Nothing has "succeeded".
+        (message,) = (record.message for record in caplog.records if "docker-mirror" in record.message)
+        assert re.fullmatch(r"Image lists are left out: .* needs Go .* found no `go`\. .*\.helper.*", message)
+
+
+def test_a_program_that_is_no_helper_is_refused(tmp_path: Path) -> None:
+    runner = Runner("--docker-mirror-helper=/bin/true")
+    with pytest.raises(Exception, match=r"`\[docker-mirror\]\.helper` \(/bin/true\) is no `docker-mirror`"):
+        runner.rules.request(MirrorHelper, [])
+    (tmp_path / "foreign").write_bytes(b"\xcf\xfa\xed\xfe" + b"\0" * 100)  # Such as another platform's.
+    (tmp_path / "foreign").chmod(0o755)
+    runner = Runner(f"--docker-mirror-helper={tmp_path / 'foreign'}")
+    with pytest.raises(Exception, match=r"foreign\) is no `docker-mirror` for this platform"):
+        runner.rules.request(MirrorHelper, [])
+
+
 def test_credentials_in_the_go_proxy_are_refused() -> None:
     runner = Runner(env={"GOPROXY": "https://user:hunter2@proxy.example"})
     with pytest.raises(Exception, match=r"Credentials in GOPROXY") as e:
@@ -571,7 +596,9 @@ def test_a_changed_prebuilt_helper_is_seen(tmp_path: Path) -> None:
     executable.touch(mode=0o755)
     runner = Runner(f"--docker-mirror-helper={executable}")
     digests = []
-    for content in ("one", "one", "two"):
+    said = json.dumps({"name": HELPER_NAME, "version": version.VERSION, "protocol": version.PROTOCOL})
+    for comment in ("one", "one", "two"):
+        content = f"#!/bin/sh\n# {comment}\necho '{said}'\n"
         executable.write_text(content)
         runner.set_options()  # A new run.
         digest = runner.rules.request(MirrorHelper, []).digest

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pants.version import VERSION
 
-from docker_mirror.helper import minimum_go_version
+from docker_mirror.helper_build import minimum_go_version
 
 ROOT = Path(__file__).parents[2]
 

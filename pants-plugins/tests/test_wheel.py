@@ -17,7 +17,7 @@ from pants.backend.python.util_rules.pex_cli import PexCli
 from pants.version import VERSION
 from pants_project import PANTS_TOML, Pants, PantsProject
 
-from docker_mirror.helper import read_sources, source_root
+from docker_mirror.helper_build import read_sources, source_root
 
 pytestmark = pytest.mark.integration
 
