@@ -22,8 +22,9 @@ const module = "docker-mirror/go-helper"
 var imports = map[string][]string{
 	"":         {"cli"}, // main.go
 	"cli":      {"run", "plan", "spec", "lint", "report", "devregistry", "devregistry/sample"},
-	"run":      {"plan", "spec", "lint", "tags", "engine", "registry", "auth", "auth/cloud", "ecr", "report", "extract"},
-	"plan":     {"spec", "tags"},
+	"run":      {"plan", "spec", "lock", "lint", "tags", "engine", "registry", "auth", "auth/cloud", "ecr", "report", "extract"},
+	"plan":     {"spec", "tags", "lock"},
+	"lock":     {"spec", "tags"},
 	"spec":     {"tags"},
 	"engine":   {"registry", "engine/internal/tree"},
 	"registry": {"auth"},
@@ -35,14 +36,14 @@ var imports = map[string][]string{
 	"report":      {"engine"}, // its event types
 	"devregistry": {},
 	"extract":     {"spec"},
-	"lint":        {"spec"},
+	"lint":        {"spec", "lock"},
 }
 
 // leaves may be imported by all, and import no other package of ours than leaves.
 var leaves = []string{"reference", "platform", "strictjson", "strictyaml", "suggest"}
 
 // offline packages never touch the network.
-var offline = []string{"spec", "plan", "tags", "extract", "lint", "reference", "platform", "strictjson", "strictyaml", "suggest"}
+var offline = []string{"spec", "plan", "tags", "lock", "extract", "lint", "reference", "platform", "strictjson", "strictyaml", "suggest"}
 
 // undecoded packages handle content of registries, which they never decompress: a layer can stand for any number of bytes.
 var undecoded = []string{"engine", "engine/internal/tree", "registry", "auth"}

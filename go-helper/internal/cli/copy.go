@@ -25,7 +25,7 @@ list has copy specs ({"src": …, "dst": …, "transform": {"limitPlatforms": [�
 			if c.Flags().Changed(referrersFlag) {
 				wanted.Referrers = settings.ListReferrers() // also for copy specs, which by themselves bring none
 			}
-			*code = run.Copy(c.Context(), settings, run.Lists{Files: files, Format: lists.format}, wanted, choice)
+			*code = run.Copy(c.Context(), settings, lists.lists(files), wanted, choice)
 			return nil
 		},
 	}

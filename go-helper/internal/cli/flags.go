@@ -20,6 +20,12 @@ type listFlags struct {
 	index      string
 	format     string
 	allowEmpty bool
+	lock       string
+}
+
+// lists are those that a command is to read.
+func (f *listFlags) lists(files []string) run.Lists {
+	return run.Lists{Files: files, Format: f.format, Lock: f.lock}
 }
 
 // destinationFlags are those that a settings file takes the place of.
@@ -41,12 +47,17 @@ func (f *listFlags) add(c *cobra.Command) {
 		"digest changes), or sparse (as it is, under its digest, where the registry takes that) (default: rewritten)")
 	complete(c, "index", indexes)
 	f.addFormat(c)
+	locks := run.LockChoices()
+	flags.StringVar(&f.lock, "lock", locks[0], "`WHAT` becomes of the locks beside lists: use (where there is one), require (a list without one is an error), off")
+	complete(c, "lock", locks)
 	flags.BoolVar(&f.allowEmpty, "allow-empty", false, "a list without images is no error")
 }
 
-func (f *listFlags) addFormat(c *cobra.Command) {
+func (f *listFlags) addFormat(c *cobra.Command) { addFormatFlag(c, &f.format) }
+
+func addFormatFlag(c *cobra.Command, into *string) {
 	formats := spec.Formats()
-	c.Flags().StringVar(&f.format, "format", "", "`format` of the lists: "+strings.Join(formats, ", ")+" (default: by the file's ending)")
+	c.Flags().StringVar(into, "format", "", "`format` of the lists: "+strings.Join(formats, ", ")+" (default: by the file's ending)")
 	complete(c, "format", formats)
 }
 

@@ -20,7 +20,15 @@ output; one of level error makes the exit code 1. The rules, each off, warn or e
   spelling   one repository spelled in two ways (warn)
   latest     the tag latest, or none, without a digest (warn)
   unpinned   any tag without a digest (off)
-  unsorted   an image that belongs before the line above (off)`,
+  unsorted   an image that belongs before the line above (off)
+
+and, of the locks beside the lists:
+
+  unlocked           a list without a lock (off)
+  lock-stale         a lock that doesn't fit its list (error)
+  lock-edited        an entry that something else than 'lock' has changed (error)
+  lock-waiting       an entry of which nothing is mirrored yet (off)
+  lock-disagreement  an image that two lists lock to two digests (warn)`,
 		Example: `  docker-mirror lint --rule unpinned=error 3rdparty/*.txt`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, files []string) error {

@@ -23,7 +23,7 @@ JSON array of copy specs that 'copy' takes. With any error there is no plan.`,
 					return err
 				}
 			}
-			*code = run.Plan(c.Context(), streams, run.Lists{Files: files, Format: lists.format}, settings, output)
+			*code = run.Plan(c.Context(), streams, lists.lists(files), settings, output)
 			return nil
 		},
 	}

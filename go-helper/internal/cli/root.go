@@ -59,6 +59,7 @@ was sent), 130 interrupted. Results go to standard output, everything else to st
 	root.AddCommand(
 		newCopy(code, streams),
 		newPlan(code, streams),
+		newLock(code, streams),
 		newLint(code, streams),
 		newFmt(code, streams),
 		newExtract(code, streams),

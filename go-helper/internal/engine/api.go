@@ -16,6 +16,9 @@ type Copy struct {
 	// Sparse leaves the index as it is, under the source's digest, although only what it names of Platforms is copied; else it
 	// is cut down to that. Without Platforms it means nothing.
 	Sparse bool
+	// Expect is the digest that an index has once it is rewritten, where that is known; a copy that comes to another one fails.
+	// A destination that has it is settled without asking the source.
+	Expect v1.Hash
 	// Referrers says which attachments (signatures, attestations, SBOMs) come along.
 	Referrers Referrers
 	// Origin is where the user asked for it, `file:line`; it goes into every message.

@@ -200,8 +200,9 @@ func (d *destination) forgetOrigin(digest v1.Hash, repository string) {
 	d.origins[digest] = kept
 }
 
-// repositoryMissing asks once whether the repository exists at all; an error counts as "it may".
-func (d *destination) repositoryMissing(ctx context.Context, repository string) bool {
+// repositoryMissing asks once whether the repository exists at all; an error counts as "it may". Whoever asks first looks for
+// its own tag before: a list is only asked for where that isn't there.
+func (d *destination) repositoryMissing(ctx context.Context, repository string, hasTag func() bool) bool {
 	d.mu.Lock()
 	o, ok := d.missing[repository]
 	if !ok {
@@ -210,6 +211,9 @@ func (d *destination) repositoryMissing(ctx context.Context, repository string) 
 	}
 	d.mu.Unlock()
 	missing, err := o.do(ctx, func() (bool, error) {
+		if hasTag() || ctx.Err() != nil {
+			return false, ctx.Err()
+		}
 		missing, err := d.client.RepositoryMissing(ctx, repository)
 		if ctx.Err() == nil {
 			err = nil // asked once: who may not list tags may still read and write them

@@ -25,13 +25,13 @@ func (r *run) resolve(im *image) (*tree.Node, []attachment, *Result, error) {
 	}
 	checkAttached := c.attaches() && (r.opts.CheckReferrers || r.opts.Verify)
 	distrusted := false
-	if there != nil && !c.rewrites() && !checkAttached {
-		digest, err := r.sourceDigest(ctx, im)
+	if there != nil && (!c.rewrites() || c.expected()) && !checkAttached {
+		digest, err := r.wantedDigest(ctx, im)
 		if err != nil {
 			return nil, nil, nil, fmt.Errorf("look up source %s: %w", c.Source, err)
 		}
 		if digest == there.Digest {
-			settled, err := r.trust(ctx, im, *there, digest)
+			settled, err := r.trust(ctx, im, *there, c.sourceOf(digest))
 			if settled != nil || err != nil {
 				return nil, nil, settled, err
 			}
@@ -45,6 +45,9 @@ func (r *run) resolve(im *image) (*tree.Node, []attachment, *Result, error) {
 	r.mu.Lock()
 	im.result.SourceDigest = sourceDigest
 	r.mu.Unlock()
+	if c.expected() && !root.Manifest.Is(c.Expect) {
+		return nil, nil, nil, fmt.Errorf("limited to its platforms, %s has %s, and %s is locked for it", c.Source, root.Manifest.Digest, c.Expect)
+	}
 	same := there != nil && root.Manifest.Is(there.Digest)
 	if same && !checkAttached && !distrusted {
 		settled, err := r.trust(ctx, im, *there, sourceDigest)
@@ -99,17 +102,54 @@ func (r *run) lookAtDestination(ctx context.Context, im *image) (*v1.Descriptor,
 	if identifier == "" {
 		identifier = to.Digest.String()
 	}
-	if r.tags[to.Name()] >= tagsWorthAList && im.destination.repositoryMissing(ctx, to.Repository) {
+	look := func() (*v1.Descriptor, error) {
+		descriptor, err := im.destination.client.HeadManifest(ctx, to.Repository, identifier)
+		if errors.Is(err, registry.ErrNotFound) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		return &descriptor, nil
+	}
+	if r.tags[to.Name()] < tagsWorthAList {
+		return look()
+	}
+	// Mostly the tags are there, and the first one tells as much of the repository as a list does.
+	var there *v1.Descriptor
+	var err error
+	looked := false
+	missing := im.destination.repositoryMissing(ctx, to.Repository, func() bool {
+		there, err = look()
+		looked = true
+		return there != nil
+	})
+	switch {
+	case looked:
+		return there, err
+	case missing:
 		return nil, nil
 	}
-	descriptor, err := im.destination.client.HeadManifest(ctx, to.Repository, identifier)
-	if errors.Is(err, registry.ErrNotFound) {
-		return nil, nil
+	return look()
+}
+
+// expected tells whether it is known what a rewritten index comes to.
+func (c Copy) expected() bool { return c.rewrites() && c.Expect != v1.Hash{} }
+
+// sourceOf is the source's digest where the destination has digest.
+func (c Copy) sourceOf(digest v1.Hash) v1.Hash {
+	if c.expected() {
+		return c.Source.Digest
 	}
-	if err != nil {
-		return nil, err
+	return digest
+}
+
+// wantedDigest is what the destination has where the copy is done, as far as that can be told without reading the source.
+func (r *run) wantedDigest(ctx context.Context, im *image) (v1.Hash, error) {
+	if im.copy.expected() {
+		return im.copy.Expect, nil
 	}
-	return &descriptor, nil
+	return r.sourceDigest(ctx, im)
 }
 
 // sourceDigest costs no request where the source is pinned, else a HEAD.

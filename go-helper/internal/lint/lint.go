@@ -43,7 +43,10 @@ type Rules map[Rule]Level
 
 // Defaults gives the rules that nobody has to ask for.
 func Defaults() Rules {
-	return Rules{Duplicate: Error, Spelling: Warning, Latest: Warning, Unpinned: Off, Unsorted: Off}
+	return Rules{
+		Duplicate: Error, Spelling: Warning, Latest: Warning, Unpinned: Off, Unsorted: Off,
+		Unlocked: Off, Stale: Error, Edited: Error, Waiting: Off, Disagreement: Warning,
+	}
 }
 
 // Set changes a level as `rule=level` says.

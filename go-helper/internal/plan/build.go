@@ -19,12 +19,7 @@ const defaultRepository = "{repository}"
 
 // Make reads lists and plans them: [spec.ParseAll], [Build], [Check] and [Merge], with the errors of all of them at once, in
 // the order of files and lines.
-func Make(files []spec.File, s Settings) ([]Copy, error) {
-	images, parseErr := spec.ParseAll(files, s.AllowEmpty)
-	copies, buildErr := Build(images, s)
-	all := resolveAll(copies)
-	return merge(copies, all), inOrder(files, copies, parseErr, buildErr, join(conflicts(copies, all)))
-}
+func Make(files []spec.File, s Settings) ([]Copy, error) { return MakeLocked(files, nil, s) }
 
 // Build plans the copies of images, in their order: for each registry, for each tag, one. The error joins a
 // *[spec.Error] for each thing wrong; the copies that could be planned are returned beside it.
@@ -227,7 +222,7 @@ func (b *builder) explicit(image spec.Image, matches []match) {
 			image.Referrers = firstOf(image.Referrers, spec.ReferrersNone)
 		}
 	}
-	b.copies = append(b.copies, asWritten(image))
+	b.add(image, asWritten(image), image.Platforms, image.Index)
 }
 
 type match struct {
@@ -385,7 +380,7 @@ func (b *builder) toRegistry(image spec.Image, w wanted, registry Registry) {
 			c.Skip = &spec.Skip{Destination: c.Dst, Reason: "skip_push is set for registry " + firstOf(registry.Alias, registry.Address)}
 			c.Src, c.Dst, c.Select = c.sourceRepository(), "", nil
 		}
-		b.copies = append(b.copies, c)
+		b.add(image, c, w.platforms, w.index)
 	}
 }
 

@@ -37,6 +37,8 @@ type Copy struct {
 	Select *tags.Policy `json:"select,omitempty"`
 	// Skip says that the image doesn't go to a destination, and why.
 	Skip *spec.Skip `json:"skip,omitempty"`
+	// Locked says which lock has decided the digest of Src.
+	Locked *spec.Locked `json:"locked,omitempty"`
 }
 
 // Transform is what changes on the way.
@@ -119,6 +121,7 @@ func asWritten(image spec.Image) Copy {
 		Referrers: image.Referrers,
 		Select:    image.Select,
 		Skip:      image.Skip,
+		Locked:    image.Locked,
 	}
 	switch {
 	case image.Skip != nil:

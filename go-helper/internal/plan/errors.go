@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"docker-mirror/go-helper/internal/lock"
 	"docker-mirror/go-helper/internal/spec"
 )
 
@@ -25,6 +26,7 @@ func inOrder(files []spec.File, copies []Copy, joined ...error) error {
 	rank := make(map[string]int, len(files))
 	for i, file := range files {
 		rank[displayed(file.Name)] = i + 1
+		rank[displayed(lock.FileName(file.Name))] = i + 1
 	}
 	type placed struct {
 		file, line int

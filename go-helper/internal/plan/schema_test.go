@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/jsonschema-go/jsonschema"
 
@@ -55,12 +56,19 @@ func planSchema(t *testing.T) *jsonschema.Schema {
 		"labels":    "For choosing a part of a plan.",
 		"referrers": "Which attachments (signatures, attestations, SBOMs) come along; where this is missing, the run decides.",
 		"select":    "Which of the repository's tags are meant; they are listed when the copies are made.",
+		"locked":    "Which entry of a lock has decided the digest of src.",
 		"skip":      "The image doesn't go to this destination, for this reason.",
 	})
 	describe(entry.Properties["transform"], map[string]string{
 		"limitPlatforms": "Copy only these of a multi-platform image.",
 		"index": "rewritten (the default): the index is cut down to limitPlatforms, and its digest changes. sparse: it is copied as it " +
 			"is, under its digest, without what it names of other platforms.",
+	})
+	describe(entry.Properties["locked"], map[string]string{
+		"file":    "Its place: file:line.",
+		"seen":    "When the digest was first seen under the image's name.",
+		"because": "Why a rule was set aside for it.",
+		"expect":  "The digest that the destination has once the index is rewritten to limitPlatforms.",
 	})
 	entry.Properties["transform"].Properties["index"].Enum = anySlice(spec.IndexChoices())
 	entry.Properties["referrers"].Enum = anySlice(spec.ReferrersChoices())
@@ -133,6 +141,7 @@ func schemaFor[T any](t *testing.T) *jsonschema.Schema {
 	one := 1.0
 	texts := &jsonschema.Schema{Type: "string", MinLength: jsonschema.Ptr(1)}
 	schema, err := jsonschema.For[T](&jsonschema.ForOptions{TypeSchemas: map[reflect.Type]*jsonschema.Schema{
+		reflect.TypeFor[time.Time]():   {Type: "string", Format: "date-time"},
 		reflect.TypeFor[tags.Mode]():   {Type: "string", Enum: anySlice(tags.Modes())},
 		reflect.TypeFor[tags.Order]():  {Type: "string", Enum: anySlice(tags.Orders())},
 		reflect.TypeFor[index]():       {Type: "string", Enum: anySlice(spec.IndexChoices())},

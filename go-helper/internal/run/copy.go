@@ -17,8 +17,9 @@ func Copy(ctx context.Context, s Settings, lists Lists, settings plan.Settings, 
 	if ctx.Err() != nil {
 		return session.close(CodeInterrupted)
 	}
-	copies, planErr := plan.Make(files, settings)
-	if err := errors.Join(err, planErr); err != nil {
+	locks, lockErr := lists.locks(files)
+	copies, planErr := plan.MakeLocked(files, locks, settings)
+	if err := errors.Join(err, lockErr, planErr); err != nil {
 		return session.badInput(err)
 	}
 	t := &target{plan: copies}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"docker-mirror/go-helper/internal/lint"
 	"docker-mirror/go-helper/internal/report"
@@ -19,9 +20,9 @@ func Lint(ctx context.Context, s Streams, lists Lists, rules lint.Rules) Code {
 	if ctx.Err() != nil {
 		return CodeInterrupted
 	}
-	images, parseErr := spec.ParseAll(files, true)
+	images, locked, parseErr := lists.parseLocked(files)
 	code := CodeDone
-	for _, finding := range lint.Check(images, rules) {
+	for _, finding := range slices.Concat(lint.Check(images, rules), lint.CheckLocks(locked, rules)) {
 		if finding.Level == lint.Error {
 			code = CodeFailed
 		}

@@ -24,6 +24,7 @@ const maxListSize = 64 << 20
 type Lists struct {
 	Files  []string
 	Format string // of all files; empty: by each file's ending
+	Lock   string // what becomes of their locks, one of [LockChoices]
 	What   string // what a person should type or pipe in; empty: copy specs
 }
 

@@ -22,8 +22,9 @@ func Plan(ctx context.Context, s Streams, lists Lists, settings plan.Settings, o
 	if ctx.Err() != nil {
 		return CodeInterrupted
 	}
-	copies, planErr := plan.Make(files, settings)
-	if err := errors.Join(err, planErr); err != nil {
+	locks, lockErr := lists.locks(files)
+	copies, planErr := plan.MakeLocked(files, locks, settings)
+	if err := errors.Join(err, lockErr, planErr); err != nil {
 		return say(console, err)
 	}
 	var data bytes.Buffer

@@ -7,6 +7,8 @@ import (
 	"sort"
 	"strings"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"docker-mirror/go-helper/internal/engine"
 	"docker-mirror/go-helper/internal/plan"
 	"docker-mirror/go-helper/internal/reference"
@@ -210,8 +212,14 @@ func (e *entry) engineCopy(referrers string) (engine.Copy, error) {
 	if err != nil {
 		return engine.Copy{}, err
 	}
+	var expect v1.Hash
+	if e.Locked != nil && e.Locked.Expect != "" {
+		if expect, err = v1.NewHash(e.Locked.Expect); err != nil {
+			return engine.Copy{}, fmt.Errorf("locked.expect: %w", err)
+		}
+	}
 	return engine.Copy{
-		Source: source, Destination: destination, Platforms: platforms, Sparse: e.Sparse(),
+		Source: source, Destination: destination, Platforms: platforms, Sparse: e.Sparse(), Expect: expect,
 		Referrers: engine.Referrers(cmp.Or(e.Referrers, referrers)), Origin: e.Origin,
 	}, nil
 }

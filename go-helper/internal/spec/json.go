@@ -57,6 +57,7 @@ func (c *collector) copySpec(d *strictjson.Decoder, v strictjson.Value) {
 		referrersMember(d, &image.Referrers),
 		strictjson.Member{Key: "select", Decode: func(v strictjson.Value) { image.Select = tagPolicy(d, v, camelCase) }},
 		strictjson.Member{Key: "skip", Decode: func(v strictjson.Value) { image.Skip = skip(d, v) }},
+		strictjson.Member{Key: "locked", Decode: func(v strictjson.Value) { image.Locked = locked(d, v) }},
 	)
 	if v.Kind != strictjson.Object {
 		return

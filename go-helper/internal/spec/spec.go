@@ -109,6 +109,8 @@ type Image struct {
 	Select *tags.Policy
 	// Skip is set on entries of a plan that say what is not to be copied.
 	Skip *Skip
+	// Locked says which lock has decided the image's digest; nil: none.
+	Locked *Locked
 }
 
 // Bare tells whether Source names a repository only, without a tag or digest.

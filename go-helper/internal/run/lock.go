@@ -1,0 +1,308 @@
+package run
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"sync"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"docker-mirror/go-helper/internal/lock"
+	"docker-mirror/go-helper/internal/plan"
+	"docker-mirror/go-helper/internal/registry"
+	"docker-mirror/go-helper/internal/spec"
+	"docker-mirror/go-helper/internal/suggest"
+)
+
+// LockedList is a list to be locked.
+type LockedList struct {
+	List string // file
+	Lock string // file; empty: beside the list
+	// ListName and LockName are what messages call the files; empty: by their paths.
+	ListName, LockName string
+	Settings           plan.Settings
+}
+
+// Locking says what is to be done with the locks of lists.
+type Locking struct {
+	Lists  []LockedList
+	Format string // of all lists; empty: by each file's ending
+	// UpgradeAll resolves everything again, Upgrade the images that it names.
+	UpgradeAll bool
+	Upgrade    []string
+	Check      bool // compare, offline, and write nothing
+	Online     bool // with Check: ask the sources, too
+}
+
+// locked is a list on its way to its new lock.
+type lockedList struct {
+	LockedList
+	settings []plan.Settings // of all targets that have the list
+	old      *lock.File
+	bytes    []byte // of the old one; nil where there is none
+	images   []spec.Image
+
+	selects []*selection
+	wants   []*lock.Want
+	next    *lock.File
+	failed  []error // images that could not be locked
+}
+
+// selection is a policy of a list, and the tags that it comes to.
+type selection struct {
+	image spec.Image
+	old   *lock.Select
+	fresh bool // the tags were listed in this run
+	tags  []string
+	err   error
+}
+
+// Lock makes lists and their locks agree and prints what changed, an image a line. A list's lock is written whole or not at
+// all, and an image that could not be locked keeps the entry that it had.
+func Lock(ctx context.Context, s Settings, l Locking) Code {
+	s.Concurrency = max(s.Concurrency, 1)
+	session, err := s.open()
+	defer session.console.Close()
+	lists, listErr := l.read(ctx, s, session.console.Notice)
+	if ctx.Err() != nil {
+		return CodeInterrupted
+	}
+	if err := errors.Join(err, listErr); err != nil {
+		return say(session.console, err)
+	}
+	if l.Check {
+		return session.checkLocks(ctx, lists, l.Online)
+	}
+	if err := l.checkNames(lists); err != nil {
+		return say(session.console, err)
+	}
+	pool, err := registry.NewPool(session.poolOptions())
+	if err != nil {
+		return say(session.console, err)
+	}
+	defer pool.Close()
+	session.console.Follow()
+
+	session.selectTags(ctx, pool, lists, l)
+	if ctx.Err() != nil {
+		return session.lockInterrupted()
+	}
+	if err := l.want(lists); err != nil {
+		return say(session.console, err)
+	}
+	session.resolveLocks(ctx, pool, lists)
+	if ctx.Err() != nil {
+		return session.lockInterrupted()
+	}
+	return session.writeLocks(lists)
+}
+
+func (s *session) lockInterrupted() Code {
+	s.console.Notice("interrupted: no lock was changed")
+	return CodeInterrupted
+}
+
+// read reads the lists and the locks that there are.
+func (l Locking) read(ctx context.Context, s Settings, notice func(string)) ([]*lockedList, error) {
+	var all []*lockedList
+	var errs []error
+	seen := map[string]*lockedList{}
+	for _, listed := range l.Lists {
+		if twice := seen[listed.List]; twice != nil { // another target may want other platforms
+			twice.settings = append(twice.settings, listed.Settings)
+			continue
+		}
+		list, err := listed.read(ctx, s, l.Format, notice)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if errs = append(errs, err); err == nil {
+			seen[listed.List] = list
+			all = append(all, list)
+		}
+	}
+	return all, errors.Join(errs...)
+}
+
+func (l LockedList) read(ctx context.Context, s Settings, format string, notice func(string)) (*lockedList, error) {
+	if l.List == spec.StandardInput {
+		return nil, errors.New("standard input can't have a lock: name the list's file")
+	}
+	l.Lock = cmp.Or(l.Lock, lock.FileName(l.List))
+	l.ListName = cmp.Or(l.ListName, l.List)
+	l.LockName = cmp.Or(l.LockName, l.Lock)
+	files, err := Lists{Files: []string{l.List}, Format: format}.read(ctx, s.In, notice)
+	if err != nil {
+		return nil, err
+	}
+	files[0].Name = l.ListName
+	images, parseErr := spec.ParseAll(files, true)
+	list := &lockedList{LockedList: l, settings: []plan.Settings{l.Settings}, images: images, old: &lock.File{Name: l.LockName}}
+	list.bytes, err = readFile(l.Lock)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = nil
+	case err != nil:
+		err = fmt.Errorf("can't read the lock: %w", err)
+	default:
+		var old *lock.File
+		if old, err = lock.Parse(l.LockName, list.bytes); err == nil {
+			list.old = old
+		}
+	}
+	return list, errors.Join(parseErr, err)
+}
+
+// upgrades tells whether an image is to be resolved again.
+func (l Locking) upgrades(image spec.Image) bool {
+	return l.UpgradeAll || slices.ContainsFunc(plan.Keys(image), func(key string) bool { return slices.Contains(l.Upgrade, key) })
+}
+
+// checkNames finds names of --upgrade that no image has, and what can't be locked.
+func (l Locking) checkNames(lists []*lockedList) error {
+	known := map[string]bool{}
+	var errs []error
+	for _, list := range lists {
+		for _, image := range list.images {
+			for _, key := range plan.Keys(image) {
+				known[key] = true
+			}
+			if err := lock.Lockable(image); err != nil {
+				errs = append(errs, &spec.Error{File: image.File, Line: image.Line, Msg: err.Error()})
+			}
+			if image.Select == nil {
+				continue
+			}
+			for _, s := range list.old.Selects { // one of the tags that a policy has selected
+				for _, tag := range s.Tags {
+					if expanded, err := lock.WithTag(image, tag); err == nil && s.Source == image.Ref.Name() {
+						for _, key := range plan.Keys(expanded) {
+							known[key] = true
+						}
+					}
+				}
+			}
+		}
+	}
+	for _, name := range l.Upgrade {
+		if known[name] {
+			continue
+		}
+		hint := ""
+		if closest := suggest.Closest(name, slices.Collect(maps.Keys(known))); closest != "" {
+			hint = fmt.Sprintf(": did you mean %q?", closest)
+		}
+		errs = append(errs, fmt.Errorf("--upgrade=%s: no image has that name%s", name, hint))
+	}
+	return errors.Join(errs...)
+}
+
+// selectTags lists the tags of each repository whose policies have no entry yet, or are to be upgraded.
+func (s *session) selectTags(ctx context.Context, pool *registry.Pool, lists []*lockedList, l Locking) {
+	lister := &tagLister{pool: pool, from: s.config.source, lists: map[string]*tagList{}}
+	var wait sync.WaitGroup
+	for _, list := range lists {
+		for _, image := range list.images {
+			if image.Select == nil || image.Skip != nil {
+				continue
+			}
+			sel := &selection{image: image, old: list.old.Selected(image)}
+			list.selects = append(list.selects, sel)
+			if sel.old != nil && !l.upgrades(image) {
+				sel.tags = sel.old.Tags
+				continue
+			}
+			sel.fresh = true
+			wait.Add(1)
+			go func() { // the registry's own window bounds what that means there
+				defer wait.Done()
+				sel.tags, sel.err = lister.selected(ctx, image)
+			}()
+		}
+	}
+	wait.Wait()
+}
+
+// selected gives the tags that an image's policy selects, whatever its destination has.
+func (l *tagLister) selected(ctx context.Context, image spec.Image) ([]string, error) {
+	source := image.Ref
+	listed, err := l.list(ctx, l.from(source))
+	if err != nil {
+		return nil, fmt.Errorf("listing the tags of %s: %w", source.Name(), err)
+	}
+	policy := *image.Select
+	policy.ReplaceTag = policy.Mode != ""
+	selected, err := policy.Select(listed, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", source.Name(), err)
+	}
+	return selected, nil
+}
+
+// want finds out what each list asks of its lock. Where a policy's tags could not be listed, those that it had stay.
+func (l Locking) want(lists []*lockedList) error {
+	var errs []error
+	for _, list := range lists {
+		images := list.expanded()
+		var all []spec.Image
+		var limits [][]v1.Platform
+		for _, settings := range list.settings {
+			limited, err := plan.Limits(images, settings)
+			errs = append(errs, err)
+			if err == nil {
+				all, limits = append(all, images...), append(limits, limited...)
+			}
+		}
+		var pinErrs []error
+		list.wants, pinErrs = lock.Wants(all, limits, list.old, l.upgrades)
+		errs = append(errs, pinErrs...)
+		for _, w := range list.wants {
+			if w.Old != nil && w.Old.Edited && !w.Upgrade {
+				errs = append(errs, &spec.Error{File: list.LockName, Line: w.Old.Line, Msg: fmt.Sprintf(
+					"the entry of %[1]s was edited, or merged from two sides: its sum doesn't fit; take the lock as it was before, or --upgrade=%[1]s", w.Key)})
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// expanded gives the list's images, with what is selected in the place of policies.
+func (list *lockedList) expanded() []spec.Image {
+	var images []spec.Image
+	next := 0
+	for _, image := range list.images {
+		switch {
+		case image.Skip != nil || image.Locked != nil:
+		case image.Select == nil:
+			images = append(images, image)
+		default:
+			sel := list.selects[next]
+			next++
+			tags := sel.tags
+			if sel.err != nil && sel.old != nil {
+				tags = sel.old.Tags
+			}
+			if sel.err != nil {
+				list.failed = append(list.failed, failedImage(image, sel.err))
+			}
+			for _, tag := range tags {
+				expanded, err := lock.WithTag(image, tag)
+				if err != nil {
+					list.failed = append(list.failed, failedImage(image, fmt.Errorf("tag %s of %s: %w", tag, image.Ref.Name(), err)))
+					continue
+				}
+				images = append(images, expanded)
+			}
+		}
+	}
+	return images
+}
+
+func failedImage(image spec.Image, err error) error {
+	return fmt.Errorf("%s: could not be locked: %w", image.Place(), err)
+}

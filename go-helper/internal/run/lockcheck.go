@@ -1,0 +1,156 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"docker-mirror/go-helper/internal/lint"
+	"docker-mirror/go-helper/internal/lock"
+	"docker-mirror/go-helper/internal/plan"
+	"docker-mirror/go-helper/internal/reference"
+	"docker-mirror/go-helper/internal/registry"
+	"docker-mirror/go-helper/internal/report"
+	"docker-mirror/go-helper/internal/spec"
+)
+
+// checkLocks says what is not so with lists and their locks, offline, and with online what has become of what they name.
+func (s *session) checkLocks(ctx context.Context, lists []*lockedList, online bool) Code {
+	rules := lint.Defaults()
+	rules[lint.Unlocked] = lint.Error // who checks locks wants them
+	var checked []lint.Locked
+	for _, list := range lists {
+		locked := lint.Locked{List: list.ListName, Images: list.images}
+		if list.bytes != nil {
+			locked.Lock = list.old
+		}
+		checked = append(checked, locked)
+	}
+	code := CodeDone
+	for _, finding := range lint.CheckLocks(checked, rules) {
+		code = s.tellFinding(finding, code)
+	}
+	for _, list := range lists {
+		images, problems := list.old.Apply(list.images)
+		if len(problems) > 0 || list.bytes == nil {
+			continue // said
+		}
+		for _, settings := range list.settings {
+			missing, err := plan.CheckLimits(images, settings)
+			if err != nil {
+				return say(s.console, err)
+			}
+			for _, problem := range missing {
+				var at *spec.Error
+				errors.As(problem, &at)
+				code = s.tellFinding(lint.Finding{Place: spec.Image{File: at.File, Line: at.Line}.Place(), Level: lint.Error, Rule: lint.Stale, Msg: at.Msg}, code)
+			}
+		}
+	}
+	if !online {
+		return code
+	}
+	return max(code, s.checkSources(ctx, lists))
+}
+
+func (s *session) tellFinding(finding lint.Finding, code Code) Code {
+	fmt.Fprintln(s.Out, report.Clean(finding.String()))
+	if finding.Level == lint.Error {
+		return CodeFailed
+	}
+	return code
+}
+
+// The rules that only asking the sources can tell. A tag that has moved is what locks are for, and no failure.
+const (
+	sourceMoved lint.Rule = "moved"
+	sourceGone  lint.Rule = "gone"
+)
+
+// checkSources asks for the tags of all locked images, and for the digests that no tag names any longer.
+func (s *session) checkSources(ctx context.Context, lists []*lockedList) Code {
+	pool, err := registry.NewPool(s.poolOptions())
+	if err != nil {
+		return say(s.console, err)
+	}
+	defer pool.Close()
+	s.console.Follow()
+	r := &lockResolver{pool: pool, from: s.config.source}
+	type asked struct {
+		place   string
+		image   *lock.Image
+		finding *lint.Finding
+		err     error
+	}
+	var all []*asked
+	byWhat := map[string]*asked{}
+	for _, list := range lists {
+		for i := range list.old.Images {
+			image := &list.old.Images[i]
+			what := image.Source + " " + image.Digest.String()
+			if image.Waiting() || byWhat[what] != nil {
+				continue
+			}
+			byWhat[what] = &asked{place: spec.Image{File: list.old.Name, Line: image.Line}.Place(), image: image}
+			all = append(all, byWhat[what])
+		}
+	}
+	each(len(all), func(i int) {
+		a := all[i]
+		var rule lint.Rule
+		var msg string
+		if rule, msg, a.err = r.checkSource(ctx, a.image); rule != "" {
+			level := lint.Warning
+			if rule == sourceGone {
+				level = lint.Error
+			}
+			a.finding = &lint.Finding{Place: a.place, Level: level, Rule: rule, Msg: msg}
+		}
+	})
+	if ctx.Err() != nil {
+		return CodeInterrupted
+	}
+	code := CodeDone
+	for _, a := range all {
+		switch {
+		case a.err != nil:
+			code = CodeFailed
+			s.console.Error(fmt.Sprintf("%s: %s could not be asked for: %s", a.place, a.image.Source, report.Clean(a.err.Error())))
+		case a.finding != nil:
+			code = s.tellFinding(*a.finding, code)
+		}
+	}
+	return code
+}
+
+// checkSource tells how a locked image differs from its source.
+func (r *lockResolver) checkSource(ctx context.Context, image *lock.Image) (lint.Rule, string, error) {
+	ref, err := reference.Parse(image.Source)
+	if err != nil {
+		return "", "", err
+	}
+	from := r.from(ref)
+	client := r.pool.Client(from.Registry)
+	names := "its tag is gone"
+	if ref.Tag != "" {
+		there, err := client.HeadManifest(ctx, from.Repository, from.Tag)
+		switch {
+		case err == nil && there.Digest == image.Digest:
+			return "", "", nil
+		case err == nil:
+			names = "it names " + there.Digest.String() + " now"
+		case !errors.Is(err, registry.ErrNotFound):
+			return "", "", err
+		}
+	}
+	_, err = client.HeadManifest(ctx, from.Repository, image.Digest.String())
+	switch {
+	case errors.Is(err, registry.ErrNotFound):
+		return sourceGone, fmt.Sprintf("%s is locked to %s, which its source doesn't have any longer", image.Source, image.Digest), nil
+	case err != nil:
+		return "", "", err
+	case ref.Tag == "":
+		return "", "", nil
+	}
+	return sourceMoved, fmt.Sprintf("%s is locked to %s, and %s", image.Source, image.Digest, names), nil
+}
