@@ -402,7 +402,9 @@ func TestWhatIsNotWhatItsDigestSaysIsNotLocked(t *testing.T) {
 	pushImage(t, src.Host+"/good:1", 512, 1)
 	pushImage(t, src.Host+"/bad:1", 512, 1)
 	src.SetFaults(devregistry.Faults{Intercept: devregistry.Always(
-		func(r devregistry.Request) bool { return r.Kind == devregistry.KindManifestGet && r.Repository == "bad" },
+		func(r devregistry.Request) bool {
+			return r.Kind == devregistry.KindManifestGet && r.Repository == "bad"
+		},
 		devregistry.Fault{Corrupt: true},
 	)})
 	w.list("images.txt", src, "bad:1", "good:1")
@@ -559,4 +561,3 @@ func TestAGoneDigestIsFoundOnline(t *testing.T) {
 	}
 	wantContains(t, "stderr", p.stderr.String(), "could not be asked for", "401")
 }
-

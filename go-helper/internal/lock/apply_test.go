@@ -86,24 +86,42 @@ func TestAStaleLockNamesBothSides(t *testing.T) {
 		lock             *File
 		want             []string
 	}{
-		{"an image without an entry", "images.txt", lines("nginx:1", "nginx:2"), &File{Images: []Image{nginx}},
-			[]string{"images.txt:2: docker.io/library/nginx:2 has no entry in images.txt.lock"}},
-		{"an entry nobody asks for", "images.txt", "# none\n", &File{Images: []Image{nginx}},
-			[]string{"images.txt.lock:4: the list has no docker.io/library/nginx:1"}},
-		{"a pin that differs", "images.txt", lines("nginx:1@" + hash("b").String()), &File{Images: []Image{nginx}},
-			[]string{"images.txt:1: docker.io/library/nginx:1 is pinned to " + hash("b").String() + " here, and locked to " + hash("a").String() + " at images.txt.lock:4"}},
-		{"two pins of one tag", "images.txt", lines("nginx:1@"+hash("a").String(), "nginx:1@"+hash("b").String()), &File{Images: []Image{nginx}},
-			[]string{"images.txt:2: docker.io/library/nginx:1 is pinned to " + hash("b").String() + " here and to " + hash("a").String() + " at images.txt:1"}},
-		{"a policy without an entry", "images.toml", toml, &File{Images: []Image{selected}},
-			[]string{`images.toml:1: quay.io/a/b has no [[select]] entry in images.txt.lock for the policy "latest=2"`, "images.txt.lock:4: the list has no quay.io/a/b:2"}},
-		{"a policy that differs", "images.toml", toml, &File{Selects: []Select{{Source: "quay.io/a/b", Policy: "latest=3", Tags: []string{"2"}}}, Images: []Image{selected}},
-			[]string{`images.toml:1: the tags of quay.io/a/b are selected by "latest=2" here, and by "latest=3" at images.txt.lock:4`}},
-		{"a policy nobody asks for", "images.toml", "[[image]]\nsource = \"nginx:1\"\n", &File{Selects: []Select{{Source: "quay.io/a/b", Policy: "latest=3"}}, Images: []Image{nginx}},
-			[]string{`images.txt.lock:4: the list has no policy "latest=3" for quay.io/a/b`}},
-		{"a selected tag without an entry", "images.toml", toml, &File{Selects: []Select{{Source: "quay.io/a/b", Policy: "latest=2", Tags: []string{"2", "3"}}}, Images: []Image{selected}},
-			[]string{"images.toml:1: quay.io/a/b:3 has no entry in images.txt.lock"}},
-		{"mode higher", "r.yaml", "images:\n  b:\n    source: quay.io/a/b\n    destination: r.example/b\n    mode: higher\n", &File{},
-			[]string{`r.yaml:3: quay.io/a/b can't be locked: mode "higher" depends on the tags that the destination has`}},
+		{
+			"an image without an entry", "images.txt", lines("nginx:1", "nginx:2"), &File{Images: []Image{nginx}},
+			[]string{"images.txt:2: docker.io/library/nginx:2 has no entry in images.txt.lock"},
+		},
+		{
+			"an entry nobody asks for", "images.txt", "# none\n", &File{Images: []Image{nginx}},
+			[]string{"images.txt.lock:4: the list has no docker.io/library/nginx:1"},
+		},
+		{
+			"a pin that differs", "images.txt", lines("nginx:1@" + hash("b").String()), &File{Images: []Image{nginx}},
+			[]string{"images.txt:1: docker.io/library/nginx:1 is pinned to " + hash("b").String() + " here, and locked to " + hash("a").String() + " at images.txt.lock:4"},
+		},
+		{
+			"two pins of one tag", "images.txt", lines("nginx:1@"+hash("a").String(), "nginx:1@"+hash("b").String()), &File{Images: []Image{nginx}},
+			[]string{"images.txt:2: docker.io/library/nginx:1 is pinned to " + hash("b").String() + " here and to " + hash("a").String() + " at images.txt:1"},
+		},
+		{
+			"a policy without an entry", "images.toml", toml, &File{Images: []Image{selected}},
+			[]string{`images.toml:1: quay.io/a/b has no [[select]] entry in images.txt.lock for the policy "latest=2"`, "images.txt.lock:4: the list has no quay.io/a/b:2"},
+		},
+		{
+			"a policy that differs", "images.toml", toml, &File{Selects: []Select{{Source: "quay.io/a/b", Policy: "latest=3", Tags: []string{"2"}}}, Images: []Image{selected}},
+			[]string{`images.toml:1: the tags of quay.io/a/b are selected by "latest=2" here, and by "latest=3" at images.txt.lock:4`},
+		},
+		{
+			"a policy nobody asks for", "images.toml", "[[image]]\nsource = \"nginx:1\"\n", &File{Selects: []Select{{Source: "quay.io/a/b", Policy: "latest=3"}}, Images: []Image{nginx}},
+			[]string{`images.txt.lock:4: the list has no policy "latest=3" for quay.io/a/b`},
+		},
+		{
+			"a selected tag without an entry", "images.toml", toml, &File{Selects: []Select{{Source: "quay.io/a/b", Policy: "latest=2", Tags: []string{"2", "3"}}}, Images: []Image{selected}},
+			[]string{"images.toml:1: quay.io/a/b:3 has no entry in images.txt.lock"},
+		},
+		{
+			"mode higher", "r.yaml", "images:\n  b:\n    source: quay.io/a/b\n    destination: r.example/b\n    mode: higher\n", &File{},
+			[]string{`r.yaml:3: quay.io/a/b can't be locked: mode "higher" depends on the tags that the destination has`},
+		},
 	} {
 		_, problems := read(t, tt.lock).Apply(images(t, tt.list, tt.text))
 		var got []string
