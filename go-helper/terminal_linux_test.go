@@ -128,3 +128,35 @@ func TestBarsOnATerminalMakeRoomForTheResults(t *testing.T) {
 	}
 	wantContains(t, "summary", got[images+2], "6 copied, 1 failed; 1.2 MB down")
 }
+
+func TestATerminalSaysWhyNothingMoves(t *testing.T) {
+	t.Parallel()
+	w := newWorkplace(t)
+	closed := closedAddress(t)
+	w.write("images.txt", "registry.invalid/a:1\nregistry.invalid/b:1\nregistry.invalid/c:1\n")
+
+	screen, terminal := openTerminal(t, 200, 50)
+	p := w.command("copy", "--registry", closed, "images.txt")
+	p.cmd.Stdout, p.cmd.Stderr = terminal, terminal
+	p.cmd.Env = slices.DeleteFunc(append(p.cmd.Env, "TERM=xterm"), func(v string) bool { return strings.HasPrefix(v, "CI=") })
+	p.start()
+	terminal.Close()
+	written := make(chan string)
+	go func() {
+		all, _ := io.ReadAll(screen)
+		written <- string(all)
+	}()
+	if code := p.wait(); code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	text := <-written
+	if !regexp.MustCompile(regexp.QuoteMeta(closed) + `: connection refused, try \d of 8; next in [\d.]+m?s; 3 images wait`).MatchString(text) {
+		t.Errorf("the terminal didn't say why:\n%s", text)
+	}
+	// What stays is the cause, once, with the places and the hint, and the summary.
+	got := strings.Join(screenOf(t, text), "\n")
+	wantContains(t, "screen", got, closed+": connection refused: 3 images failed\n    asked for in images.txt:1-3\n    check that "+closed+" can be reached from here, and run again")
+	if n := strings.Count(got, "connection refused"); n != 1 {
+		t.Errorf("said %d times:\n%s", n, got)
+	}
+}

@@ -65,7 +65,10 @@ type (
 		Registry string
 		What     string
 		Err      error
+		Why      string // the core of Err: "connection refused"
 		Wait     time.Duration
+		// Try is the one that failed, of so many Tries; 0 where the registry asked for the wait.
+		Try, Tries int
 	}
 )
 

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 )
 
 // A server that wants a certificate, or another one, is not asked again and again.
@@ -24,7 +23,7 @@ func TestClientCertificateIsWanted(t *testing.T) {
 		var retries atomic.Int32
 		c := newPool(t, Options{
 			Retry: impatient, PlainHTTP: func(string) bool { return false },
-			OnRetry: func(string, string, error, time.Duration) { retries.Add(1) },
+			OnRetry: func(Retry) { retries.Add(1) },
 			Host: func(string) HostOptions {
 				return HostOptions{TLS: &tls.Config{InsecureSkipVerify: true}} // #nosec G402: a test's own server
 			},

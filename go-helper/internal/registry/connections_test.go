@@ -135,9 +135,9 @@ func TestForgottenConnections(t *testing.T) {
 				PlainHTTP: func(string) bool { return false },
 				Host:      func(string) HostOptions { return HostOptions{TLS: &tls.Config{RootCAs: roots}} },
 				Retry:     RetryPolicy{Attempts: 3, Backoff: time.Millisecond, ResponseTimeout: 400 * time.Millisecond, StallTimeout: 400 * time.Millisecond},
-				OnRetry: func(_, _ string, err error, _ time.Duration) {
+				OnRetry: func(r Retry) {
 					mu.Lock()
-					failures = append(failures, err.Error())
+					failures = append(failures, r.Err.Error())
 					mu.Unlock()
 				},
 			}).Client(wall.address)

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 )
 
 // Whatever an answer claims of its encoding, its bytes are taken as they are.
@@ -88,8 +87,8 @@ func TestSignedAddressesAreNotTold(t *testing.T) {
 	}))
 	defer server.Close()
 	var told []string
-	c := newPool(t, Options{Retry: RetryPolicy{Attempts: 2}, OnRetry: func(_, what string, err error, _ time.Duration) {
-		told = append(told, what, err.Error())
+	c := newPool(t, Options{Retry: RetryPolicy{Attempts: 2}, OnRetry: func(r Retry) {
+		told = append(told, r.What, r.Err.Error())
 	}}).Client(strings.TrimPrefix(server.URL, "http://"))
 	_, err := c.OpenBlob(t.Context(), "a/b", digestOf(nil), 0)
 	if err == nil || len(told) == 0 {

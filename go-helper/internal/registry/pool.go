@@ -33,8 +33,8 @@ type Options struct {
 	Retry RetryPolicy
 	// OnPause is told when a registry is left alone for d; it must be quick. May be nil.
 	OnPause func(host string, d time.Duration, reason string)
-	// OnRetry is told when what failed with err is tried again after wait; it must be quick. May be nil.
-	OnRetry func(host, what string, err error, wait time.Duration)
+	// OnRetry is told when what failed is tried again; it must be quick. May be nil.
+	OnRetry func(Retry)
 	// OnCreate is told of each repository that was created; it must be quick. May be nil.
 	OnCreate func(host, repository string)
 }
@@ -93,7 +93,7 @@ func NewPool(opts Options) (*Pool, error) {
 		opts.OnPause = func(string, time.Duration, string) {}
 	}
 	if opts.OnRetry == nil {
-		opts.OnRetry = func(string, string, error, time.Duration) {}
+		opts.OnRetry = func(Retry) {}
 	}
 	if opts.OnCreate == nil {
 		opts.OnCreate = func(string, string) {}

@@ -77,7 +77,7 @@ func TestSmallRequestsSurvive(t *testing.T) {
 			var told atomic.Int64
 			pool := newPool(t, Options{
 				Retry:   RetryPolicy{Attempts: 8, Backoff: time.Millisecond, ThrottleBackoff: 2 * time.Millisecond},
-				OnRetry: func(string, string, error, time.Duration) { told.Add(1) },
+				OnRetry: func(Retry) { told.Add(1) },
 			})
 			c := pool.Client(server.Host)
 			many(t, 30, func(i int) error {

@@ -25,6 +25,16 @@ type Tries struct {
 	waited    time.Duration
 }
 
+// Retry tells that something failed, and will be tried again.
+type Retry struct {
+	Host string
+	What string // was being done
+	Err  error
+	Wait time.Duration
+	// Try is the one that failed, of so many Tries; 0 where the registry asked for the wait, which counts as none.
+	Try, Tries int
+}
+
 // Tries begins a piece of work that takes more than one request, or that the caller repeats.
 func (c *Client) Tries() *Tries { return &Tries{c: c} }
 
@@ -57,37 +67,36 @@ func (t *Tries) Progress() {
 }
 
 func (t *Tries) again(ctx context.Context, what string, err error) error {
-	wait, ok := t.next(err)
+	wait, try, ok := t.next(err)
 	if !ok {
 		return err
 	}
 	t.c.stats.retries.Add(1)
-	t.c.opts.OnRetry(t.c.host, what, err, wait)
+	t.c.opts.OnRetry(Retry{Host: t.c.host, What: what, Err: err, Wait: wait, Try: try, Tries: t.c.opts.Retry.Attempts})
 	if sleepErr := sleep(ctx, wait); sleepErr != nil {
 		return fmt.Errorf("%w, after: %w", sleepErr, err)
 	}
 	return nil
 }
 
-// next says how long to wait before another try after err, or that there is none.
-func (t *Tries) next(err error) (time.Duration, bool) {
+// next says how long to wait before another try after err, and which one has failed; or that there is none.
+func (t *Tries) next(err error) (wait time.Duration, try int, ok bool) {
 	if !Temporary(err) {
-		return 0, false
+		return 0, 0, false
 	}
 	policy := &t.c.opts.Retry
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var wait time.Duration
 	var refused *Error
 	switch {
 	case errors.As(err, &refused) && refused.again && refused.learned:
-		return 0, true
+		return 0, 0, true
 	case !throttled(err):
 		t.failed++
 		if t.failed >= policy.Attempts {
-			return 0, false
+			return 0, 0, false
 		}
-		wait = policy.wait(t.failed-1, err)
+		wait, try = policy.wait(t.failed-1, err), t.failed
 	case errors.As(err, &refused) && refused.elsewhere:
 		t.throttled++
 		wait = max(policy.wait(t.throttled-1, err), refused.RetryAfter)
@@ -99,9 +108,9 @@ func (t *Tries) next(err error) (time.Duration, bool) {
 		if refused != nil && refused.RetryAfter > 0 {
 			refused.Detail = joinDetails(refused.Detail, fmt.Sprintf("it asks to be left alone for %s; no request waits longer than %s", refused.RetryAfter, policy.Budget))
 		}
-		return 0, false
+		return 0, 0, false
 	}
-	return wait, true
+	return wait, try, true
 }
 
 // spend takes from the budget, where it has so much left. It needs the lock.

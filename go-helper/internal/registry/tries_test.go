@@ -20,9 +20,9 @@ type waits struct {
 	all []time.Duration
 }
 
-func (w *waits) onRetry(_, _ string, _ error, wait time.Duration) {
+func (w *waits) onRetry(r Retry) {
 	w.mu.Lock()
-	w.all = append(w.all, wait)
+	w.all = append(w.all, r.Wait)
 	w.mu.Unlock()
 }
 

@@ -15,6 +15,7 @@ import (
 // reports an event waits for a slow terminal. Safe for concurrent use.
 type Console struct {
 	tally    *Tally
+	troubles *troubles
 	renderer renderer
 	verbose  bool
 	now      func() time.Time
@@ -23,7 +24,7 @@ type Console struct {
 	queue     []func() // what is still to be written, in order
 	following bool
 	closed    bool
-	pauses    map[string]time.Time // when a pause of this registry was last told
+	told      map[string]time.Time // when trouble with this registry was last told
 	wake      chan struct{}        // one slot
 	done      chan struct{}
 }
@@ -35,8 +36,8 @@ type renderer interface {
 	expect([]engine.Copy)
 	snapshot(Snapshot)
 	event(engine.Event)
-	// tellsEvents is true where event shows every pause and retry by itself.
-	tellsEvents() bool
+	// tellsTrouble is true where event or snapshot shows by itself which registries hold the run up.
+	tellsTrouble() bool
 	line(kind lineKind, text string)
 	// rest ends the drawing; lines may still come.
 	rest()
@@ -49,12 +50,6 @@ const (
 	lineNotice  lineKind = "notice"
 	lineSummary lineKind = "summary"
 	lineLog     lineKind = "log"
-)
-
-// pauseNotice is the shortest pause that is told, and how long one registry's pauses are told only once.
-const (
-	pauseNotice      = time.Second
-	pauseNoticeEvery = 10 * time.Second
 )
 
 // NewConsole starts a console on stderr. Verbose adds a line a retry. [Console.Close] must be called.
@@ -80,7 +75,8 @@ func newConsole(r renderer, verbose bool, now func() time.Time) *Console {
 		renderer: r,
 		verbose:  verbose,
 		now:      now,
-		pauses:   map[string]time.Time{},
+		told:     map[string]time.Time{},
+		troubles: newTroubles(),
 		wake:     make(chan struct{}, 1),
 		done:     make(chan struct{}),
 	}
@@ -101,6 +97,7 @@ func (c *Console) Follow() {
 
 // Expect tells which copies the engine will run: events know them by their index.
 func (c *Console) Expect(copies []engine.Copy) {
+	c.troubles.expect(copies)
 	c.enqueue(func() { c.renderer.expect(copies) })
 }
 
@@ -138,26 +135,26 @@ func (c *Console) Observe(event engine.Event) {
 	switch e := event.(type) {
 	case engine.BlobRead, engine.BlobQueued:
 		return // far too many to be shown one by one; snapshots have their sums
-	case engine.RegistryPaused:
-		if !c.renderer.tellsEvents() && c.tellPause(e) {
-			c.Notice(e.Registry + ": waiting " + durationText(e.For) + " before the next request: " + e.Reason)
-		}
 	case engine.Retried:
-		if !c.renderer.tellsEvents() && c.verbose {
+		if _, structured := c.renderer.(*jsonLines); c.verbose && !structured {
 			c.Notice(e.Registry + ": " + e.What + ": " + e.Err.Error() + "; next try in " + durationText(e.Wait))
 		}
+	}
+	now := c.now()
+	if registry := c.troubles.observe(event, now); registry != "" && !c.renderer.tellsTrouble() && c.tellTrouble(registry, now) {
+		c.Notice(c.troubles.text(registry, now))
 	}
 	c.enqueue(func() { c.renderer.event(event) })
 }
 
-func (c *Console) tellPause(e engine.RegistryPaused) bool {
+// tellTrouble is true once in a while for a registry: a line of a log stays.
+func (c *Console) tellTrouble(registry string, now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := c.now()
-	if last, told := c.pauses[e.Registry]; e.For < pauseNotice || told && now.Sub(last) < pauseNoticeEvery {
+	if last, told := c.told[registry]; told && now.Sub(last) < troubleEvery {
 		return false
 	}
-	c.pauses[e.Registry] = now
+	c.told[registry] = now
 	return true
 }
 
@@ -219,7 +216,10 @@ func (c *Console) run() {
 		select {
 		case <-c.wake:
 		case <-tick:
-			c.renderer.snapshot(c.tally.Snapshot(c.now()))
+			now := c.now()
+			snapshot := c.tally.Snapshot(now)
+			snapshot.Waiting = c.troubles.texts(now)
+			c.renderer.snapshot(snapshot)
 			timer.Reset(every)
 		}
 		c.mu.Lock()

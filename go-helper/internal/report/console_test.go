@@ -134,7 +134,7 @@ func TestConsoleTellsAPauseOnce(t *testing.T) {
 	c.Observe(engine.RegistryPaused{Registry: "other", For: 30 * time.Second, Reason: "503"})
 	c.Observe(engine.Retried{Registry: "r", What: "GET", Err: errors.New("reset")}) // not verbose
 	c.Close()
-	want := "r: waiting 30s before the next request: 429\nother: waiting 30s before the next request: 503\n"
+	want := "r: 429; left alone for 30s\nother: 503; left alone for 30s\n"
 	if out.String() != want {
 		t.Errorf("wrote %q", out.String())
 	}

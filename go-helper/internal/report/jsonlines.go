@@ -39,6 +39,9 @@ type jsonEvent struct {
 	Error       string `json:"error,omitempty"`
 	// WaitSeconds is how long a registry is left alone, or a retry waits.
 	WaitSeconds float64 `json:"wait_seconds,omitempty"`
+	// Try is the one that failed, of so many Tries; absent where the registry asked for the wait.
+	Try   int `json:"try,omitempty"`
+	Tries int `json:"tries,omitempty"`
 
 	Status engine.Status `json:"status,omitempty"`
 	Bytes  *engine.Bytes `json:"bytes,omitempty"`
@@ -109,7 +112,7 @@ func (j *jsonLines) event(event engine.Event) {
 	case engine.RegistryPaused:
 		j.write(jsonEvent{Event: "registry_paused", Registry: e.Registry, WaitSeconds: e.For.Seconds(), Message: Clean(e.Reason)})
 	case engine.Retried:
-		j.write(jsonEvent{Event: "retried", Registry: e.Registry, Message: Clean(e.What), Error: errorText(e.Err), WaitSeconds: e.Wait.Seconds()})
+		j.write(jsonEvent{Event: "retried", Registry: e.Registry, Message: Clean(e.What), Error: errorText(e.Err), WaitSeconds: e.Wait.Seconds(), Try: e.Try, Tries: e.Tries})
 	}
 }
 
@@ -126,4 +129,4 @@ func errorText(err error) string {
 	return Clean(err.Error())
 }
 
-func (j *jsonLines) tellsEvents() bool { return true }
+func (j *jsonLines) tellsTrouble() bool { return true }

@@ -45,7 +45,7 @@ func (p *plain) rest() {}
 
 // snapshotText is a run's state in one line.
 func snapshotText(s Snapshot) string {
-	parts := []string{fmt.Sprintf("%d/%s", s.Ended, plural(s.Copies, "image"))}
+	parts := []string{fmt.Sprintf("%d/%s", s.Ended, Plural(s.Copies, "image"))}
 	if s.Failed > 0 {
 		parts = append(parts, fmt.Sprintf("%d failed", s.Failed))
 	}
@@ -56,12 +56,14 @@ func snapshotText(s Snapshot) string {
 		parts = append(parts, byteText(int64(s.Rate))+"/s")
 	}
 	if len(s.InFlight) > 0 {
-		parts = append(parts, plural(len(s.InFlight), "blob")+" in flight")
+		parts = append(parts, Plural(len(s.InFlight), "blob")+" in flight")
 	}
-	if s.Left >= 0 && s.BytesQueued > s.BytesDone {
+	if s.Idle >= idleFrom {
+		parts = append(parts, "nothing moved for "+durationText(s.Idle.Round(time.Second)))
+	} else if s.Left >= 0 && s.BytesQueued > s.BytesDone {
 		parts = append(parts, durationText(s.Left)+" left")
 	}
 	return strings.Join(append(parts, durationText(s.Elapsed)), " · ")
 }
 
-func (p *plain) tellsEvents() bool { return false }
+func (p *plain) tellsTrouble() bool { return false }

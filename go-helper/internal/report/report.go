@@ -41,6 +41,8 @@ type Copy struct {
 	Status   engine.Status `json:"status"`
 	// Reason says why a copy failed or was skipped.
 	Reason string `json:"reason,omitempty"`
+	// Cause is what it failed by, where that is not about this image alone: "registry.example: connection refused".
+	Cause string `json:"cause,omitempty"`
 	// Interrupted tells that a signal is the reason; the next run makes the copy.
 	Interrupted bool `json:"interrupted,omitempty"`
 	// Hint says what can be done about a failure.
@@ -102,10 +104,12 @@ func (c *Copy) Askers() []Asker {
 
 // Target is how one target of a batch ended.
 type Target struct {
-	Address  string   `json:"address"`
-	ExitCode int      `json:"exit_code"`
-	Totals   Totals   `json:"totals"`
-	Errors   []string `json:"errors,omitempty"`
+	Address  string `json:"address"`
+	ExitCode int    `json:"exit_code"`
+	Totals   Totals `json:"totals"`
+	// Causes are those of its failed copies.
+	Causes []string `json:"causes,omitempty"`
+	Errors []string `json:"errors,omitempty"`
 }
 
 // Totals counts copies by status, and their bytes.

@@ -67,7 +67,7 @@ func (r *Report) Summary() string {
 }
 
 func (h *DockerHub) text() string {
-	text := plural(int(h.PullsSpent), "Docker Hub pull")
+	text := Plural(int(h.PullsSpent), "Docker Hub pull")
 	if h.PullsPlanned != nil {
 		text += fmt.Sprintf(", the copies would take %d more", *h.PullsPlanned)
 	}
@@ -90,7 +90,10 @@ func (t *Target) Line() string {
 	if t.Totals.All() == 0 && t.ExitCode != 0 {
 		text = "nothing was copied"
 	}
-	return fmt.Sprintf("%s %s: %s", mark, Clean(t.Address), text)
+	if len(t.Causes) > 0 {
+		text += " (" + strings.Join(t.Causes, "; ") + ")"
+	}
+	return fmt.Sprintf("%s %s: %s", mark, Clean(t.Address), Clean(text))
 }
 
 // Failure tells why a copy of an asker failed, in one or two lines: where it was asked for, what, why, what to do.

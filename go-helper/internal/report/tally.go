@@ -24,7 +24,9 @@ type Tally struct {
 	queued, arrived int64 // bytes, a blob once a destination registry
 	downloaded      int64
 	retries         int64
-	starts          int // downloads so far
+	starts          int   // downloads so far
+	moved           int64 // a sum of all that moves, as the last snapshot found it
+	movedAt         time.Time
 
 	downRate, doneRate meter
 }
@@ -138,7 +140,14 @@ type Snapshot struct {
 	Left     time.Duration
 	Retries  int64
 	InFlight []Flight
+	// Idle is how long no byte came, no blob arrived and no copy ended.
+	Idle time.Duration
+	// Waiting says which registries hold the run up, a line each.
+	Waiting []string
 }
+
+// idleFrom is how long nothing must have moved for that to be told.
+const idleFrom = 5 * time.Second
 
 // Flight is a blob being downloaded.
 type Flight struct {
@@ -184,6 +193,10 @@ func (t *Tally) Snapshot(now time.Time) Snapshot {
 	for _, f := range flights {
 		s.InFlight = append(s.InFlight, f.Flight)
 	}
+	if moved := t.arrived + t.downloaded + int64(len(t.results)+t.starts); moved != t.moved || t.movedAt.IsZero() {
+		t.moved, t.movedAt = moved, now
+	}
+	s.Idle = now.Sub(t.movedAt)
 	t.downRate.add(now, t.downloaded)
 	t.doneRate.add(now, s.BytesDone)
 	s.Rate = t.downRate.perSecond()

@@ -29,6 +29,7 @@ type terminal struct {
 	extra []mpb.ContainerOption // tests draw on a buffer
 	bars  *mpb.Progress         // nil while nothing is drawn
 	total *mpb.Bar
+	wait  *mpb.Bar                 // a line that says which registries hold the run up; nil where none does
 	state atomic.Pointer[Snapshot] // what total's decorators show; mpb calls them from goroutines of its own
 	blobs map[v1.Hash]*mpb.Bar
 }
@@ -55,7 +56,7 @@ func (t *terminal) start() {
 }
 
 func headText(s Snapshot) string {
-	text := fmt.Sprintf("%d/%s ", s.Ended, plural(s.Copies, "image"))
+	text := fmt.Sprintf("%d/%s ", s.Ended, Plural(s.Copies, "image"))
 	if s.Failed > 0 {
 		text += fmt.Sprintf("(%d failed) ", s.Failed)
 	}
@@ -67,7 +68,9 @@ func figuresText(s Snapshot) string {
 	if s.Rate > 0 {
 		text += " " + byteText(int64(s.Rate)) + "/s"
 	}
-	if s.Left >= 0 && s.BytesQueued > s.BytesDone {
+	if s.Idle >= idleFrom && len(s.Waiting) == 0 {
+		text += " nothing moved for " + durationText(s.Idle.Round(time.Second))
+	} else if s.Left >= 0 && s.BytesQueued > s.BytesDone {
 		text += " " + durationText(s.Left) + " left"
 	}
 	if more := len(s.InFlight) - mostBars; more > 0 {
@@ -85,6 +88,7 @@ func (t *terminal) snapshot(s Snapshot) {
 	}
 	t.total.SetTotal(max(s.BytesQueued, 1), false)
 	t.total.SetCurrent(s.BytesDone)
+	t.showTrouble(s)
 
 	shown := map[v1.Hash]bool{}
 	for _, f := range s.InFlight {
@@ -119,6 +123,18 @@ func (t *terminal) addBlob(f Flight) *mpb.Bar {
 	return bar
 }
 
+// showTrouble adds the line about registries that hold the run up, or takes it away.
+func (t *terminal) showTrouble(s Snapshot) {
+	switch {
+	case len(s.Waiting) == 0 && t.wait != nil:
+		t.wait.Abort(true)
+		t.wait = nil
+	case len(s.Waiting) > 0 && t.wait == nil:
+		t.wait = t.bars.New(1, mpb.NopStyle(), mpb.BarPriority(0),
+			mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return troubleText(*t.state.Load()) })))
+	}
+}
+
 // tail keeps the end of a repository's name, which tells images apart.
 func tail(s string, length int) string {
 	runes := []rune(s)
@@ -146,9 +162,12 @@ func (t *terminal) rest() {
 	for _, bar := range t.blobs {
 		bar.Abort(true)
 	}
+	if t.wait != nil {
+		t.wait.Abort(true)
+	}
 	t.total.Abort(true)
 	t.bars.Wait()
-	t.bars = nil
+	t.bars, t.wait = nil, nil
 }
 
-func (t *terminal) tellsEvents() bool { return false }
+func (t *terminal) tellsTrouble() bool { return true }

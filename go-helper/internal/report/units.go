@@ -31,8 +31,8 @@ func durationText(d time.Duration) string {
 	}
 }
 
-// plural spells a count with its noun: "1 image", "3 images".
-func plural(n int, noun string) string {
+// Plural spells a count with its noun: "1 image", "3 images".
+func Plural(n int, noun string) string {
 	if n == 1 {
 		return fmt.Sprintf("%d %s", n, noun)
 	}

@@ -61,8 +61,8 @@ func Mirror(ctx context.Context, s Settings, batchFile string, choice Choice) Co
 		}
 		for _, t := range targets {
 			session.printTarget(t.report())
-			session.printFailures(t)
 		}
+		session.printFailures(targets...)
 	})
 }
 

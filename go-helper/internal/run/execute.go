@@ -100,6 +100,9 @@ func (s *session) copyTargets(ctx context.Context, targets, done []*target, ende
 		e.copy.SetResult(result)
 		if result.Err != nil {
 			e.copy.Hint = hint(copies[index], result.Err)
+			if cause, ok := registry.CauseOf(result.Err); ok && missingProject(result.Err) == "" {
+				e.copy.Cause = report.Clean(cause.String())
+			}
 		}
 		e.copy.Interrupted = interrupted
 		for _, a := range e.askers {
@@ -203,8 +206,10 @@ func (s *session) poolOptions() registry.Options {
 			s.console.Observe(engine.RegistryPaused{Registry: host, For: d, Reason: reason})
 		},
 		OnCreate: func(host, repository string) { s.console.Notice("created repository " + host + "/" + repository) },
-		OnRetry: func(host, what string, err error, wait time.Duration) {
-			s.console.Observe(engine.Retried{Registry: host, What: what, Err: err, Wait: wait})
+		OnRetry: func(r registry.Retry) {
+			s.console.Observe(engine.Retried{
+				Registry: r.Host, What: r.What, Err: r.Err, Why: registry.Why(r.Err), Wait: r.Wait, Try: r.Try, Tries: r.Tries,
+			})
 		},
 	}
 }

@@ -57,6 +57,10 @@ func hint(c engine.Copy, err error) string {
 		return fmt.Sprintf("%s may have to be created first", c.Destination.Name())
 	case errors.As(err, &mismatch):
 		return "the content is not what its digest says: the registry, or something on the way to it, is damaged"
+	case registry.Unreachable(err):
+		if cause, ok := registry.CauseOf(err); ok {
+			return fmt.Sprintf("check that %s can be reached from here, and run again: what is done is kept", cause.Host)
+		}
 	case registry.Temporary(err):
 		return "run again later: what is done is kept"
 	}

@@ -39,29 +39,6 @@ func (s *session) printCopies(copies []report.Copy) {
 	}
 }
 
-// printFailures tells every failure of a target, with its own place.
-func (s *session) printFailures(t *target) {
-	defer s.console.Flush()
-	for _, line := range t.errs {
-		s.console.Error(line)
-	}
-	for i := range t.copies {
-		c := &t.copies[i]
-		if !failing(c.Status) || c.Interrupted || len(t.errs) > 0 {
-			continue // said otherwise
-		}
-		for _, a := range c.Askers() {
-			if a.Target != t.address {
-				continue
-			}
-			for _, line := range c.Failure(a) {
-				s.console.Error(line)
-			}
-			break
-		}
-	}
-}
-
 // withDigest spells a destination so that it can be pulled by what it is.
 func withDigest(destination, digest string) string {
 	if ref, err := reference.Parse(destination); err == nil && ref.HasDigest() {

@@ -88,7 +88,8 @@ func (s *session) publishAll(ctx context.Context, pool spool, own announcement) 
 			s.printCopies(t.copies)
 		}
 		s.printTarget(t.report())
-		s.printFailures(t)
+		s.printFailuresOf(t)
+		s.printCauses(targets)
 	})
 }
 
@@ -98,6 +99,6 @@ func tell(streams Streams, result spooledResult) Code {
 	console := report.NewConsole(report.ModePlain, streams.Err, false)
 	defer console.Close()
 	s := session{Settings: Settings{Streams: streams}, console: console}
-	s.printFailures(&target{address: result.Address, errs: result.Errors, copies: result.Copies})
+	s.printFailuresOf(&target{address: result.Address, errs: result.Errors, copies: result.Copies})
 	return result.ExitCode
 }
