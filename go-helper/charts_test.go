@@ -37,6 +37,10 @@ var charts = []chart{
 		path: "manifests/ha/install.yaml",
 	},
 	{
+		list: "argo-workflows", module: "github.com/argoproj/argo-workflows/v3@v3.5.11", sum: "h1:omkwJ8hMeboY2vxRbMJVm5oCTbygNupMdYHI4ia9Fyc=",
+		path: "manifests/quick-start-minimal.yaml", deep: true,
+	},
+	{
 		// The chart's own version is only set when it is released.
 		list: "cert-manager", module: "github.com/cert-manager/cert-manager@v1.21.2", sum: "h1:UWgoYM+KLNtRlqmoWOKjKBOBUPVHeepQ6/ac3ERJW68=",
 		path: "deploy/charts/cert-manager", namespace: "cert-manager", deep: true,
@@ -52,6 +56,18 @@ var charts = []chart{
 		values: []string{"hubble.relay.enabled=true", "hubble.ui.enabled=true", "clustermesh.useAPIServer=true"},
 	},
 	{
+		list: "cloudnative-pg", module: "github.com/cloudnative-pg/cloudnative-pg@v1.24.1", sum: "h1:U1ETvJXvJzv3wpsfuL3RvpyNTb9273etXvYAOE0CgFk=",
+		path: "releases/cnpg-1.24.1.yaml", deep: true,
+	},
+	{
+		list: "eck-operator", module: "github.com/elastic/cloud-on-k8s/v2@v2.14.0", sum: "h1:Q0G3s8i9vH2hD7IXsuBBwJBlY50X1JRsyAKe9sDn0dc=",
+		path: "deploy/eck-operator", namespace: "elastic-system", deep: true,
+	},
+	{
+		list: "gatekeeper", module: "github.com/open-policy-agent/gatekeeper/v3@v3.17.1", sum: "h1:yoeJ/Ag23TKAWN0p/v0Rhyog7GEURLtluQ3wnttTWCY=",
+		path: "charts/gatekeeper", namespace: "gatekeeper-system", deep: true,
+	},
+	{
 		list: "kyverno", module: "github.com/kyverno/kyverno@v1.12.5", sum: "h1:wDo1KZaG++T3Lp3mN2Z5Cwo/7bHAkX+mxrTSxJH/z10=",
 		path: "charts/kyverno", namespace: "kyverno",
 	},
@@ -60,10 +76,28 @@ var charts = []chart{
 		path: "charts/metrics-server", namespace: "kube-system",
 	},
 	{
+		// Its images are in the operator's own configuration.
+		list: "postgres-operator", module: "github.com/zalando/postgres-operator@v1.13.0", sum: "h1:T9Mb+ZRQyTxXbagIK66GLVGCwM3661aX2lOkNpax4s8=",
+		path: "charts/postgres-operator", namespace: "postgres", deep: true,
+		only: []string{
+			"ghcr.io/zalando/postgres-operator/logical-backup:v1.13.0", "ghcr.io/zalando/spilo-16:3.3-p1", "registry.opensource.zalan.do/acid/pgbouncer:master-32",
+		},
+	},
+	{
 		list:   "prometheus-operator",
 		module: "github.com/prometheus-operator/prometheus-operator@v0.76.0", sum: "h1:EjGJiQVF3BUy/iygeRlN6iMBIAySMGZobEm7+7A95pI=",
 		path: "bundle.yaml", deep: true,
 		only: []string{"quay.io/prometheus-operator/prometheus-config-reloader:v0.76.0"},
+	},
+	{
+		// A chart's values, as its templates need a chart that the module lacks: every image is in parts.
+		list: "rook", module: "github.com/rook/rook@v1.15.5", sum: "h1:5CaeHUDnVYVC38en60XBCwSRh84jrgk8GrMyMO96lLg=",
+		path: "deploy/charts/rook-ceph/values.yaml", deep: true,
+		only: []string{
+			"docker.io/rook/ceph:v1.15.5", "quay.io/cephcsi/cephcsi:v3.12.2", "quay.io/csiaddons/k8s-sidecar:v0.9.1", "registry.k8s.io/sig-storage/csi-attacher:v4.6.1",
+			"registry.k8s.io/sig-storage/csi-node-driver-registrar:v2.11.1", "registry.k8s.io/sig-storage/csi-provisioner:v5.0.1",
+			"registry.k8s.io/sig-storage/csi-resizer:v1.11.1", "registry.k8s.io/sig-storage/csi-snapshotter:v8.0.1",
+		},
 	},
 }
 
@@ -115,7 +149,7 @@ func (c chart) render(t *testing.T) []byte {
 var (
 	documentEnd = regexp.MustCompile(`(?m)^---$`)
 	definition  = regexp.MustCompile(`(?m)^kind: CustomResourceDefinition$`)
-	imageLine   = regexp.MustCompile(`(?m)^ +(?:- )?image: *"?([^"\s]+)"?$`)
+	imageLine   = regexp.MustCompile(`(?m)^ +(?:- )?image: *["']?([^"'\s]+)["']?$`)
 )
 
 // imageLines finds images as a person with grep would.

@@ -64,3 +64,36 @@ func TestExtractOfNothing(t *testing.T) {
 	w.run(0, "extract", "--allow-empty", "--output", "images.txt", "crds.yaml")
 	w.run(0, "extract", "--allow-empty", "--check", "images.txt", "crds.yaml")
 }
+
+// What is left out is counted, and listed with --explain.
+func TestExtractSaysWhatItLeavesOut(t *testing.T) {
+	t.Parallel()
+	w := newWorkplace(t)
+	w.write("rook.yaml", `kind: ConfigMap
+metadata: {name: config}
+data: {ROOK_CSI_CEPH_IMAGE: "quay.io/cephcsi/cephcsi:v3.13.0", BASE: quay.io/a/b}
+---
+kind: Pod
+metadata: {name: p}
+spec: {containers: [{image: "a:1", args: ["--reloader=quay.io/a/reloader:v1.0"]}]}
+`)
+	p := w.run(0, "extract", "rook.yaml")
+	wantContains(t, "stderr", p.stderr.String(), "--deep would add 2 images; --explain lists what", "1 text left out that may name an image; --explain lists what")
+	if got := p.stdout.String(); got != "# Pod p\na:1\n" {
+		t.Errorf("list: %q", got)
+	}
+	p = w.run(0, "extract", "--explain", "rook.yaml")
+	wantContains(t, "stderr", p.stderr.String(),
+		`rook.yaml:3: ConfigMap config: "quay.io/cephcsi/cephcsi:v3.13.0": stands where only --deep looks`,
+		`rook.yaml:3: ConfigMap config: "quay.io/a/b": has no tag`,
+		`rook.yaml:7: Pod p: "quay.io/a/reloader:v1.0": stands where only --deep looks`)
+	p = w.run(0, "extract", "--deep", "rook.yaml")
+	wantContains(t, "stderr", p.stderr.String(), "1 text left out that may name an image")
+	if strings.Contains(p.stderr.String(), "would add") || !strings.Contains(p.stdout.String(), "quay.io/cephcsi/cephcsi:v3.13.0\n") {
+		t.Errorf("deep: %q, %q", p.stdout.String(), p.stderr.String())
+	}
+	// A list that has what stands beside pod specs only is no mistake to be silent about.
+	w.write("config.yaml", "kind: ConfigMap\ndata: {A_IMAGE: \"quay.io/a/b:1\"}\n")
+	p = w.run(2, "extract", "config.yaml")
+	wantContains(t, "stderr", p.stderr.String(), "--deep would add 1 image;", "no images found")
+}

@@ -28,7 +28,7 @@ def charts(pants: Pants, helper: Path, tmp_path: Path) -> Iterator[PantsProject]
 
 def test_every_image_of_the_charts_is_planned(charts: PantsProject) -> None:
     lists = {path.relative_to(charts.directory): path.read_text() for path in charts.directory.rglob("images.txt")}
-    assert len(lists) == 6
+    assert len(lists) == 12
 
     charts.run("package", "::").succeeded()
     copies: dict[str, dict[str, Any]] = {}

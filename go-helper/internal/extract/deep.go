@@ -8,115 +8,187 @@ import (
 	"docker-mirror/go-helper/internal/strictjson"
 )
 
-// custom looks at an object for the ways in which custom resources and charts' own settings name an image:
-//
-//	image: quay.io/a/b:1                                          a field image or …Image
-//	image: {registry: quay.io, repository: a/b, tag: 1, digest: …}  the same, in parts
-//	{repository: nvcr.io/nvidia, image: driver, version: 1}        parts beside each other
-//	{name: RELATED_IMAGE_X, value: quay.io/a/b:1}                  an environment variable
-func (f *finder) custom(key string, v strictjson.Value) {
-	if isImageKey(key) {
-		f.parts(v)
-	}
-	repository, image, version := text(v, "repository"), text(v, "image"), text(v, "version")
-	if repository != "" && image != "" && version != "" {
-		f.guess(joined(repository+"/"+image, version))
-		return
-	}
-	if name := text(v, "name"); isImageVariable(name) {
-		if value, ok := member(v, "value"); ok && value.Kind == strictjson.String {
-			f.guess(value.Text)
+// normalized makes keys in all their spellings one: proxyImage, proxy_image, PROXY_IMAGE, proxy-image.
+func normalized(key string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case 'A' <= r && r <= 'Z':
+			return r + 'a' - 'A'
+		case 'a' <= r && r <= 'z', '0' <= r && r <= '9':
+			return r
 		}
-	}
-	for _, field := range v.Fields {
-		if isImageKey(field.Key) && field.Value.Kind == strictjson.String {
-			f.guess(field.Value.Text)
-		}
-	}
+		return -1
+	}, key)
 }
 
-// parts puts an image together that is given in parts.
-func (f *finder) parts(v strictjson.Value) {
-	repository := text(v, "repository")
-	if repository == "" {
-		repository = text(v, "name")
-	}
-	tag, digest := text(v, "tag"), text(v, "digest")
-	if tag == "" {
-		tag = text(v, "version")
-	}
-	if repository == "" || tag == "" && digest == "" {
-		return
-	}
-	if registry := text(v, "registry"); registry != "" {
-		repository = registry + "/" + repository
-	}
-	source := joined(repository, tag)
-	if digest != "" {
-		source += "@" + digest
-	}
-	f.guess(source)
-}
+// aboutImages are the endings of keys that say something about an image, but not which it is.
+var aboutImages = regexp.MustCompile(`(?:policy|registry|repository|repo|repositories|secrets?|tag|tags|version|digest|size|format|prefix|enabled|type|path|dir|file|mode|scan|signature|count|timeout|url|name)$`)
 
-// joined puts a tag, or what is a digest after all, to a repository.
-func joined(repository, tag string) string {
-	switch {
-	case tag == "":
-		return repository
-	case strings.HasPrefix(tag, "sha256:"):
-		return repository + "@" + tag
-	default:
-		return repository + ":" + tag
-	}
-}
-
+// isImageKey tells whether the value of a key, or of a variable, is an image or several.
 func isImageKey(key string) bool {
-	return key == "image" || strings.HasSuffix(key, "Image") || strings.HasSuffix(key, "_image")
+	name := normalized(key)
+	for _, ending := range []string{"image", "images", "imagename", "imageref", "imagereference", "imageurl", "imageuri"} {
+		if strings.HasSuffix(name, ending) {
+			return true
+		}
+	}
+	// RELATED_IMAGE_PROXY, IMAGE_PROXY; but imagePullPolicy
+	return key == strings.ToUpper(key) && strings.Contains(key, "IMAGE_") && !aboutImages.MatchString(name)
 }
 
-func isImageVariable(name string) bool {
-	return strings.HasPrefix(name, "RELATED_IMAGE_") || strings.HasSuffix(name, "_IMAGE") || name == "IMAGE"
+// passedOver are keys whose text is for people, or the part of an image that says nothing without the others.
+var passedOver = map[string]bool{
+	"description": true, "message": true, "summary": true, "title": true, "documentation": true, "icon": true,
+	"hub": true, "registry": true, "imageRegistry": true,
+}
+
+// maxEmbedded is how deep strings within strings are read.
+const maxEmbedded = 4
+
+// scalar looks at text: an image, several, or a whole document.
+func (f *finder) scalar(key string, v strictjson.Value) {
+	s := strings.TrimSpace(v.Text)
+	if v.Kind != strictjson.String || s == "" || passedOver[key] {
+		return
+	}
+	_, isMarked := withoutScheme(s)
+	switch isName := isImageKey(key); {
+	case f.document(key, v, s):
+	case isTemplate(s) && !strings.ContainsAny(s, " \n\t,;="):
+	case strings.ContainsAny(s, separators):
+		f.tokens(v, s, isName)
+	case isName || isMarked:
+		f.loose(v, s)
+	default:
+		f.strict(v, s)
+	}
+}
+
+// document reads text that is YAML or JSON itself: what a ConfigMap's key or a workflow's step holds.
+func (f *finder) document(key string, v strictjson.Value, s string) bool {
+	if f.embedded >= maxEmbedded || !strings.Contains(s, "\n") && !strings.HasPrefix(s, "{") && !strings.HasPrefix(s, "[") {
+		return false
+	}
+	documents, err := parse([]byte(v.Text))
+	if err != nil || len(documents) == 0 {
+		return false
+	}
+	for _, document := range documents {
+		if document.Kind != strictjson.Object && document.Kind != strictjson.Array {
+			return false
+		}
+	}
+	line := f.line
+	if f.line == 0 {
+		f.line = v.Line
+	}
+	f.embedded++
+	for _, document := range documents {
+		if document.Kind == strictjson.Array {
+			f.walk(key, document, place{})
+			continue
+		}
+		f.manifest(document)
+	}
+	f.embedded--
+	f.line = line
+	return true
+}
+
+// separators are what several images, or their names and values, stand between in text.
+const separators = " \t\r\n,;=\"'`|()[]{}<>"
+
+// tokens looks at each word of text; named tells that its key means images.
+func (f *finder) tokens(v strictjson.Value, s string, named bool) {
+	for line := range strings.Lines(s) {
+		if isTemplate(line) && strings.Contains(line, "{{") { // its words are no whole words
+			continue
+		}
+		for _, word := range strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(separators, r) }) {
+			word = strings.TrimRight(word, ".:")
+			bare, isMarked := withoutScheme(word)
+			switch {
+			case isTemplate(word), strings.Contains(bare, "://"):
+			case isMarked, named && strings.Contains(word, "/"):
+				f.loose(v, word)
+			default:
+				f.strict(v, word)
+			}
+		}
+	}
 }
 
 // flag is one argument that sets something: --name=value.
 var flag = regexp.MustCompile(`^--?([A-Za-z0-9][A-Za-z0-9._-]*)=(.+)$`)
 
-// versionTag is how a tag looks that can't be a port.
-var versionTag = regexp.MustCompile(`^v?\d+\.\d`)
-
-// flags looks at a container's arguments: cert-manager and Prometheus' operator are told so what to run.
+// flags looks at a container's arguments: cert-manager, Prometheus' operator and others are told so what to run.
 func (f *finder) flags(args strictjson.Value) {
 	for i, arg := range args.Items {
 		if arg.Kind != strictjson.String {
 			continue
 		}
+		value := arg
 		m := flag.FindStringSubmatch(arg.Text)
 		switch {
-		case m != nil && strings.Contains(strings.ToLower(m[1]), "image"):
-			f.guess(m[2])
-		case m != nil && isVersioned(m[2]):
-			f.guess(m[2])
-		case i > 0 && strings.HasPrefix(args.Items[i-1].Text, "-") && strings.HasSuffix(strings.ToLower(args.Items[i-1].Text), "image"):
-			f.guess(arg.Text)
+		case m != nil:
+			value.Text = m[2]
+			f.scalar(m[1], value)
+		case i > 0 && strings.HasPrefix(args.Items[i-1].Text, "-") && !strings.Contains(args.Items[i-1].Text, "="):
+			f.scalar(args.Items[i-1].Text, value)
+		default:
+			f.scalar("", value)
 		}
 	}
 }
 
-// isVersioned tells whether text is so much like an image that no name around it is needed: host, path and a version.
-func isVersioned(s string) bool {
-	host, _, hasPath := strings.Cut(s, "/")
-	ref, err := reference.Parse(s)
-	return err == nil && hasPath && strings.Contains(host, ".") && (ref.HasDigest() || versionTag.MatchString(ref.Tag))
+// loose takes what a key or a scheme says is an image. It must say at least which one: a bare word isn't enough.
+func (f *finder) loose(v strictjson.Value, source string) {
+	source, _ = withoutScheme(source)
+	ref, err := reference.Parse(source)
+	path, _, _ := strings.Cut(source, "@")
+	switch {
+	case strings.ContainsAny(source, "*!$") || strings.Contains(source, "://") || isFile(path):
+	case err != nil && strings.ContainsAny(source, ":/"):
+		f.leave(v, source, err.Error())
+	case err != nil:
+	case !hasIdentifier(source) && !strings.Contains(source, "/"):
+		f.leave(v, source, "is a word, not an image with a tag")
+	case !hasIdentifier(source) && !hasHost(source) && strings.Count(source, "/") > 1:
+		f.leave(v, source, "has neither a registry nor a tag")
+	default:
+		f.take(v, source, ref)
+	}
 }
 
-// guess takes what may be an image. It must say at least which one: a bare word isn't enough.
-func (f *finder) guess(source string) {
-	source = strings.TrimSpace(source)
-	ref, err := reference.Parse(source)
-	if err != nil {
+// guess takes what was put together from what says that it is an image.
+func (f *finder) guess(v strictjson.Value, source string) {
+	if isTemplate(source) || strings.ContainsAny(source, "*!$") { // a policy's pattern
 		return
 	}
-	if ref.HasDigest() || strings.Contains(source, "/") || strings.HasSuffix(source, ":"+ref.Tag) {
-		f.add(source, ref)
+	ref, err := reference.Parse(source)
+	if err != nil {
+		if strings.ContainsAny(source, ":/") {
+			f.leave(v, source, err.Error())
+		}
+		return
+	}
+	f.take(v, source, ref)
+}
+
+// strict takes what can hardly be anything else, and notes what is like an image.
+func (f *finder) strict(v strictjson.Value, source string) {
+	ref, err := reference.Parse(source)
+	path, _, hasDigest := strings.Cut(source, "@")
+	if err != nil || !strings.Contains(source, "/") || isFile(path) {
+		return
+	}
+	known, versioned := isKnownHost(source), hasDigest || versionTag.MatchString(ref.Tag)
+	switch {
+	case hasHost(source) && hasIdentifier(source) && (known || versioned):
+		f.take(v, source, ref)
+	case known:
+		f.leave(v, source, "has no tag")
+	case hasIdentifier(source) && (versioned || hasHost(source) && !isNumber(ref.Tag)):
+		f.leave(v, source, "may be an image, but nothing around it says so")
 	}
 }

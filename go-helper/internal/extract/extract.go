@@ -5,9 +5,7 @@ package extract
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"slices"
-	"sort"
 	"strings"
 
 	"docker-mirror/go-helper/internal/reference"
@@ -18,8 +16,8 @@ import (
 
 // Options say where to look.
 type Options struct {
-	// Deep also looks where only some operators put images: `image` fields of custom resources, environment variables
-	// (RELATED_IMAGE_…) and command-line flags. It is a guess, a careful one.
+	// Deep also takes what only some operators mean by an image: fields of custom resources, environment variables, flags, annotations,
+	// configuration and manifests inside strings, images in parts. It is a guess, a careful one.
 	Deep bool
 }
 
@@ -33,6 +31,8 @@ type Image struct {
 // Result is what was found.
 type Result struct {
 	Images []Image // sorted by their full spelling, each once
+	// LeftOut is what looks like an image, but isn't among Images: in the order of the files, each once.
+	LeftOut []LeftOut
 	// Notes name what stands where an image is expected, but can't be one.
 	Notes []string
 }
@@ -40,7 +40,7 @@ type Result struct {
 // Images reads manifests: any number of documents a file, lists of them included. What isn't YAML is a *[spec.Error]; what was
 // found before it is returned beside it.
 func Images(files []spec.File, opts Options) (Result, error) {
-	f := &finder{opts: opts, found: map[reference.Reference]*Image{}}
+	f := &finder{found: map[reference.Reference]*Image{}, guessed: map[reference.Reference]*Image{}, noted: map[string]bool{}}
 	var errs []error
 	for _, file := range files {
 		f.file = file.Name
@@ -53,7 +53,7 @@ func Images(files []spec.File, opts Options) (Result, error) {
 			f.manifest(document)
 		}
 	}
-	return f.result(), errors.Join(errs...)
+	return f.result(opts), errors.Join(errs...)
 }
 
 // parse reads YAML, or what kubectl takes, too: a stream of JSON documents, which YAML wants a `---` between.
@@ -64,25 +64,6 @@ func parse(data []byte) ([]strictjson.Value, error) {
 		}
 	}
 	return strictyaml.Parse(data)
-}
-
-type finder struct {
-	opts  Options
-	file  string // that is being read
-	asker string // the manifest that is being read
-	found map[reference.Reference]*Image
-	notes []string
-}
-
-func (f *finder) result() Result {
-	r := Result{Notes: f.notes}
-	for _, image := range f.found {
-		sort.Strings(image.Askers)
-		image.Askers = slices.Compact(image.Askers)
-		r.Images = append(r.Images, *image)
-	}
-	sort.Slice(r.Images, func(i, j int) bool { return r.Images[i].Ref.String() < r.Images[j].Ref.String() })
-	return r
 }
 
 // manifest looks into one resource, or into each of a list of them.
@@ -96,18 +77,43 @@ func (f *finder) manifest(v strictjson.Value) {
 	kind := text(v, "kind")
 	items, isList := member(v, "items")
 	switch {
-	case v.Kind != strictjson.Object, kind == "CustomResourceDefinition":
-		return // a schema describes images, it doesn't ask for any
+	case v.Kind != strictjson.Object:
+		return
 	case isList && items.Kind == strictjson.Array && strings.HasSuffix(kind, "List"):
 		f.manifest(items)
 		return
 	}
-	f.asker = asker(v, kind)
-	for _, field := range v.Fields {
-		if field.Key != "status" && field.Key != "metadata" { // what was, and what is said about it
-			f.walk(field.Key, field.Value)
+	if f.embedded == 0 { // what stands inside a string is asked for by the whole
+		f.asker = asker(v, kind)
+	}
+	if kind == "CustomResourceDefinition" { // a schema describes images: only its defaults ask for any
+		f.schema("", v)
+		return
+	}
+	where := place{group: group(v)}
+	if kind == "" {
+		where.values = true
+		if f.embedded == 0 {
+			f.plainFile(v)
 		}
 	}
+	if images, ok := member(v, "images"); ok && isKustomization(v) {
+		f.kustomized(images)
+		where.kustomize = true
+	}
+	f.walk("", withoutStatus(v), where)
+}
+
+// withoutStatus leaves out what was.
+func withoutStatus(v strictjson.Value) strictjson.Value {
+	v.Fields = slices.DeleteFunc(slices.Clone(v.Fields), func(field strictjson.Field) bool { return field.Key == "status" })
+	return v
+}
+
+// group is the API group of a resource: argoproj.io.
+func group(v strictjson.Value) string {
+	name, _, _ := strings.Cut(text(v, "apiVersion"), "/")
+	return name
 }
 
 // asker names a manifest: "Deployment kube-system/cilium-operator".
@@ -121,89 +127,6 @@ func asker(v strictjson.Value, kind string) string {
 		name = namespace + "/" + name
 	}
 	return strings.TrimSpace(strings.Join(strings.Fields(kind+" "+name), " "))
-}
-
-// containerLists are the pod spec's lists of containers (Kubernetes API, PodSpec v1).
-var containerLists = []string{"containers", "initContainers", "ephemeralContainers"}
-
-// walk looks for pod specs at any depth, and, where asked to, for what operators may mean by an image.
-func (f *finder) walk(key string, v strictjson.Value) {
-	switch v.Kind {
-	case strictjson.Array:
-		for _, item := range v.Items {
-			f.walk(key, item)
-		}
-		if f.opts.Deep && (key == "args" || key == "command") {
-			f.flags(v)
-		}
-	case strictjson.Object:
-		for _, field := range v.Fields {
-			switch {
-			case slices.Contains(containerLists, field.Key):
-				f.containers(field.Value)
-			case field.Key == "volumes":
-				f.volumes(field.Value)
-			case field.Key == "metadata", field.Key == "openAPIV3Schema":
-				continue // what is said about it; schemas of composite definitions and constraint templates
-			}
-			f.walk(field.Key, field.Value)
-		}
-		if f.opts.Deep {
-			f.custom(key, v)
-		}
-	}
-}
-
-func (f *finder) containers(list strictjson.Value) {
-	for _, container := range list.Items {
-		if image, ok := member(container, "image"); ok && image.Kind == strictjson.String {
-			f.image(image, image.Text)
-		}
-	}
-}
-
-// volumes finds image volumes (KEP-4639): an OCI object mounted as a volume.
-func (f *finder) volumes(list strictjson.Value) {
-	for _, volume := range list.Items {
-		image, _ := member(volume, "image")
-		if reference, ok := member(image, "reference"); ok && reference.Kind == strictjson.String {
-			f.image(reference, reference.Text)
-		}
-	}
-}
-
-// injected is what Istio's injector puts its proxy in the place of.
-const injected = "auto"
-
-// image takes what must be an image.
-func (f *finder) image(v strictjson.Value, source string) {
-	source = strings.TrimSpace(source)
-	if source == "" || source == injected || source == "scratch" {
-		f.note(v, "%s has the image %q, which is none, or is filled in at run time", f.asker, source)
-		return
-	}
-	ref, err := reference.Parse(source)
-	if err != nil { // a policy's pattern, or a template
-		f.note(v, "%s: %s", f.asker, err)
-		return
-	}
-	f.add(source, ref)
-}
-
-func (f *finder) note(v strictjson.Value, format string, args ...any) {
-	f.notes = append(f.notes, (&spec.Error{File: f.file, Line: v.Line, Msg: fmt.Sprintf(format, args...)}).Error())
-}
-
-func (f *finder) add(source string, ref reference.Reference) {
-	image := f.found[ref]
-	if image == nil {
-		image = &Image{Source: source, Ref: ref}
-		f.found[ref] = image
-	}
-	image.Source = min(image.Source, source)
-	if f.asker != "" {
-		image.Askers = append(image.Askers, f.asker)
-	}
 }
 
 // member finds a key; of one that is there twice the last counts, as for Kubernetes.

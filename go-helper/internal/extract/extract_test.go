@@ -24,7 +24,7 @@ metadata:
 spec:
   template:
     metadata:
-      annotations: {image: "docker.io/never/annotation:1"}
+      annotations: {image: "docker.io/deep/annotation:1"}
     spec:
       initContainers:
         - {name: init, image: busybox:1.36}
@@ -34,7 +34,7 @@ spec:
           args: ["--resizer-image=quay.io/deep/resizer:v1", "--listen=10.0.0.1/8:80", "--reload=quay.io/deep/reload:v0.75.0", "--flag-image", "quay.io/deep/flag:2"]
           env:
             - {name: RELATED_IMAGE_SIDE, value: quay.io/deep/related:1}
-            - {name: OTHER, value: quay.io/deep/not-an-image:1}
+            - {name: OTHER, value: quay.io/deep/named-otherwise:1}
         - name: side
           image: docker.io/library/busybox:1.36
       ephemeralContainers:
@@ -68,8 +68,8 @@ spec:
     - schema:
         openAPIV3Schema:
           properties:
-            image: {default: "docker.io/never/crd:1"}
-            spec: {properties: {containers: {default: [{image: "docker.io/never/crd:2"}]}}}
+            image: {default: "docker.io/deep/crd:1"}
+            spec: {properties: {containers: {default: [{image: "docker.io/deep/crd:2"}]}}}
 ---
 kind: ClusterPolicy
 metadata: {name: require-tag}
@@ -147,9 +147,9 @@ func TestDeepFindsWhatOperatorsMean(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"busybox:1.36", "nginx:1.25@" + digest, "localhost:5000/a/b:c", "nvcr.io/deep/driver:550.1", "quay.io/debug/tools",
-		"quay.io/deep/cilium:1.15@" + digest, "quay.io/deep/flag:2", "quay.io/deep/other@" + digest, "quay.io/deep/prometheus:v2.50.0",
-		"quay.io/deep/related:1", "quay.io/deep/reload:v0.75.0", "quay.io/deep/resizer:v1", "quay.io/deep/thanos", "quay.io/extra/one", "quay.io/models/llm:v2",
+		"docker.io/deep/annotation:1", "docker.io/deep/crd:1", "docker.io/deep/crd:2", "busybox:1.36", "nginx:1.25@" + digest, "localhost:5000/a/b:c", "nvcr.io/deep/driver:550.1", "quay.io/debug/tools",
+		"quay.io/deep/cilium:1.15@" + digest, "quay.io/deep/flag:2", "quay.io/deep/named-otherwise:1", "quay.io/deep/other@" + digest, "quay.io/deep/prometheus:v2.50.0",
+		"quay.io/deep/related:1", "quay.io/deep/reload:v0.75.0", "quay.io/deep/resizer:v1", "quay.io/extra/one", "quay.io/models/llm:v2",
 	}
 	if got := sources(result.Images); !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))

@@ -13,9 +13,10 @@ import (
 
 // Extraction says what to look for and where the list goes.
 type Extraction struct {
-	Deep   bool
-	Output string // file; empty or `-`: standard output
-	Check  string // list to compare with, in place of writing one
+	Deep    bool
+	Explain bool   // list what looks like an image and was left out
+	Output  string // file; empty or `-`: standard output
+	Check   string // list to compare with, in place of writing one
 	// AllowEmpty takes manifests without any image for right. Else they are [CodeBadInput], as a `helm template` that failed
 	// leaves a pipe empty, and a good list would be emptied, too.
 	AllowEmpty bool
@@ -36,6 +37,7 @@ func Extract(ctx context.Context, s Streams, manifests []string, e Extraction) C
 	if err := errors.Join(err, extractErr); err != nil {
 		return say(console, err)
 	}
+	tellLeftOut(console, found.LeftOut, e.Explain)
 	if len(found.Images) == 0 && !e.AllowEmpty {
 		return say(console, errors.New("no images found in the manifests: was there an error before? (--allow-empty takes this for right)"))
 	}
@@ -47,6 +49,36 @@ func Extract(ctx context.Context, s Streams, manifests []string, e Extraction) C
 		return say(console, fmt.Errorf("writing the list: %w", err))
 	}
 	return CodeDone
+}
+
+// tellLeftOut says what looks like an image and isn't listed.
+func tellLeftOut(console *report.Console, leftOut []extract.LeftOut, explain bool) {
+	deep := 0
+	for _, l := range leftOut {
+		if l.Deep {
+			deep++
+		}
+		if explain {
+			console.Notice(l.String())
+		}
+	}
+	hint := ""
+	if !explain {
+		hint = "; --explain lists what"
+	}
+	if deep > 0 {
+		console.Notice(fmt.Sprintf("--deep would add %s%s", counted(deep, "image"), hint))
+	}
+	if other := len(leftOut) - deep; other > 0 {
+		console.Notice(fmt.Sprintf("%s left out that may name an image%s", counted(other, "text"), hint))
+	}
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func checkList(console *report.Console, images []extract.Image, file string) Code {
