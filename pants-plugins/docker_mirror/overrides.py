@@ -7,24 +7,18 @@ all sibling files together can a key be called a mistake.
 from __future__ import annotations
 
 import json
-import os.path
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pants.engine.addresses import Address
 from pants.engine.process import FallibleProcessResult, Process
 from pants.engine.rules import collect_rules, rule
-from pants.engine.target import (
-    HydratedSources,
-    HydrateSourcesRequest,
-    SourcesField,
-    WrappedTarget,
-    WrappedTargetRequest,
-)
+from pants.engine.target import HydratedSources, HydrateSourcesRequest
 from pants.util.logging import LogLevel
 
 from docker_mirror.helper import HELPER_EXE, MirrorHelper
-from docker_mirror.pants_compat import concurrently, execute_process, hydrate_sources, resolve_target, rule_call
+from docker_mirror.pants_compat import concurrently, execute_process, hydrate_sources, rule_call
+from docker_mirror.siblings import Siblings, SiblingsRequest, siblings_in
 from docker_mirror.target_types import DockerMirrorOverridesField, DockerMirrorSpecSourceField
 
 
@@ -45,9 +39,8 @@ class ImageNames:
 @dataclass(frozen=True)
 class OverrideKeysRequest:
     address: Address
-    """Of a target generator, or of a target without one."""
+    """Of a declaration: see `siblings.declaration`."""
     keys: tuple[str, ...]
-    """Those of the generated target: a generator doesn't keep the fields that it moves."""
 
 
 @dataclass(frozen=True)
@@ -91,19 +84,14 @@ def unmatched_message(address: Address, unmatched: Iterable[str], files: Iterabl
 async def check_override_keys(request: OverrideKeysRequest) -> OverrideKeys:
     if not request.keys:
         return OverrideKeys()
-    wrapped: WrappedTarget = await resolve_target(
-        WrappedTargetRequest(request.address, description_of_origin="the check of its overrides")
-    )
-    sources: HydratedSources = await hydrate_sources(HydrateSourcesRequest(wrapped.target[SourcesField]))
-    files = sources.snapshot.files
-    names = await concurrently(
-        names_of(
-            ImageNamesRequest(
-                DockerMirrorSpecSourceField(os.path.relpath(file, request.address.spec_path or "."), request.address)
-            )
-        )
-        for file in files
-    )
+    siblings: Siblings = await siblings_in(SiblingsRequest(request.address.spec_path))
+    sources = [
+        fields.source
+        for fields in siblings.of_one_declaration(request.address)
+        if isinstance(fields.source, DockerMirrorSpecSourceField)
+    ]
+    names = await concurrently(names_of(ImageNamesRequest(source)) for source in sources)
+    files = [source.file_path for source in sources]
     unmatched = [key for key in request.keys if not any(key in of_file.names for of_file in names)]
     if not unmatched:
         return OverrideKeys()

@@ -34,6 +34,7 @@ from docker_mirror.pants_compat import (
     merge_digests,
     rule_call,
 )
+from docker_mirror.siblings import Siblings, SiblingsRequest, declaration, siblings_in
 from docker_mirror.subsystem import DockerMirrorSubsystem
 from docker_mirror.target_types import DockerMirrorSpecSourceField
 
@@ -94,6 +95,22 @@ class Plan:
         return f"{len(self.destinations)} {noun} to {', '.join(self.registries)}"
 
 
+def refuse_shared_output_path(fields: ImageListFieldSet, lists: Iterable[ImageListFieldSet]) -> None:
+    """
+    :param lists: of the target's directory.
+    :raises OutputPathError: naming all targets whose plan would be written to the path of this one's.
+    """
+    if not fields.output_path.value:
+        return  # The address makes the path.
+    path = output_path(fields)
+    shared = [other.address.spec for other in lists if other.output_path.value and output_path(other) == path]
+    if len(shared) > 1:
+        raise OutputPathError(
+            f"The `{fields.output_path.alias}` field gives the plans of {', '.join(shared)} the same path, {path}. "
+            "Placeholders tell targets apart: `{target_name}`, `{spec_file}` and, of `parametrize`, `{parameters}`."
+        )
+
+
 def plan_path(address: Address) -> str:
     """Where processes over several targets have a target's plan; unlike the artifact's path no two can share it."""
     return f"plans/{address.path_safe_spec}/plan.json"
@@ -119,6 +136,8 @@ def output_path(fields: ImageListFieldSet) -> str:
     values = {
         "directory": fields.address.spec_path,
         "target_name": fields.address.target_name,
+        # As in the address; a value can be a path.
+        "parameters": ",".join(f"{key}={value}" for key, value in fields.address.parameters.items()).replace("/", "."),
     }
     if isinstance(fields.source, DockerMirrorSpecSourceField):
         values["spec_file"] = fields.source.value
@@ -193,9 +212,7 @@ async def plan_image_list(
         )
     )
     keys: OverrideKeys = await override_keys(
-        OverrideKeysRequest(
-            fields.address.maybe_convert_to_target_generator(), keys=tuple(fields.overrides.value or ())
-        )
+        OverrideKeysRequest(declaration(fields.address), keys=tuple(fields.overrides.value or ()))
     )
     stderr = result.stderr.decode().strip()
     problems = [wrong_fields] if wrong_fields else []
@@ -229,6 +246,8 @@ class PlanArtifact(BuiltPackageArtifact):
 @rule(desc="Package a mirror's plan", level=LogLevel.DEBUG)
 async def package_plan(field_set: PackageImageListFieldSet) -> BuiltPackage:
     path = output_path(field_set)
+    siblings: Siblings = await siblings_in(SiblingsRequest(field_set.address.spec_path))
+    refuse_shared_output_path(field_set, siblings.lists)
     plan: Plan = await plan_for(PlanRequest(field_set))
     if plan.errors:
         raise PlanError("\n".join(plan.errors))

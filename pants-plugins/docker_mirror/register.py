@@ -18,6 +18,7 @@ from docker_mirror import (
     overrides,
     plan,
     publish,
+    siblings,
     tailor,
 )
 from docker_mirror.target_types import (
@@ -44,5 +45,6 @@ def rules() -> Iterable[object]:
         *overrides.rules(),
         *plan.rules(),
         *publish.rules(),
+        *siblings.rules(),
         *tailor.rules(),
     )

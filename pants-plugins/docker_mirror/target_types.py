@@ -330,9 +330,10 @@ class DockerMirrorOutputPathField(StringField):
     alias = "output_path"
     help = softwrap(
         """
-        Where `package` puts the plan, relative to the dist directory: a template with `{directory}`, `{target_name}`
-        and, where there is one, `{spec_file}` (the spec file's path from the target's directory). By default it is
-        made from the target's address: `path.to.directory/images.txt.plan.json`.
+        Where `package` puts the plan, relative to the dist directory: a template with `{directory}`, `{target_name}`,
+        `{parameters}` (those of `parametrize`, as in the address: `platforms=amd64`) and, where there is one,
+        `{spec_file}` (the spec file's path from the target's directory). By default it is made from the target's
+        address: `path.to.directory/images.txt.plan.json`.
         """
     )
 

@@ -20,6 +20,7 @@ from pants.core.goals.tailor import TailorGoal
 from pants.engine.addresses import Address
 from pants.engine.fs import Digest, DigestContents
 from pants.engine.goal import Goal
+from pants.engine.internals.parametrize import Parametrize
 from pants.testutil.rule_runner import GoalRuleResult, QueryRule, RuleRunner
 
 from docker_mirror import register, version
@@ -51,6 +52,7 @@ class Runner:
                 QueryRule(PublishProcesses, [PublishImageListRequest]),
             ],
             target_types=register.target_types(),
+            objects={"parametrize": Parametrize},
             preserve_tmpdirs=False,
         )
         self.options = options
@@ -68,8 +70,9 @@ class Runner:
         entries: list[dict[str, Any]] = json.loads(content.content)
         return entries
 
-    def package(self, directory: str, name: str, file: str | None = None) -> BuiltPackage:
-        target = self.rules.get_target(Address(directory, target_name=name, relative_file_path=file))
+    def package(self, directory: str, name: str, file: str | None = None, **parameters: str) -> BuiltPackage:
+        address = Address(directory, target_name=name, relative_file_path=file, parameters=parameters)
+        target = self.rules.get_target(address)
         return self.rules.request(BuiltPackage, [PackageImageListFieldSet.create(target)])
 
     def publish(self, directory: str, name: str, file: str | None = None) -> PublishPackages:
@@ -189,6 +192,74 @@ GENERATOR = {
     "3rdparty/apps.txt": "a.example/x:1 AS app\n",
     "3rdparty/tools.txt": "a.example/tool:1\n",
 }
+
+
+PARAMETRIZED = {
+    "BUILD": """\
+docker_mirror_images(
+    name="lists",
+    sources=["*.txt"],
+    platforms=parametrize(amd64=["linux/amd64"], arm64=["linux/arm64"]),
+    registries=["@test"],
+    overrides={"app": {"image_tags": ["stable"]}},
+    output_path="{parameters}/{spec_file}.json",
+)
+docker_mirror_image_list(
+    name="list",
+    source=parametrize("a.txt", "b.txt"),
+    overrides=parametrize(a={"app": {"repository": "first"}}, b={"b.example/x": {"repository": "second"}}),
+)
+docker_mirror_image(name="image", image=parametrize(one="a.example/one:1", two="a.example/two:1"))
+""",
+    "a.txt": "a.example/x:1 AS app\n",
+    "b.txt": "b.example/x:1\n",
+}
+
+
+def test_parametrize_with_overrides(runner: Runner) -> None:
+    runner.rules.write_files(PARAMETRIZED)
+
+    def packaged(name: str, file: str | None = None, **parameters: str) -> tuple[str, list[str]]:
+        package = runner.package("", name, file, **parameters)
+        (content,) = runner.rules.request(DigestContents, [package.digest])
+        return content.path, [entry["dst"] for entry in json.loads(content.content)]
+
+    # The key matches in one of the two files, for each choice of the platforms.
+    for platform in ("amd64", "arm64"):
+        assert packaged("lists", "b.txt", platforms=platform) == (
+            f"platforms={platform}/b.txt.json",
+            ["test.example:5000/x:1", "test.example:5000/x:latest"],
+        )
+        _, destinations = packaged("lists", "a.txt", platforms=platform)
+        assert "test.example:5000/x:stable" in destinations
+    assert packaged("list", source="a.txt", overrides="a")[1] == ["prod.example/m/first:1"]
+    assert packaged("list", source="b.txt", overrides="b")[1] == ["prod.example/m/second:1"]
+    # A key must match in the files of its own choice.
+    with pytest.raises(Exception, match=r"no image matches 'app' in the `overrides` field.*Looked in: b\.txt\."):
+        packaged("list", source="b.txt", overrides="a")
+    assert packaged("image", image="two")[1] == ["prod.example/m/two:1"]
+
+
+@pytest.mark.parametrize(
+    ("build", "others"),
+    [
+        ("docker_mirror_images(name='x', sources=['*.txt'], output_path='{target_name}')", "//a.txt:x, //b.txt:x"),
+        (
+            "docker_mirror_images(name='x', sources=['a.txt'], referrers=parametrize('all', 'none'), output_path='p')",
+            "//a.txt:x@referrers=all, //a.txt:x@referrers=none",
+        ),
+        (
+            "docker_mirror_images(name='x', sources=['a.txt'], output_path='p')\n"
+            "docker_mirror_image(name='y', image='a.example/y:1', output_path='./p')",
+            "//:y, //a.txt:x",
+        ),
+    ],
+    ids=["files of a generator", "choices", "targets"],
+)
+def test_targets_with_one_output_path(runner: Runner, build: str, others: str) -> None:
+    runner.rules.write_files({"BUILD": build, "a.txt": "a.example/x:1\n", "b.txt": "b.example/x:1\n"})
+    with pytest.raises(Exception, match=rf"`output_path` field gives the plans of {re.escape(others)} the same path"):
+        runner.package("", "x", "a.txt", **({"referrers": "all"} if "referrers" in build else {}))
 
 
 def test_each_file_takes_the_overrides_that_match_in_it(runner: Runner) -> None:

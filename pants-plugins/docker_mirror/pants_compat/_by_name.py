@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
+from pants.base.specs import RawSpecs
 from pants.core.util_rules.system_binaries import BinaryPathRequest, BinaryPaths
 from pants.core.util_rules.system_binaries import find_binary as _find_binary
 from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
 from pants.engine.environment import EnvironmentName
 from pants.engine.internals.graph import hydrate_sources as _hydrate_sources
 from pants.engine.internals.graph import resolve_target as _resolve_target
+from pants.engine.internals.graph import resolve_targets as _resolve_targets
 from pants.engine.internals.specs_rules import (
     find_valid_field_sets_for_target_roots as _find_valid_field_sets_for_target_roots,
 )
@@ -39,6 +41,7 @@ from pants.engine.target import (
     HydrateSourcesRequest,
     TargetRootsToFieldSets,
     TargetRootsToFieldSetsRequest,
+    Targets,
     WrappedTarget,
     WrappedTargetRequest,
 )
@@ -65,6 +68,7 @@ __all__ = [
     "hydrate_sources",
     "merge_digests",
     "path_globs_to_paths",
+    "resolve_raw_specs",
     "resolve_target",
     "rule_call",
     "run_interactive",
@@ -93,6 +97,10 @@ async def find_binary(request: BinaryPathRequest) -> BinaryPaths:
 
 async def hydrate_sources(request: HydrateSourcesRequest) -> HydratedSources:
     return await _hydrate_sources(request, **implicitly())
+
+
+async def resolve_raw_specs(specs: RawSpecs) -> Targets:
+    return await _resolve_targets(**implicitly(specs))
 
 
 async def resolve_target(request: WrappedTargetRequest) -> WrappedTarget:

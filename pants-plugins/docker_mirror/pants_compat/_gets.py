@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
+from pants.base.specs import RawSpecs
 from pants.core.util_rules.environments import EnvironmentTarget
 from pants.core.util_rules.system_binaries import BinaryPathRequest, BinaryPaths
 from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
@@ -30,6 +31,7 @@ from pants.engine.target import (
     HydrateSourcesRequest,
     TargetRootsToFieldSets,
     TargetRootsToFieldSetsRequest,
+    Targets,
     WrappedTarget,
     WrappedTargetRequest,
 )
@@ -47,6 +49,7 @@ __all__ = [
     "hydrate_sources",
     "merge_digests",
     "path_globs_to_paths",
+    "resolve_raw_specs",
     "resolve_target",
     "rule_call",
     "run_interactive",
@@ -91,6 +94,10 @@ def hydrate_sources(request: HydrateSourcesRequest) -> Get:
 
 def path_globs_to_paths(globs: PathGlobs) -> Get:
     return Get(Paths, PathGlobs, globs)
+
+
+def resolve_raw_specs(specs: RawSpecs) -> Get:
+    return Get(Targets, RawSpecs, specs)
 
 
 def resolve_target(request: WrappedTargetRequest) -> Get:
