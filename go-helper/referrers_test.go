@@ -93,3 +93,31 @@ func TestAttachmentsComeAlong(t *testing.T) {
 	w.write("images.txt", src.Host+"/x:1\n")
 	wantContains(t, "stderr", w.run(2, "copy", "--registry", src.Host, "--referrers", "some", "images.txt").stderr.String(), "some", "signatures")
 }
+
+// What isn't known of attachments is said on the screen and in the report, and fails only who demands them.
+func TestMissedAttachmentsAreTold(t *testing.T) {
+	t.Parallel()
+	src := startRegistry(t)
+	images, err := sample.Push(t.Context(), nil, src.URL, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	src.SetFaults(devregistry.Faults{Intercept: devregistry.Always(func(r devregistry.Request) bool {
+		return r.Kind == devregistry.KindReferrers
+	}, devregistry.Fault{Status: http.StatusForbidden, Code: devregistry.CodeDenied})})
+	dst := startRegistry(t)
+	w := newWorkplace(t)
+	w.write("images.txt", src.Host+"/"+images[0].Repository+":"+images[0].Tag+"\n")
+	args := []string{"copy", "--registry", dst.Host, "--report", "report.json", "images.txt"}
+	p := w.run(1, append(args, "--referrers", "require")...)
+	wantContains(t, "stderr", p.stderr.String(), "what is attached to it is required, and can't be had", "403 Forbidden", "--referrers=all")
+	p = w.run(0, args...)
+	wantContains(t, "stderr", p.stderr.String(), "WARNING: images.txt:1: ", "not all that is attached to it is known", "403 Forbidden")
+	c := w.report("report.json").Copies[0]
+	if len(c.AttachmentsMissed) != 1 || !strings.Contains(c.AttachmentsMissed[0].What, "what refers to sha256:") || !strings.Contains(c.AttachmentsMissed[0].Reason, "403") {
+		t.Errorf("reported %+v", c.AttachmentsMissed)
+	}
+	if p := w.run(0, append(args, "--referrers", "none", "--force")...); strings.Contains(p.stderr.String(), "WARNING") {
+		t.Errorf("nobody asked for attachments: %s", p.stderr.String())
+	}
+}

@@ -93,7 +93,8 @@ func addRunFlags(c *cobra.Command, s *run.Settings) {
 	flags.StringVar(&s.Config, "config", "", "`FILE` that says how to speak to which registry, TOML")
 	choices := run.ReferrersChoices()
 	flags.StringVar(&s.Referrers, referrersFlag, defaultReferrers, "`WHICH` attachments (signatures, attestations, SBOMs) come along with an image, where its list doesn't say: "+
-		strings.Join(choices, ", ")+", which is all, of unchanged images too; copy specs bring none unless this is given")
+		strings.Join(choices, ", ")+". What can't be listed or read is reported, and the image copied all the same; require fails it. always and require "+
+		"look at unchanged images, too; copy specs bring none unless this is given")
 	complete(c, referrersFlag, choices)
 	foreign := run.ForeignLayersChoices()
 	flags.StringVar(&s.ForeignLayers, "foreign-layers", foreign[0], "`WHAT` becomes of layers that name a place of their own, as those of old Windows images do: skip (they stay "+

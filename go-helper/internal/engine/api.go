@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"fmt"
+
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"docker-mirror/go-helper/internal/engine/internal/tree"
@@ -52,6 +54,23 @@ type Result struct {
 	Foreign int
 	// Attached is the number of attachments that were copied with it.
 	Attached int
+	// Missed are attachments that don't come along, and questions after them that weren't answered.
+	Missed []Missed
+}
+
+// Missed is something that is attached to an image, or may be, and isn't copied with it.
+type Missed struct {
+	What string // of the image's repository
+	More int    // others of the same cause
+	Err  error
+}
+
+func (m Missed) String() string {
+	what := m.What
+	if m.More > 0 {
+		what = fmt.Sprintf("%s and %d more", what, m.More)
+	}
+	return what + ": " + m.Err.Error()
 }
 
 // Subset tells what of an index a copy takes.

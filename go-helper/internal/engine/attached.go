@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/types"
 	"golang.org/x/sync/errgroup"
 
 	"docker-mirror/go-helper/internal/engine/internal/tree"
@@ -26,15 +26,20 @@ const (
 	ReferrersNone       Referrers = "none" // also the zero value
 	ReferrersSignatures Referrers = "signatures"
 	ReferrersAll        Referrers = "all"
+	// ReferrersRequire is all, also of an image that is unchanged. An image fails if something attached to it, or whether there is
+	// anything, can't be had.
+	ReferrersRequire Referrers = "require"
 )
 
 // maxReferrersDepth bounds attachments of attachments, such as the signature of an SBOM.
 const maxReferrersDepth = 3
 
 // cosignSuffixes end the tags by which cosign finds what it attached: `sha256-<hex>.sig` and so on.
-var cosignSuffixes = map[Referrers][]string{
-	ReferrersSignatures: {".sig"},
-	ReferrersAll:        {".sig", ".att", ".sbom"},
+func cosignSuffixes(mode Referrers) []string {
+	if mode == ReferrersSignatures {
+		return []string{".sig"}
+	}
+	return []string{".sig", ".att", ".sbom"}
 }
 
 // attachment is a manifest to be copied with an image.
@@ -53,23 +58,30 @@ func isSignature(artifactType string) bool {
 		artifactType == "application/vnd.cncf.notary.signature"
 }
 
+func (c Copy) attaches() bool { return c.Referrers != "" && c.Referrers != ReferrersNone }
+
 // attachments finds what is attached to an image at its source: to the index and to each manifest that is kept. A
-// root whose platforms were limited is not the source's any more, so nothing speaks of it. An error is never "none".
+// root whose platforms were limited is not the source's any more, so nothing speaks of it.
+//
+// Whether something is attached is a question beside the image: where it can't be answered, the image is copied without, and
+// its result says what isn't known. That is never taken for "none", and fails an image whose attachments are required.
 func (r *run) attachments(ctx context.Context, im *image, root *tree.Node, sourceDigest v1.Hash) ([]attachment, error) {
-	mode := im.copy.Referrers
-	if mode == "" || mode == ReferrersNone {
+	if !im.copy.attaches() {
 		return nil, nil
 	}
-	f := &attachmentFinder{run: r, image: im, client: im.source, repository: im.copy.Source.Repository, mode: mode, seen: map[string]bool{}}
-	group, ctx := errgroup.WithContext(ctx)
+	f := &attachmentFinder{run: r, image: im, seen: map[string]bool{}}
+	group, groupCtx := errgroup.WithContext(ctx)
 	root.Walk(func(n *tree.Node) {
 		if n == root && n.Manifest.Digest != sourceDigest {
 			return
 		}
-		f.find(ctx, group, n.Manifest.Digest, 0)
+		f.find(groupCtx, group, n.Manifest.Digest, 0)
 	})
 	if err := group.Wait(); err != nil {
 		return nil, fmt.Errorf("find what is attached to it: %w", err)
+	}
+	if err := r.missed(im, f.missed); err != nil {
+		return nil, err
 	}
 	// In an order that does not depend on who answered first; deeper ones come after what they speak of.
 	slices.SortFunc(f.found, func(a, b foundAttachment) int {
@@ -85,36 +97,98 @@ func (r *run) attachments(ctx context.Context, im *image, root *tree.Node, sourc
 	return out, nil
 }
 
+// missed notes what of an image's attachments won't come along. It is an error where they are required.
+func (r *run) missed(im *image, list []Missed) error {
+	if len(list) == 0 {
+		return nil
+	}
+	list = collapse(list)
+	r.mu.Lock()
+	for _, m := range list { // a manifest that is written again may be refused again
+		if !slices.ContainsFunc(im.result.Missed, func(known Missed) bool { return known.What == m.What }) {
+			im.result.Missed = append(im.result.Missed, m)
+		}
+	}
+	r.mu.Unlock()
+	if im.copy.Referrers != ReferrersRequire {
+		return nil
+	}
+	return fmt.Errorf("%w: %s", ErrAttachmentsRequired, list[0])
+}
+
+// ErrAttachmentsRequired is wrapped by the failures of images whose attachments are required and can't be had.
+var ErrAttachmentsRequired = errors.New("what is attached to it is required, and can't be had")
+
+// collapse tells one cause once: a registry that denies each of an image's attachment tags does so for one reason.
+func collapse(list []Missed) []Missed {
+	slices.SortStableFunc(list, func(a, b Missed) int { return strings.Compare(a.What, b.What) })
+	cause := func(m Missed) string {
+		var refused *registry.Error
+		known := errors.As(m.Err, &refused)
+		switch {
+		case errors.As(m.Err, new(*registry.PausedError)), known && refused.Status == http.StatusTooManyRequests:
+			return "throttled"
+		case known:
+			return fmt.Sprint(refused.Op, refused.Host, refused.Status, refused.Codes)
+		}
+		return m.Err.Error()
+	}
+	var out []Missed
+	at := map[string]int{}
+	for _, m := range list {
+		if i, ok := at[cause(m)]; ok {
+			out[i].More++
+			continue
+		}
+		at[cause(m)] = len(out)
+		out = append(out, m)
+	}
+	return out
+}
+
 type foundAttachment struct {
 	attachment
 	depth int
 }
 
 type attachmentFinder struct {
-	run        *run
-	image      *image
-	client     *registry.Client
-	repository string
-	mode       Referrers
+	run   *run
+	image *image
 
-	mu    sync.Mutex
-	seen  map[string]bool
-	found []foundAttachment
+	mu     sync.Mutex
+	seen   map[string]bool
+	found  []foundAttachment
+	missed []Missed
+}
+
+// miss notes what isn't known, unless the run ended: then that is the reason, and an error.
+func (f *attachmentFinder) miss(ctx context.Context, what string, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.missed = append(f.missed, Missed{What: what, Err: err})
+	return nil
 }
 
 func (f *attachmentFinder) find(ctx context.Context, group *errgroup.Group, subject v1.Hash, depth int) {
+	client, repository, mode := f.image.source, f.image.copy.Source.Repository, f.image.copy.Referrers
 	group.Go(func() error {
-		list, err := f.client.Referrers(ctx, f.repository, subject)
+		list, err := client.Referrers(ctx, repository, subject)
 		if err != nil {
-			return err
+			return f.miss(ctx, "what refers to "+subject.String(), err)
 		}
 		for _, d := range list {
-			if f.mode == ReferrersSignatures && !isSignature(d.ArtifactType) {
+			if mode == ReferrersSignatures && !isSignature(d.ArtifactType) {
 				continue
 			}
 			n, err := f.add(ctx, d.Digest.String(), "", subject, depth)
 			if err != nil {
-				return err
+				if err := f.miss(ctx, "manifest "+d.Digest.String()+", which is listed", err); err != nil {
+					return err
+				}
+				continue
 			}
 			if n != nil && depth+1 < maxReferrersDepth {
 				f.find(ctx, group, d.Digest, depth+1)
@@ -122,23 +196,27 @@ func (f *attachmentFinder) find(ctx context.Context, group *errgroup.Group, subj
 		}
 		return nil
 	})
-	for _, suffix := range cosignSuffixes[f.mode] {
+	for _, suffix := range cosignSuffixes(mode) {
 		tag := registry.ReferrersTag(subject) + suffix
 		group.Go(func() error {
 			// Asked by HEAD first: most images have none, and a HEAD is never counted as a pull.
-			_, err := f.client.HeadManifest(ctx, f.repository, tag)
+			_, err := client.HeadManifest(ctx, repository, tag)
 			if errors.Is(err, registry.ErrNotFound) {
 				return nil
 			}
 			if err == nil {
 				_, err = f.add(ctx, tag, tag, v1.Hash{}, depth)
 			}
-			return err
+			if err != nil {
+				return f.miss(ctx, "tag "+tag, err)
+			}
+			return nil
 		})
 	}
 }
 
-// add reads an attachment, once.
+// add reads an attachment, once. What a list names must speak of the subject: the list may be wrong, or its tag be something
+// else altogether.
 func (f *attachmentFinder) add(ctx context.Context, identifier, tag string, subject v1.Hash, depth int) (*tree.Node, error) {
 	f.mu.Lock()
 	again := f.seen[identifier]
@@ -147,9 +225,12 @@ func (f *attachmentFinder) add(ctx context.Context, identifier, tag string, subj
 	if again {
 		return nil, nil
 	}
-	m, err := f.run.sources.manifest(ctx, f.client, f.repository, identifier)
+	m, err := f.run.sources.manifest(ctx, f.image.source, f.image.copy.Source.Repository, identifier)
 	if err != nil {
 		return nil, err
+	}
+	if tag == "" && !speaksOf(m.Body, subject) {
+		return nil, fmt.Errorf("it does not refer to %s", subject)
 	}
 	n, err := f.run.sourceTree(f.image).Tree(ctx, m, tree.Selection{})
 	if err != nil {
@@ -161,139 +242,15 @@ func (f *attachmentFinder) add(ctx context.Context, identifier, tag string, subj
 	return n, nil
 }
 
-// attachmentsThere tells whether the destination has all attachments.
-func (r *run) attachmentsThere(ctx context.Context, im *image, attached []attachment) (bool, error) {
-	for _, a := range attached {
-		identifier := a.tag
-		if identifier == "" {
-			identifier = a.node.Manifest.Digest.String()
-		}
-		d, err := im.destination.client.HeadManifest(ctx, im.repository(), identifier)
-		if errors.Is(err, registry.ErrNotFound) {
-			return false, nil
-		}
-		if err != nil {
-			return false, err
-		}
-		if d.Digest != a.node.Manifest.Digest {
-			return false, nil
-		}
-	}
-	return true, nil
-}
-
-// pushAttachments writes what is attached to an image whose manifests are there already, so that no subject is
-// missing; the image's tag comes after.
-func (r *run) pushAttachments(ctx context.Context, im *image, attached []attachment) error {
-	unlisted := map[v1.Hash][]attachment{}
-	var subjects []v1.Hash
-	for _, a := range attached {
-		if a.tag != "" {
-			if err := r.pushTree(ctx, im, a.node, a.tag); err != nil {
-				return err
-			}
-			continue
-		}
-		for _, child := range a.node.Children {
-			if err := r.pushTree(ctx, im, child, child.Manifest.Digest.String()); err != nil {
-				return err
-			}
-		}
-		m := *a.node.Manifest
-		m.MediaType = a.node.MediaType
-		listed, err := im.destination.client.PutReferrer(ctx, im.repository(), &m)
-		if err != nil {
-			return err
-		}
-		if !listed {
-			if unlisted[a.subject] == nil {
-				subjects = append(subjects, a.subject)
-			}
-			unlisted[a.subject] = append(unlisted[a.subject], a)
-		}
-	}
-	for _, subject := range subjects {
-		if err := r.listReferrers(ctx, im, subject, unlisted[subject]); err != nil {
-			return fmt.Errorf("keep the referrers tag of %s: %w", subject, err)
-		}
-	}
-	return nil
-}
-
-// listReferrers adds attachments to a subject's referrers tag, for registries that list none by themselves
-// (distribution spec 1.1, "Referrers Tag Schema").
-func (r *run) listReferrers(ctx context.Context, im *image, subject v1.Hash, attached []attachment) error {
-	d, repository, tag := im.destination, im.repository(), registry.ReferrersTag(subject)
-	// Images of one repository may share a subject; what another client writes meanwhile can't be guarded against.
-	d.referrersTags.Lock()
-	defer d.referrersTags.Unlock()
-	index := struct {
-		SchemaVersion int               `json:"schemaVersion"`
-		MediaType     types.MediaType   `json:"mediaType"`
-		Manifests     []json.RawMessage `json:"manifests"`
-	}{SchemaVersion: 2, MediaType: types.OCIImageIndex}
-	listed := map[v1.Hash]bool{}
-	m, err := d.client.GetManifest(ctx, repository, tag)
-	switch {
-	case errors.Is(err, registry.ErrNotFound):
-	case err != nil:
-		return err
-	default:
-		var known struct {
-			Manifests []json.RawMessage `json:"manifests"`
-		}
-		if err := json.Unmarshal(m.Body, &known); err != nil {
-			return fmt.Errorf("what it names is no index: %w", err)
-		}
-		index.Manifests = known.Manifests
-		for _, raw := range known.Manifests {
-			var entry v1.Descriptor
-			if err := json.Unmarshal(raw, &entry); err != nil {
-				return fmt.Errorf("what it names is no index: %w", err)
-			}
-			listed[entry.Digest] = true
-		}
-	}
-	before := len(index.Manifests)
-	for _, a := range attached {
-		if listed[a.node.Manifest.Digest] {
-			continue
-		}
-		entry, err := referrerDescriptor(a.node)
-		if err != nil {
-			return err
-		}
-		index.Manifests = append(index.Manifests, entry)
-	}
-	if len(index.Manifests) == before {
-		return nil
-	}
-	body, err := json.Marshal(index)
-	if err != nil {
-		return err
-	}
-	return d.client.PutManifest(ctx, repository, tag, &registry.Manifest{MediaType: string(types.OCIImageIndex), Body: body})
-}
-
-// referrerDescriptor describes a referrer as the spec wants it listed: with its artifact type (for images: of its
-// config) and annotations.
-func referrerDescriptor(n *tree.Node) (json.RawMessage, error) {
+// speaksOf tells whether a manifest has the subject, or is an index that names it.
+func speaksOf(body []byte, subject v1.Hash) bool {
 	var m struct {
-		ArtifactType string            `json:"artifactType"`
-		Config       *v1.Descriptor    `json:"config"`
-		Annotations  map[string]string `json:"annotations"`
+		Subject   *v1.Descriptor  `json:"subject"`
+		Manifests []v1.Descriptor `json:"manifests"`
 	}
-	if err := json.Unmarshal(n.Manifest.Body, &m); err != nil {
-		return nil, err
+	if json.Unmarshal(body, &m) != nil {
+		return false
 	}
-	if m.ArtifactType == "" && m.Config != nil {
-		m.ArtifactType = string(m.Config.MediaType)
-	}
-	return json.Marshal(v1.Descriptor{
-		MediaType:    types.MediaType(n.MediaType),
-		Digest:       n.Manifest.Digest,
-		Size:         int64(len(n.Manifest.Body)),
-		ArtifactType: m.ArtifactType,
-		Annotations:  m.Annotations,
-	})
+	return m.Subject != nil && m.Subject.Digest == subject ||
+		slices.ContainsFunc(m.Manifests, func(d v1.Descriptor) bool { return d.Digest == subject })
 }

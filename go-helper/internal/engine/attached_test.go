@@ -2,8 +2,6 @@ package engine_test
 
 import (
 	"errors"
-	"net/http"
-	"strings"
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -105,41 +103,6 @@ func TestAttachmentsComeAlong(t *testing.T) {
 			} {
 				checkMirrored(t, source, destination, c)
 			}
-		})
-	}
-}
-
-// A list that is refused is not an empty one, whichever way it is asked for.
-func TestNoTagWithoutItsAttachments(t *testing.T) {
-	for name, test := range map[string]struct {
-		dialect devregistry.Dialect
-		refuse  func(devregistry.Request) bool
-	}{
-		"the referrers API": {devregistry.Dialect{}, func(r devregistry.Request) bool { return r.Kind == devregistry.KindReferrers }},
-		"the referrers tag": {devregistry.Dialect{NoReferrers: true}, func(r devregistry.Request) bool {
-			return r.Kind == devregistry.KindManifestGet && strings.HasPrefix(r.Reference, "sha256-")
-		}},
-		"cosign's tags": {devregistry.Dialect{}, func(r devregistry.Request) bool { return strings.HasSuffix(r.Reference, ".att") }},
-		"an attachment": {devregistry.Dialect{}, func(r devregistry.Request) bool {
-			return r.Kind == devregistry.KindManifestGet && strings.HasSuffix(r.Reference, ".sig")
-		}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			source, destination := pair(t)
-			pushAttached(t, source)
-			source.SetDialect(test.dialect)
-			list := copies(t, source.Host, []string{destination.Host}, "x:v")
-			list[0].Referrers = engine.ReferrersAll
-			source.SetFaults(devregistry.Faults{Intercept: devregistry.Always(test.refuse, devregistry.Fault{Status: http.StatusForbidden, Code: devregistry.CodeDenied})})
-			results := run(t, list, engine.Options{})
-			if results[0].Status != engine.StatusFailed || !registry.IsDenied(results[0].Err) {
-				t.Errorf("%s, %v", results[0].Status, results[0].Err)
-			}
-			if _, _, ok := destination.Manifest("mirror/x", "v"); ok {
-				t.Error("the tag is there")
-			}
-			source.SetFaults(devregistry.Faults{})
-			wantStatus(t, list, run(t, list, engine.Options{}), engine.StatusCopied)
 		})
 	}
 }

@@ -32,11 +32,12 @@ func (r *run) commit(im *image, root *tree.Node, attached []attachment) {
 	if root.Subset != nil && root.Subset.Sparse { // before it is true, so that a killed run has said so
 		r.sparse.note(im.destination.host, im.repository(), root.Manifest.Digest, true)
 	}
+	pushed := 0
 	var err error
 	if len(attached) > 0 {
 		err = r.pushTree(r.ctx, im, root, digest)
 		if err == nil {
-			err = r.pushAttachments(r.ctx, im, attached)
+			pushed, err = r.pushAttachments(r.ctx, im, attached)
 		}
 	}
 	if err == nil {
@@ -56,7 +57,7 @@ func (r *run) commit(im *image, root *tree.Node, attached []attachment) {
 		r.sparse.note(im.destination.host, im.repository(), root.Manifest.Digest, false)
 	}
 	r.committed(im)
-	r.end(im, Result{Status: StatusCopied, Digest: root.Manifest.Digest, Attached: len(attached)})
+	r.end(im, Result{Status: StatusCopied, Digest: root.Manifest.Digest, Attached: pushed})
 }
 
 func (r *run) pushTree(ctx context.Context, im *image, n *tree.Node, identifier string) error {

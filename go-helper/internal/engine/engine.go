@@ -414,7 +414,7 @@ func (r *run) endLocked(im *image, result Result) bool {
 	if result.SourceDigest == (v1.Hash{}) {
 		result.SourceDigest = im.result.SourceDigest
 	}
-	result.Foreign = im.result.Foreign
+	result.Foreign, result.Missed = im.result.Foreign, im.result.Missed
 	if result.Subset == nil {
 		result.Subset = im.result.Subset
 	}

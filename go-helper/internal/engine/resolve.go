@@ -23,75 +23,85 @@ func (r *run) resolve(im *image) (*tree.Node, []attachment, *Result, error) {
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("look up destination %s: %w", c.Destination, err)
 	}
-	checkAttached := c.attaches() && (r.opts.CheckReferrers || r.opts.Verify)
-	distrusted := false
-	if there != nil && (!c.rewrites() || c.expected()) && !checkAttached {
-		digest, err := r.wantedDigest(ctx, im)
-		if err != nil {
-			return nil, nil, nil, fmt.Errorf("look up source %s: %w", c.Source, err)
-		}
-		if digest == there.Digest {
-			settled, err := r.trust(ctx, im, *there, c.sourceOf(digest))
-			if settled != nil || err != nil {
-				return nil, nil, settled, err
-			}
-			distrusted = true
-		}
+	q := question{image: im, there: there, distrusted: false}
+	if settled, err := r.settledByDigest(ctx, &q); settled != nil || err != nil {
+		return nil, nil, settled, err
 	}
-	root, sourceDigest, err := r.tree(ctx, im)
+	root, settled, err := r.tree(ctx, &q)
+	if settled != nil || err != nil {
+		return nil, nil, settled, err
+	}
+	attached, err := r.attachments(ctx, im, root, q.sourceDigest)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("read source %s: %w", c.Source, err)
 	}
-	r.mu.Lock()
-	im.result.SourceDigest = sourceDigest
-	r.mu.Unlock()
-	if c.expected() && !root.Manifest.Is(c.Expect) {
-		return nil, nil, nil, fmt.Errorf("limited to its platforms, %s has %s, and %s is locked for it", c.Source, root.Manifest.Digest, c.Expect)
-	}
-	same := there != nil && root.Manifest.Is(there.Digest)
-	if same && !checkAttached && !distrusted {
-		settled, err := r.trust(ctx, im, *there, sourceDigest)
-		if settled != nil || err != nil {
-			return nil, nil, settled, err
-		}
-	}
-	attached, err := r.attachments(ctx, im, root, sourceDigest)
-	if err != nil {
-		return nil, nil, nil, fmt.Errorf("read source %s: %w", c.Source, err)
-	}
-	if same && checkAttached {
-		complete, err := r.attachmentsThere(ctx, im, attached)
-		if err != nil {
+	same := q.same(root.Manifest)
+	lacks := ""
+	if same && r.checksAttached(c) {
+		if lacks, err = r.lacksAttachments(ctx, im, attached); err != nil {
 			return nil, nil, nil, fmt.Errorf("look up destination %s: %w", c.Destination, err)
 		}
-		if complete {
-			settled, err := r.trust(ctx, im, *there, sourceDigest)
-			if settled != nil || err != nil {
+		if lacks == "" && !q.distrusted {
+			if settled, err := r.trust(ctx, &q); settled != nil || err != nil {
 				return nil, nil, settled, err
 			}
 		}
 	}
-	switch {
-	case r.opts.Verify && !r.opts.Force:
+	if r.opts.Verify && !r.opts.Force {
 		switch {
 		case there == nil:
 			err = fmt.Errorf("%w: %s is not there", ErrDrift, c.Destination)
 		case same:
-			err = fmt.Errorf("%w: %s lacks something that is attached to it", ErrDrift, c.Destination)
+			err = fmt.Errorf("%w: %s %s", ErrDrift, c.Destination, lacks)
 		default:
 			err = fmt.Errorf("%w: %s has %s, the source has %s", ErrDrift, c.Destination, there.Digest, root.Manifest.Digest)
 		}
 		return nil, nil, nil, err
-	case r.opts.DryRun:
+	}
+	if attached, err = r.keepOwn(ctx, im, attached); err != nil {
+		return nil, nil, nil, fmt.Errorf("look up destination %s: %w", c.Destination, err)
+	}
+	if r.opts.DryRun {
 		return nil, nil, &Result{
-			Status: StatusPlanned, Digest: root.Manifest.Digest, SourceDigest: sourceDigest,
+			Status: StatusPlanned, Digest: root.Manifest.Digest, SourceDigest: q.sourceDigest,
 			Bytes: r.estimate(im, root, attached), Attached: len(attached),
 		}, nil
 	}
 	return root, attached, nil, nil
 }
 
-func (c Copy) attaches() bool { return c.Referrers != "" && c.Referrers != ReferrersNone }
+// question is what resolving finds out about one image, step by step.
+type question struct {
+	image        *image
+	there        *v1.Descriptor // what the destination has
+	sourceDigest v1.Hash        // zero while it isn't known
+	distrusted   bool           // the destination has the digest, but not all that belongs to it
+}
+
+func (q *question) same(m *registry.Manifest) bool { return q.there != nil && m.Is(q.there.Digest) }
+
+// checksAttached tells whether the attachments of an unchanged image are asked for.
+func (r *run) checksAttached(c Copy) bool {
+	return c.attaches() && (r.opts.CheckReferrers || r.opts.Verify || c.Referrers == ReferrersRequire)
+}
+
+// settledByDigest settles an image without reading its source, where digests can tell. An index that is to be cut down has
+// another one than its source, which may be known; an image of one platform hasn't.
+func (r *run) settledByDigest(ctx context.Context, q *question) (*Result, error) {
+	c := q.image.copy
+	if q.there == nil || r.checksAttached(c) || c.rewrites() && !c.expected() && !q.there.MediaType.IsImage() {
+		return nil, nil
+	}
+	digest, err := r.wantedDigest(ctx, q.image)
+	if err != nil {
+		return nil, fmt.Errorf("look up source %s: %w", c.Source, err)
+	}
+	if digest != q.there.Digest {
+		return nil, nil
+	}
+	q.sourceDigest = c.sourceOf(digest)
+	return r.trust(ctx, q)
+}
 
 func (c Copy) limited() bool { return len(c.Platforms) > 0 }
 
@@ -164,8 +174,9 @@ func (r *run) sourceDigest(ctx context.Context, im *image) (v1.Hash, error) {
 
 // trust settles an image whose destination has the wanted digest, unless it is to be looked into and
 // repaired: then both results are nil.
-func (r *run) trust(ctx context.Context, im *image, there v1.Descriptor, sourceDigest v1.Hash) (*Result, error) {
-	unchanged := &Result{Status: StatusUnchanged, Digest: there.Digest, SourceDigest: sourceDigest}
+func (r *run) trust(ctx context.Context, q *question) (*Result, error) {
+	im, there := q.image, *q.there
+	unchanged := &Result{Status: StatusUnchanged, Digest: there.Digest, SourceDigest: q.sourceDigest}
 	switch {
 	case r.opts.Verify:
 		err := r.verify(ctx, im, there.Digest)
@@ -173,17 +184,20 @@ func (r *run) trust(ctx context.Context, im *image, there v1.Descriptor, sourceD
 			return unchanged, nil
 		}
 		if errors.Is(err, ErrDrift) && r.opts.Force {
+			q.distrusted = true
 			return nil, nil
 		}
 		return nil, err
 	case r.opts.Force:
+		q.distrusted = true
 		return nil, nil
-	case r.doubted(im, there, sourceDigest):
+	case r.doubted(im, there, q.sourceDigest):
 		lacks, err := r.lacksWanted(ctx, im, there.Digest)
 		if err != nil {
 			return nil, fmt.Errorf("look up what %s has of its platforms: %w", im.copy.Destination, err)
 		}
 		if lacks {
+			q.distrusted = true
 			return nil, nil
 		}
 	}
@@ -194,23 +208,44 @@ func (r *run) trust(ctx context.Context, im *image, there v1.Descriptor, sourceD
 	return unchanged, nil
 }
 
-// tree reads the source's manifests, limited to the wanted platforms.
-func (r *run) tree(ctx context.Context, im *image) (root *tree.Node, sourceDigest v1.Hash, err error) {
+// tree reads the source's manifests, limited to the wanted platforms; or settles the image where its first manifest tells
+// that the destination has them.
+func (r *run) tree(ctx context.Context, q *question) (*tree.Node, *Result, error) {
+	im := q.image
 	from := im.copy.Source
+	failed := func(err error) (*tree.Node, *Result, error) {
+		return nil, nil, fmt.Errorf("read source %s: %w", from, err)
+	}
 	m, err := r.sources.manifest(ctx, im.source, from.Repository, from.Identifier())
 	if err != nil {
-		return nil, v1.Hash{}, err
+		return failed(err)
 	}
-	sourceDigest = m.Digest
-	root, err = r.sourceTree(im).Tree(ctx, m, im.copy.selection())
+	q.sourceDigest = m.Digest
+	r.mu.Lock()
+	im.result.SourceDigest = m.Digest
+	r.mu.Unlock()
+	selected, err := tree.Select(m, im.copy.selection())
 	if err != nil {
-		return nil, sourceDigest, err
+		return failed(err)
+	}
+	if want := im.copy.Expect; im.copy.expected() && !selected.Manifest.Is(want) {
+		return nil, nil, fmt.Errorf("limited to its platforms, %s has %s, and %s is locked for it", from, selected.Manifest.Digest, want)
+	}
+	if q.same(selected.Manifest) && !q.distrusted && !r.checksAttached(im.copy) {
+		r.noteSubset(im, selected.Subset)
+		if settled, err := r.trust(ctx, q); settled != nil || err != nil {
+			return nil, settled, err
+		}
+	}
+	root, err := r.sourceTree(im).Tree(ctx, m, im.copy.selection())
+	if err != nil {
+		return failed(err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	im.result.Subset = root.Subset
 	root.Walk(func(n *tree.Node) { im.result.Foreign += n.Foreign })
-	return root, sourceDigest, nil
+	return root, nil, nil
 }
 
 // selection says what the copy takes of an index.

@@ -14,10 +14,23 @@ import (
 
 // verify looks whether everything under a manifest that the destination has is there too.
 func (r *run) verify(ctx context.Context, im *image, digest v1.Hash) error {
-	client, repository := im.destination.client, im.repository()
-	root, err := r.readDestination(ctx, client, repository, digest, im.copy.partly())
+	root, err := r.verifyTree(ctx, im, digest, im.copy.partly())
 	if err != nil {
-		return fmt.Errorf("read destination %s: %w", im.copy.Destination.Name(), err)
+		return err
+	}
+	if root.Subset != nil {
+		r.noteSubset(im, root.Subset)
+	}
+	r.sparse.note(im.destination.host, im.repository(), digest, root.Subset != nil)
+	return nil
+}
+
+// verifyTree reads what a destination has under a manifest, and asks for every blob.
+func (r *run) verifyTree(ctx context.Context, im *image, digest v1.Hash, want tree.Selection) (*tree.Node, error) {
+	client, repository := im.destination.client, im.repository()
+	root, err := r.readDestination(ctx, client, repository, digest, want)
+	if err != nil {
+		return nil, fmt.Errorf("read destination %s: %w", im.copy.Destination.Name(), err)
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(resolvers)
@@ -32,14 +45,7 @@ func (r *run) verify(ctx context.Context, im *image, digest v1.Hash) error {
 			})
 		}
 	})
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	if root.Subset != nil {
-		r.noteSubset(im, root.Subset)
-	}
-	r.sparse.note(im.destination.host, repository, digest, root.Subset != nil)
-	return nil
+	return root, group.Wait()
 }
 
 // readDestination reads a manifest that a destination has, and all below it; of a sparse index only what is wanted.

@@ -31,7 +31,7 @@ type Copy struct {
 	Name string `json:"name,omitempty"`
 	// Labels are for choosing a part of a plan.
 	Labels []string `json:"labels,omitempty"`
-	// Referrers says which attachments come along: none, signatures or all; empty is the run's choice.
+	// Referrers says which attachments come along: none, signatures, all or require; empty is the run's choice.
 	Referrers string `json:"referrers,omitempty"`
 	// Select is a tag policy that waits for the repository's tags.
 	Select *tags.Policy `json:"select,omitempty"`

@@ -98,8 +98,8 @@ func TestReferrersAreSaidByTheImageTheOverrideOrTheSettings(t *testing.T) {
 	files[0].Data = []byte("[[image]]\nsource = \"a\"\nreferrers = \"signature\"\n")
 	_, err = plan.Make(files, plan.Settings{Registries: to("r.example"), Referrers: "some"})
 	want := []string{
-		`referrers: unknown choice of referrers "some": known are none, signatures, all`,
-		`set.toml:3: unknown choice of referrers "signature": known are none, signatures, all`,
+		`referrers: unknown choice of referrers "some": known are none, signatures, all, require`,
+		`set.toml:3: unknown choice of referrers "signature": known are none, signatures, all, require`,
 	}
 	if got := lines(err); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q, want %q", got, want)

@@ -20,7 +20,7 @@ type Settings struct {
 	ImageTags  []string   `json:"image_tags,omitempty"` // templates; none is the source's tag
 	Platforms  []string   `json:"platforms,omitempty"`  // for images that name none
 	Index      string     `json:"index,omitempty"`      // for images that don't say: rewritten, sparse; empty is rewritten
-	Referrers  string     `json:"referrers,omitempty"`  // for images that don't say: none, signatures, all; empty is the run's choice
+	Referrers  string     `json:"referrers,omitempty"`  // for images that don't say: none, signatures, all, require; empty is the run's choice
 
 	// Labels are those of all images, for choosing a part of a plan.
 	Labels []string `json:"tags,omitempty"`

@@ -4,10 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"docker-mirror/go-helper/internal/auth"
 )
@@ -25,28 +28,62 @@ func (c *Client) Referrers(ctx context.Context, repository string, digest v1.Has
 			return list, err
 		}
 	}
-	m, err := c.GetManifest(ctx, repository, ReferrersTag(digest))
-	if errors.Is(err, ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
+	m, err := c.ReferrersIndex(ctx, repository, digest)
+	if m == nil || err != nil {
 		return nil, err
 	}
-	list, err := manifestsOf(m.Body)
-	if err != nil {
-		return nil, wrapTransport(ctx, "list referrers of", where(c.host, repository, digest.String()),
-			permanentf("the tag %s is no index: %v", ReferrersTag(digest), err))
-	}
-	return list, nil
+	return manifestsOf(m.Body)
 }
+
+// ReferrersIndex reads the index that the referrers tag of a manifest names; nil where there is none. It is asked for by HEAD
+// first: most manifests have none, and a HEAD is never counted as a pull.
+func (c *Client) ReferrersIndex(ctx context.Context, repository string, digest v1.Hash) (*Manifest, error) {
+	tag := ReferrersTag(digest)
+	there, err := c.HeadManifest(ctx, repository, tag)
+	var m *Manifest
+	if err == nil && there.Digest != digest {
+		m, err = c.GetManifest(ctx, repository, tag)
+	}
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case m == nil || m.Is(digest):
+		return nil, nil // GitLab takes `sha256-<hex>` for the digest itself
+	}
+	if _, err := manifestsOf(m.Body); err != nil {
+		return nil, fmt.Errorf("list referrers of %s: %w", where(c.host, repository, digest.String()), &NoIndexError{Tag: tag, Err: err})
+	}
+	return m, nil
+}
+
+// NoIndexError tells that a referrers tag names something else than an index.
+type NoIndexError struct {
+	Tag string
+	Err error
+}
+
+func (e *NoIndexError) Error() string { return "the tag " + e.Tag + " is no index: " + e.Err.Error() }
+func (e *NoIndexError) Unwrap() error { return e.Err }
 
 // ReferrersTag is the tag that lists what refers to digest where a registry has no referrers API.
 func ReferrersTag(digest v1.Hash) string { return digest.Algorithm + "-" + digest.Hex }
+
+// noSuchAPI is what registries without the referrers API answer: the specification has 404, Artifactory 406, others what they
+// have for any address that they don't know.
+var noSuchAPI = []int{
+	http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotAcceptable, http.StatusNotImplemented,
+}
+
+// ofThisManifest are the codes of answers that tell nothing about the next manifest.
+var ofThisManifest = []string{"NAME_UNKNOWN", "MANIFEST_UNKNOWN", "NAME_INVALID", "DIGEST_INVALID"}
 
 func (c *Client) referrersAPI(ctx context.Context, repository string, digest v1.Hash) (list []v1.Descriptor, supported bool, err error) {
 	r := &request{
 		kind: "referrers GET", op: "list referrers of", method: http.MethodGet,
 		url:        c.endpoint(repository, "referrers/"+digest.String(), nil),
+		header:     http.Header{"Accept": {string(types.OCIImageIndex)}},
 		repository: repository, reference: digest.String(),
 		scopes: []auth.Scope{auth.Pull(repository)},
 		accept: []int{http.StatusOK},
@@ -55,10 +92,8 @@ func (c *Client) referrersAPI(ctx context.Context, repository string, digest v1.
 	for range maxReferrersPages {
 		answer, err := c.do(ctx, r)
 		var refused *Error
-		if errors.As(err, &refused) && (refused.Status == http.StatusNotFound || refused.Status == http.StatusMethodNotAllowed) {
-			// Of a repository or manifest that isn't there some say so instead of listing nothing: that tells
-			// nothing about the next one.
-			if !refused.HasCode("NAME_UNKNOWN") && !refused.HasCode("MANIFEST_UNKNOWN") {
+		if errors.As(err, &refused) && slices.Contains(noSuchAPI, refused.Status) {
+			if !slices.ContainsFunc(ofThisManifest, refused.HasCode) {
 				c.noReferrers.Store(true)
 			}
 			return nil, false, nil
@@ -93,12 +128,29 @@ func (c *Client) referrersAPI(ctx context.Context, repository string, digest v1.
 	return nil, false, wrapTransport(ctx, r.op, r.where(c), permanentf("the list has more than %d pages", maxReferrersPages))
 }
 
+// manifestsOf gives the entries of an index. Some registries leave out an empty list.
 func manifestsOf(index []byte) ([]v1.Descriptor, error) {
 	var parsed struct {
+		MediaType types.MediaType `json:"mediaType"`
 		Manifests []v1.Descriptor `json:"manifests"`
+		Config    json.RawMessage `json:"config"`
+		Layers    json.RawMessage `json:"layers"`
 	}
 	err := json.Unmarshal(index, &parsed)
-	return parsed.Manifests, err
+	switch {
+	case err != nil:
+		return nil, err
+	case parsed.Config != nil || parsed.Layers != nil:
+		return nil, permanentf("it has the config or layers of an image")
+	case parsed.Manifests == nil && !parsed.MediaType.IsIndex():
+		return nil, permanentf("it has no manifests")
+	}
+	for _, d := range parsed.Manifests {
+		if d.Digest == (v1.Hash{}) {
+			return nil, permanentf("an entry has no digest")
+		}
+	}
+	return parsed.Manifests, nil
 }
 
 // PutReferrer writes a manifest that has a subject, under its digest, and tells whether the registry lists it

@@ -57,8 +57,10 @@ type Copy struct {
 	// ForeignLayers is how many layers the image names that were left where their URLs say; absent where it was not looked into.
 	ForeignLayers int `json:"foreign_layers_left,omitempty"`
 	// Attached is the number of attachments (signatures, attestations, SBOMs) that were copied with it.
-	Attached int          `json:"attached,omitempty"`
-	Bytes    engine.Bytes `json:"bytes"`
+	Attached int `json:"attached,omitempty"`
+	// AttachmentsMissed are attachments that don't come along, and questions after them that weren't answered.
+	AttachmentsMissed []Missed     `json:"attachments_missed,omitempty"`
+	Bytes             engine.Bytes `json:"bytes"`
 	Asker
 	// AlsoAskedBy are the others that want the same copy; it is made, and counted, once.
 	AlsoAskedBy []Asker `json:"also_asked_by,omitempty"`
@@ -73,6 +75,13 @@ type Index struct {
 	Kept      int `json:"kept"`
 	// LeftOut are the platforms that can't be pulled from the destination.
 	LeftOut []string `json:"left_out"`
+}
+
+// Missed is something that is attached to an image, or may be, and wasn't copied with it.
+type Missed struct {
+	What   string `json:"what"`           // of the image's repository
+	More   int    `json:"more,omitempty"` // others of the same cause
+	Reason string `json:"reason"`
 }
 
 func indexOf(s *engine.Subset) *Index {
@@ -181,6 +190,10 @@ func (c *Copy) SetResult(r engine.Result) {
 	c.Bytes = r.Bytes
 	c.Attached = r.Attached
 	c.ForeignLayers = r.Foreign
+	c.AttachmentsMissed = nil
+	for _, m := range r.Missed {
+		c.AttachmentsMissed = append(c.AttachmentsMissed, Missed{What: Clean(m.What), More: m.More, Reason: Clean(m.Err.Error())})
+	}
 	if r.Err != nil {
 		c.Reason = Clean(r.Err.Error())
 	}

@@ -104,6 +104,9 @@ func (s *session) copyTargets(ctx context.Context, targets, done []*target, ende
 				e.copy.Cause = report.Clean(cause.String())
 			}
 		}
+		if len(result.Missed) > 0 && result.Status != engine.StatusFailed {
+			s.console.Notice(missedNotice(copies[index], result.Missed))
+		}
 		e.copy.Interrupted = interrupted
 		for _, a := range e.askers {
 			a.target.copies = append(a.target.copies, e.copy)

@@ -28,6 +28,8 @@ func hint(c engine.Copy, err error) string {
 		return "the next run makes this copy"
 	case errors.Is(err, engine.ErrDrift):
 		return "run with --force to repair the destination"
+	case errors.Is(err, engine.ErrAttachmentsRequired):
+		return "with referrers = \"all\" (--referrers=all) the image is copied without it, and that is reported"
 	case errors.As(err, new(*engine.SparseRefusedError)):
 		return "have the index rewritten to the platforms that are wanted (index = \"rewritten\", or --index=rewritten), copy all platforms, " +
 			"or let the registry take sparse indexes, where it can be told to"

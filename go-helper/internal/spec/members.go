@@ -41,8 +41,9 @@ func platformList(d *strictjson.Decoder, v strictjson.Value, what string) []v1.P
 // ReferrersNone is the choice to leave attachments behind.
 const ReferrersNone = "none"
 
-// ReferrersChoices are what can be said about an image's attachments: none of them, only signatures, or all.
-func ReferrersChoices() []string { return []string{ReferrersNone, "signatures", "all"} }
+// ReferrersChoices are what can be said about an image's attachments: none of them, only signatures, all that can be had, or
+// all without fail.
+func ReferrersChoices() []string { return []string{ReferrersNone, "signatures", "all", "require"} }
 
 // CheckReferrers tells why a choice of attachments is none; empty is one.
 func CheckReferrers(s string) error {

@@ -26,6 +26,28 @@ func replaceManifests(body []byte, keep func(i int) bool) ([]byte, int, error) {
 	return append(out, body[end:]...), len(kept), nil
 }
 
+// AppendManifests gives an index with more entries, and every other byte as it was.
+func AppendManifests(body []byte, more []json.RawMessage) ([]byte, error) {
+	start, end, entries, err := locateManifests(body)
+	if err != nil {
+		return nil, err
+	}
+	var added [][]byte
+	for _, entry := range more {
+		added = append(added, entry)
+	}
+	out := bytes.Clone(body[:start])
+	if len(entries) == 0 {
+		out = append(out, '[')
+	} else {
+		out = append(out, bytes.TrimRight(body[start:end-1], " \t\r\n")...)
+		out = append(out, ',')
+	}
+	out = append(out, bytes.Join(added, []byte(","))...)
+	out = append(out, ']')
+	return append(out, body[end:]...), nil
+}
+
 // locateManifests finds the bytes of the top-level "manifests" array and of its entries.
 func locateManifests(body []byte) (start, end int64, entries [][]byte, err error) {
 	dec := json.NewDecoder(bytes.NewReader(body))

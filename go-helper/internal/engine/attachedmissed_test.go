@@ -1,0 +1,279 @@
+package engine_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"docker-mirror/go-helper/internal/devregistry"
+	"docker-mirror/go-helper/internal/engine"
+	"docker-mirror/go-helper/internal/registry"
+)
+
+// hasty gives up soon.
+var hasty = registry.RetryPolicy{
+	Attempts: 2, Backoff: time.Millisecond, ThrottleBackoff: time.Millisecond, MaxBackoff: 5 * time.Millisecond, Budget: 100 * time.Millisecond,
+}
+
+func referrersOf(t *testing.T, source *devregistry.Server, destination *devregistry.Server, mode engine.Referrers) []engine.Copy {
+	t.Helper()
+	list := copies(t, source.Host, []string{destination.Host}, "x:v")
+	list[0].Referrers = mode
+	return list
+}
+
+func wantMissed(t *testing.T, r engine.Result, want ...string) {
+	t.Helper()
+	if len(r.Missed) != len(want) {
+		t.Errorf("missed %v, want %d", r.Missed, len(want))
+		return
+	}
+	for i, m := range r.Missed {
+		if !strings.Contains(m.String(), want[i]) {
+			t.Errorf("missed %s, want %s", m, want[i])
+		}
+	}
+}
+
+// Whether something is attached is a question beside the image. What can't be answered is said, and fails only those images
+// whose attachments are required; it is never taken for "none".
+func TestWhatIsNotKnownOfAttachments(t *testing.T) {
+	list := func(r devregistry.Request) bool { return r.Kind == devregistry.KindReferrers }
+	tag := func(r devregistry.Request) bool {
+		return strings.HasPrefix(r.Reference, "sha256-") && !strings.Contains(r.Reference, ".")
+	}
+	att := func(r devregistry.Request) bool { return strings.HasSuffix(r.Reference, ".att") }
+	sig := func(r devregistry.Request) bool {
+		return r.Kind == devregistry.KindManifestGet && strings.HasSuffix(r.Reference, ".sig")
+	}
+	for name, test := range map[string]struct {
+		dialect  devregistry.Dialect
+		refuse   func(devregistry.Request) bool
+		status   int
+		want     string
+		attached int // that come along all the same
+	}{
+		"the API, 401":           {devregistry.Dialect{}, list, 401, "what refers to sha256:", 1},
+		"the API, 403":           {devregistry.Dialect{}, list, 403, "403 Forbidden", 1},
+		"the API, 429":           {devregistry.Dialect{}, list, 429, "429 Too Many Requests", 1},
+		"the API, 500":           {devregistry.Dialect{}, list, 500, "500 Internal Server Error", 1},
+		"the API, 503":           {devregistry.Dialect{}, list, 503, "503 Service Unavailable", 1},
+		"the referrers tag, 403": {devregistry.Dialect{NoReferrers: true}, tag, 403, "403 Forbidden", 1},
+		"the referrers tag, 500": {devregistry.Dialect{NoReferrers: true}, tag, 500, "500 Internal Server Error", 1},
+		"cosign's tags, 403":     {devregistry.Dialect{}, att, 403, ".att and 4 more", 4},
+		"cosign's tags, 502":     {devregistry.Dialect{}, att, 502, "502 Bad Gateway", 4},
+		"a signature, 403":       {devregistry.Dialect{}, sig, 403, ".sig: get manifest", 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			source, destination := pair(t)
+			pushAttached(t, source)
+			source.SetDialect(test.dialect)
+			source.SetFaults(devregistry.Faults{Intercept: devregistry.Always(test.refuse, devregistry.Fault{Status: test.status})})
+
+			required := referrersOf(t, source, destination, engine.ReferrersRequire)
+			r := runRetrying(t.Context(), t, required, engine.Options{}, hasty)[0]
+			if r.Status != engine.StatusFailed || !errors.Is(r.Err, engine.ErrAttachmentsRequired) || !strings.Contains(r.Err.Error(), test.want) {
+				t.Errorf("required: %s, %v", r.Status, r.Err)
+			}
+			if tags := destination.Tags("mirror/x"); len(tags) > 0 {
+				t.Errorf("required: written %v", tags)
+			}
+
+			list := referrersOf(t, source, destination, engine.ReferrersAll)
+			planned := runRetrying(t.Context(), t, list, engine.Options{DryRun: true}, hasty)
+			wantStatus(t, list, planned, engine.StatusPlanned)
+			wantMissed(t, planned[0], test.want)
+			results := runRetrying(t.Context(), t, list, engine.Options{}, hasty)
+			wantStatus(t, list, results, engine.StatusCopied)
+			wantMissed(t, results[0], test.want)
+			if results[0].Attached != test.attached {
+				t.Errorf("%d attached, want %d", results[0].Attached, test.attached)
+			}
+			checkMirrored(t, source, destination, list[0])
+
+			source.SetFaults(devregistry.Faults{})
+			source.SetDialect(devregistry.Dialect{})
+			required = referrersOf(t, source, destination, engine.ReferrersRequire)
+			results = run(t, required, engine.Options{}) // of an unchanged image, too
+			if want := map[bool]engine.Status{true: engine.StatusCopied, false: engine.StatusUnchanged}[test.attached < 4]; results[0].Status != want {
+				t.Errorf("%s, %v; want %s", results[0].Status, results[0].Err, want)
+			}
+			wantMissed(t, results[0])
+			wantStatus(t, required, run(t, required, engine.Options{}), engine.StatusUnchanged)
+		})
+	}
+}
+
+// referrersTag makes the tag that lists what refers to subject.
+func (p *pusher) referrersTag(repository string, subject v1.Hash, listed ...v1.Descriptor) {
+	p.t.Helper()
+	entries := []object{}
+	for _, d := range listed {
+		entries = append(entries, descriptor(ociManifest, d))
+	}
+	p.put(repository, registry.ReferrersTag(subject), ociIndex, object{"schemaVersion": 2, "mediaType": ociIndex, "manifests": entries})
+}
+
+// Registries without the referrers API answer what they have for addresses that they don't know.
+func TestNoReferrersAPI(t *testing.T) {
+	for _, status := range []int{400, 404, 405, 406, 501} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			source, destination := pair(t)
+			p := newPusher(t, source.Host)
+			image := p.image("x", "v", ociManifest, content("layer", 1000))
+			signature := p.attach("x", cosignType, image, content("signature", 100))
+			p.referrersTag("x", image.Digest, signature)
+			source.SetFaults(devregistry.Faults{Intercept: devregistry.Always(func(r devregistry.Request) bool {
+				return r.Kind == devregistry.KindReferrers
+			}, devregistry.Fault{Status: status})})
+			list := referrersOf(t, source, destination, engine.ReferrersAll)
+			source.Log().Reset()
+			results := run(t, list, engine.Options{})
+			wantStatus(t, list, results, engine.StatusCopied)
+			wantMissed(t, results[0])
+			if results[0].Attached != 1 {
+				t.Errorf("%d attached", results[0].Attached)
+			}
+			if n := source.Log().Counts()[devregistry.KindReferrers]; n != 1 {
+				t.Errorf("the API was asked %d times", n)
+			}
+		})
+	}
+}
+
+// Most images have no referrers tag, and a GET of one would count as a pull.
+func TestReferrersTagIsAskedForByHead(t *testing.T) {
+	source, destination := pair(t)
+	p := newPusher(t, source.Host)
+	var entries []entry
+	for _, a := range architectures {
+		entries = append(entries, entry{platform: a, of: p.image("x", "", ociManifest, content(a, 100))})
+	}
+	p.index("x", "v", ociIndex, entries...)
+	source.SetDialect(devregistry.Dialect{NoReferrers: true})
+	list := referrersOf(t, source, destination, engine.ReferrersAll)
+	source.Log().Reset()
+	wantStatus(t, list, run(t, list, engine.Options{}), engine.StatusCopied)
+	if n := source.Log().Counts()[devregistry.KindManifestGet]; n != 4 {
+		t.Errorf("%d manifests were read, want the index and its 3", n)
+	}
+}
+
+// What a referrers tag names must speak of the image.
+func TestReferrersTagsThatAreNone(t *testing.T) {
+	for name, test := range map[string]struct {
+		plant func(p *pusher, image v1.Descriptor)
+		want  []string
+	}{
+		"GitLab's: the image itself": {func(p *pusher, _ v1.Descriptor) {
+			body, mediaType, _ := p.manifestOf("x", "v")
+			p.putBody("x", registry.ReferrersTag(hashOf(p.t, body)), mediaType, body)
+		}, nil},
+		"another image": {func(p *pusher, image v1.Descriptor) {
+			p.image("x", registry.ReferrersTag(image.Digest), ociManifest, content("other", 100))
+		}, []string{"is no index"}},
+		"an index of other images": {func(p *pusher, image v1.Descriptor) {
+			p.referrersTag("x", image.Digest, p.image("x", "", ociManifest, content("other", 100)))
+		}, []string{"does not refer to"}},
+		"what refers to another image": {func(p *pusher, image v1.Descriptor) {
+			other := p.image("x", "", ociManifest, content("other", 100))
+			p.referrersTag("x", image.Digest, p.attach("x", cosignType, other, content("signature", 10)))
+		}, []string{"does not refer to"}},
+		"an index that names the image": {func(p *pusher, image v1.Descriptor) {
+			p.referrersTag("x", image.Digest, p.index("x", "", ociIndex, entry{platform: "amd64", of: image}))
+		}, []string{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			source, destination := pair(t)
+			p := newPusher(t, source.Host)
+			image := p.image("x", "v", ociManifest, content("layer", 1000))
+			test.plant(p, image)
+			source.SetDialect(devregistry.Dialect{NoReferrers: true})
+			list := referrersOf(t, source, destination, engine.ReferrersAll)
+			results := run(t, list, engine.Options{})
+			wantStatus(t, list, results, engine.StatusCopied)
+			wantMissed(t, results[0], test.want...)
+			if wantAttached := test.want != nil && len(test.want) == 0; results[0].Attached > 0 != wantAttached {
+				t.Errorf("%d attached", results[0].Attached)
+			}
+			if _, _, ok := destination.Manifest("mirror/x", registry.ReferrersTag(image.Digest)); ok && results[0].Attached == 0 {
+				t.Error("a false referrers tag was written")
+			}
+		})
+	}
+}
+
+func (p *pusher) manifestOf(repository, identifier string) ([]byte, string, bool) {
+	p.t.Helper()
+	m, err := p.client.GetManifest(p.t.Context(), repository, identifier)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return m.Body, m.MediaType, true
+}
+
+func (p *pusher) putBody(repository, identifier, mediaType string, body []byte) {
+	p.t.Helper()
+	m := &registry.Manifest{MediaType: mediaType, Digest: hashOf(p.t, body), Body: body}
+	if err := p.client.PutManifest(p.t.Context(), repository, identifier, m); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// Lists that name what is gone are common: whoever deletes a referrer seldom updates the list.
+func TestStaleReferrers(t *testing.T) {
+	source, destination := pair(t)
+	p := newPusher(t, source.Host)
+	image := p.image("x", "v", ociManifest, content("layer", 1000))
+	gone := p.attach("x", cosignType, image, content("gone", 100))
+	there := p.attach("x", cosignType, image, content("there", 100))
+	p.referrersTag("x", image.Digest, gone, there)
+	source.SetDialect(devregistry.Dialect{NoReferrers: true})
+	if err := source.RemoveManifest("x", gone.Digest); err != nil {
+		t.Fatal(err)
+	}
+	list := referrersOf(t, source, destination, engine.ReferrersAll)
+	results := run(t, list, engine.Options{})
+	wantStatus(t, list, results, engine.StatusCopied)
+	wantMissed(t, results[0], "manifest "+gone.Digest.String()+", which is listed")
+	if results[0].Attached != 1 {
+		t.Errorf("%d attached", results[0].Attached)
+	}
+	if _, _, ok := destination.Manifest("mirror/x", there.Digest.String()); !ok {
+		t.Error("the other one is missing")
+	}
+}
+
+// A destination that takes images alone gets them.
+func TestDestinationsThatRefuseArtifacts(t *testing.T) {
+	for _, status := range []int{http.StatusBadRequest, http.StatusUnsupportedMediaType, http.StatusForbidden} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			source, destination := pair(t)
+			a := pushAttached(t, source)
+			destination.SetFaults(devregistry.Faults{Intercept: devregistry.Always(func(r devregistry.Request) bool {
+				return r.Kind == devregistry.KindManifestPut && r.Reference == a.sbom.Digest.String()
+			}, devregistry.Fault{Status: status, Code: devregistry.CodeManifestInvalid})})
+			for _, mode := range []engine.Referrers{engine.ReferrersRequire, engine.ReferrersAll} {
+				list := referrersOf(t, source, destination, mode)
+				r := run(t, list, engine.Options{})[0]
+				if mode == engine.ReferrersRequire || status == http.StatusForbidden {
+					if r.Status != engine.StatusFailed || len(destination.Tags("mirror/x")) > 1 {
+						t.Errorf("%s: %s, %v; tags %v", mode, r.Status, r.Err, destination.Tags("mirror/x"))
+					}
+					continue
+				}
+				wantStatus(t, list, []engine.Result{r}, engine.StatusCopied)
+				wantMissed(t, r, "manifest "+a.sbom.Digest.String())
+				if r.Attached != 3 {
+					t.Errorf("%d attached", r.Attached)
+				}
+			}
+		})
+	}
+}
