@@ -39,6 +39,7 @@ from docker_mirror.pants_compat import (
     run_interactive,
 )
 from docker_mirror.plan import Plan, PlanRequest, all_errors, plan_for, plan_path
+from docker_mirror.registries import MirrorRegistries
 from docker_mirror.subsystem import DockerMirrorSubsystem, helper_flags
 
 EXIT_BAD_INPUT = 2
@@ -156,7 +157,7 @@ async def mirror(
     goal: MirrorGoalSubsystem,
     subsystem: DockerMirrorSubsystem,
     env_aware: DockerMirrorSubsystem.EnvironmentAware,
-    docker: DockerOptions,
+    registries: MirrorRegistries,
     docker_env_aware: DockerOptions.EnvironmentAware,
     local_environment: ChosenLocalEnvironmentName,
 ) -> Mirror:
@@ -170,7 +171,7 @@ async def mirror(
     fields: list[ImageListFieldSet] = []
     for field_set in sorted(roots.field_sets, key=lambda fs: fs.address):
         assert isinstance(field_set, ImageListFieldSet)
-        reason = settings.skip_reason(field_set, docker.registries(), subsystem.skip)
+        reason = settings.skip_reason(field_set, registries.value, subsystem.skip)
         if reason:
             console.print_stderr(f"{console.sigil_skipped()} {field_set.address} skipped {reason}.")
         else:

@@ -34,6 +34,7 @@ from docker_mirror.pants_compat import (
     merge_digests,
     rule_call,
 )
+from docker_mirror.registries import MirrorRegistries, shared_tags_hint
 from docker_mirror.siblings import Siblings, SiblingsRequest, declaration, siblings_in
 from docker_mirror.subsystem import DockerMirrorSubsystem
 from docker_mirror.target_types import DockerMirrorSpecSourceField
@@ -133,8 +134,12 @@ def output_path(fields: ImageListFieldSet) -> str:
         # Empty for a target that has its directory's name.
         name = fields.address.path_safe_spec[len(directory) :].lstrip(".") or fields.address.target_name
         return os.path.join(directory, f"{name}.plan.json")
+    # As in Pants' own templates and in those of `repository`.
+    parents = ["", "", *fields.address.spec_path.split(os.sep)]
     values = {
-        "directory": fields.address.spec_path,
+        "directory": parents[-1],
+        "parent_directory": parents[-2],
+        "full_directory": fields.address.spec_path,
         "target_name": fields.address.target_name,
         # As in the address; a value can be a path.
         "parameters": ",".join(f"{key}={value}" for key, value in fields.address.parameters.items()).replace("/", "."),
@@ -179,10 +184,14 @@ def located(address: Address, errors: str) -> str:
 
 @rule(desc="Plan a mirror", level=LogLevel.DEBUG)
 async def plan_image_list(
-    request: PlanRequest, helper: MirrorHelper, docker: DockerOptions, subsystem: DockerMirrorSubsystem
+    request: PlanRequest,
+    helper: MirrorHelper,
+    docker: DockerOptions,
+    configured: MirrorRegistries,
+    subsystem: DockerMirrorSubsystem,
 ) -> Plan:
     fields = request.fields
-    registries = docker.registries()
+    registries = configured.value
     wrong_fields = ""
     settings_json = b""
     try:
@@ -218,6 +227,8 @@ async def plan_image_list(
     problems = [wrong_fields] if wrong_fields else []
     if result.exit_code != 0:
         problems.append(stderr or f"the plan failed with exit code {result.exit_code}")
+        if not wrong_fields:
+            problems += filter(None, [shared_tags_hint(stderr, settings.all_registries(fields, registries))])
     elif stderr:
         logger.warning(f"{fields.address}: {stderr}")
     errors = [located(fields.address, "\n".join(problems))] if problems else []

@@ -39,6 +39,7 @@ from docker_mirror.pants_compat import (
     rule_call,
 )
 from docker_mirror.plan import PackageImageListFieldSet, Plan, PlanArtifact, PlanRequest, plan_for
+from docker_mirror.registries import MirrorRegistries
 from docker_mirror.subsystem import DockerMirrorSubsystem, helper_flags
 
 _PLAN_FILE = "plan.json"
@@ -71,11 +72,11 @@ class CheckSkipImageListRequest(CheckSkipRequest):
 
 @rule(level=LogLevel.DEBUG)
 async def check_skip_image_list(
-    request: CheckSkipImageListRequest, subsystem: DockerMirrorSubsystem, docker: DockerOptions
+    request: CheckSkipImageListRequest, subsystem: DockerMirrorSubsystem, registries: MirrorRegistries
 ) -> CheckSkipResult:
     fields = request.publish_fs
     assert isinstance(fields, PublishImageListFieldSet)
-    reason = settings.skip_reason(fields, docker.registries(), subsystem.skip)
+    reason = settings.skip_reason(fields, registries.value, subsystem.skip)
     if not reason:
         return CheckSkipResult.no_skip()
     return CheckSkipResult.skip(names=[fields.address.spec], description=reason, data=fields.get_output_data())
@@ -109,7 +110,7 @@ class CurrentAnnouncement:
 
 @rule
 async def current_announcement(
-    request: CurrentAnnouncementRequest, subsystem: DockerMirrorSubsystem, docker: DockerOptions
+    request: CurrentAnnouncementRequest, subsystem: DockerMirrorSubsystem, registries: MirrorRegistries
 ) -> CurrentAnnouncement:
     wrapped: WrappedTarget = await resolve_target(
         WrappedTargetRequest(request.address, description_of_origin="the `publish` goal")
@@ -117,7 +118,7 @@ async def current_announcement(
     if not PublishImageListFieldSet.is_applicable(wrapped.target):
         return CurrentAnnouncement(b"")
     fields = PackageImageListFieldSet.create(wrapped.target)
-    reason = settings.skip_reason(fields, docker.registries(), subsystem.skip)
+    reason = settings.skip_reason(fields, registries.value, subsystem.skip)
     plan: Plan = await plan_for(PlanRequest(fields))
     return CurrentAnnouncement(announcement(fields.address, reason, plan))
 
@@ -152,13 +153,13 @@ async def publish_image_list(
     batch: PublishBatch,
     subsystem: DockerMirrorSubsystem,
     env_aware: DockerMirrorSubsystem.EnvironmentAware,
-    docker: DockerOptions,
+    registries: MirrorRegistries,
     docker_env_aware: DockerOptions.EnvironmentAware,
 ) -> PublishProcesses:
     fields = request.field_set
     contents = [a.content for package in request.packages for a in package.artifacts if isinstance(a, PlanArtifact)]
     plan = Plan(fields.address, contents[0])
-    reason = settings.skip_reason(fields, docker.registries(), subsystem.skip)
+    reason = settings.skip_reason(fields, registries.value, subsystem.skip)
     own = announcement(fields.address, reason, plan)
     # To find out whether an earlier run's result still holds, Pants asks for all that that run asked for: this request
     # may be of old packages or old fields, and its result never used. Such a plan is not announced.

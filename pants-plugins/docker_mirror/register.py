@@ -18,6 +18,7 @@ from docker_mirror import (
     overrides,
     plan,
     publish,
+    registries,
     siblings,
     tailor,
 )
@@ -45,6 +46,7 @@ def rules() -> Iterable[object]:
         *overrides.rules(),
         *plan.rules(),
         *publish.rules(),
+        *registries.rules(),
         *siblings.rules(),
         *tailor.rules(),
     )

@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import logging
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pants.backend.docker.registries import DockerRegistries, DockerRegistryOptions
+from pants.backend.docker.subsystems.docker_options import DockerOptions
+from pants.engine.rules import collect_rules, rule
+from pants.util.frozendict import FrozenDict
 
 from docker_mirror.errors import DockerMirrorError
+from docker_mirror.subsystem import DockerMirrorSubsystem, RegistryTemplates
+
+logger = logging.getLogger(__name__)
+
+_MIRROR_REPOSITORY = "mirror_repository"
+"""A key of ours in a table of `[docker.registries]`, which Pants passes over."""
+
+PLACEHOLDERS = frozenset(
+    (
+        "name",
+        "repository",
+        "source_registry",
+        "directory",
+        "full_directory",
+        "parent_directory",
+        "target_name",
+        "target_repository",
+        "tag",
+        "digest",
+    )
+)
+"""What the helper knows, beside `{build_args.NAME}`. `[docker.registries]` can have others, of `docker_image` alone."""
 
 
 class UnknownRegistryError(DockerMirrorError):
@@ -51,6 +78,81 @@ class Registry:
         return self.alias or self.address
 
 
+@dataclass(frozen=True)
+class MirrorRegistries:
+    """`[docker.registries]`, as far as it holds for lists."""
+
+    value: DockerRegistries
+
+
+def means_something(template: str) -> bool:
+    """Whether all placeholders are ones that lists have, too. What is no template at all is the helper's to refuse."""
+    placeholders = re.findall(r"\{([^{}]*)\}", template)
+    return all(name in PLACEHOLDERS or name.startswith("build_args.") for name in placeholders)
+
+
+def for_lists(
+    configured: DockerRegistries, templates: RegistryTemplates, repositories: Mapping[str, str]
+) -> tuple[DockerRegistries, tuple[str, ...]]:
+    """
+    :param repositories: those for lists alone, by alias; they take the place of the registries' own.
+    :return: the registries without the templates that don't count, and what is left out although it might be wanted.
+    """
+    left_out: list[str] = []
+
+    def cut(options: DockerRegistryOptions) -> DockerRegistryOptions:
+        if options.alias in repositories:
+            options = replace(options, repository=repositories[options.alias])
+        if templates is RegistryTemplates.ALL:
+            return options
+        if templates is RegistryTemplates.NONE:
+            return replace(options, repository=repositories.get(options.alias), extra_image_tags=())
+        repository = options.repository if means_something(options.repository or "") else None
+        tags = tuple(tag for tag in options.extra_image_tags if means_something(tag))
+        name = options.alias or options.address
+        if repository != options.repository:
+            left_out.append(f"`repository` of {name} ({options.repository})")
+        if tags != options.extra_image_tags:
+            rest = ", ".join(tag for tag in options.extra_image_tags if tag not in tags)
+            left_out.append(f"`extra_image_tags` of {name} ({rest})")
+        return replace(options, repository=repository, extra_image_tags=tags)
+
+    by_key: Mapping[str, DockerRegistryOptions] = {key: cut(options) for key, options in configured.registries.items()}
+    default = tuple(by_key[options.address] for options in configured.default)
+    return DockerRegistries(default, FrozenDict(by_key)), tuple(dict.fromkeys(left_out))
+
+
+@rule
+async def mirror_registries(docker: DockerOptions, subsystem: DockerMirrorSubsystem) -> MirrorRegistries:
+    repositories = {
+        alias: str(table[_MIRROR_REPOSITORY])
+        for alias, table in docker.options.registries.items()
+        if table.get(_MIRROR_REPOSITORY)
+    }
+    registries, left_out = for_lists(docker.registries(), subsystem.registry_templates, repositories)
+    if left_out:
+        logger.info(
+            f"Not used for image lists, as they have placeholders of `docker_image` alone: {'; '.join(left_out)}. "
+            "`[docker-mirror].registry_templates` decides."
+        )
+    return MirrorRegistries(registries)
+
+
+def shared_tags_hint(errors: str, registries: Iterable[Registry]) -> str:
+    """What to do where all images of a repository are given one tag; empty where that isn't what is wrong."""
+    for registry in registries:
+        for tag in registry.extra_image_tags:
+            if re.search(
+                rf"destination {re.escape(registry.address)}/\S*:{re.escape(tag)} requests inconsistent", errors
+            ):
+                return (
+                    f"Every image gets the tag {tag}, as it is one of the `extra_image_tags` of {registry.label} in "
+                    "`[docker.registries]`. For several tags of one repository use a registry without that, give it a "
+                    f"placeholder (`{tag}-{{tag}}`), or set `[docker-mirror].registry_templates` to `none`."
+                )
+    return ""
+
+
 def known_aliases(configured: DockerRegistries) -> tuple[str, ...]:
     """Every alias of `[docker].registries`, with its `@`."""
     return tuple(sorted(key for key in configured.registries if key.startswith("@")))
@@ -81,3 +183,7 @@ def destination_registries(wanted: Iterable[str] | None, configured: DockerRegis
             )
         options = configured.get(*wanted)
     return tuple(dict.fromkeys(Registry.from_options(o) for o in options))
+
+
+def rules() -> Iterable[object]:
+    return collect_rules()

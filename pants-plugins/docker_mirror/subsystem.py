@@ -110,6 +110,14 @@ DEFAULT_GO_ENV_VARS = (
 )
 
 
+class RegistryTemplates(Enum):
+    """Which of a registry's own templates count for lists."""
+
+    KNOWN = "known"
+    ALL = "all"
+    NONE = "none"
+
+
 class DockerMirrorSubsystem(Subsystem):
     options_scope = "docker-mirror"
     name = "docker-mirror"
@@ -154,6 +162,17 @@ class DockerMirrorSubsystem(Subsystem):
         default=None,
         help="The SHA-256 digest, in hexadecimal, that the executable named by `helper` must have.",
         advanced=True,
+    )
+    registry_templates = EnumOption(
+        default=RegistryTemplates.KNOWN,
+        help=softwrap(
+            """
+            Whether the `repository` and `extra_image_tags` of `[docker.registries]` count for lists, too: `known`,
+            those whose placeholders mean something for a mirror (`{default_repository}`, `{pants.hash}` or
+            `{tags.NAME}` don't); `all`, so that others are errors; or `none`. A registry's `mirror_repository`, which
+            Pants itself doesn't know, always counts, for lists alone, in place of its `repository`.
+            """
+        ),
     )
     build_args_allowed = StrListOption(
         default=[],

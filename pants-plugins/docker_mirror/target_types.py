@@ -35,8 +35,8 @@ SPEC_FILE_EXTENSIONS = (".txt", ".json", ".toml", ".yaml", ".yml")
 _PLACEHOLDERS = softwrap(
     """
     `{name}` (the image's `AS` name, else the last component of its repository), `{repository}` (the source's
-    repository, without `library/` for Docker Hub's official images), `{source_registry}`, `{directory}`,
-    `{parent_directory}` and `{target_name}` (of this target), `{tag}`, `{digest}`, and `{build_args.NAME}` with a
+    repository, without `library/` for Docker Hub's official images), `{source_registry}`, `{full_directory}` (of
+    this target), `{directory}` and `{parent_directory}` (its last and last but one components), `{target_name}`, `{tag}`, `{digest}`, and `{build_args.NAME}` with a
     value from `[docker].build_args`
     """
 )
@@ -330,10 +330,11 @@ class DockerMirrorOutputPathField(StringField):
     alias = "output_path"
     help = softwrap(
         """
-        Where `package` puts the plan, relative to the dist directory: a template with `{directory}`, `{target_name}`,
-        `{parameters}` (those of `parametrize`, as in the address: `platforms=amd64`) and, where there is one,
-        `{spec_file}` (the spec file's path from the target's directory). By default it is made from the target's
-        address: `path.to.directory/images.txt.plan.json`.
+        Where `package` puts the plan, relative to the dist directory: a template with `{full_directory}`, `{directory}`
+        and `{parent_directory}` (its last and last but one components), `{target_name}`, `{parameters}` (those of
+        `parametrize`, as in the address: `platforms=amd64`) and, where there is one, `{spec_file}` (the spec file's
+        path from the target's directory). By default it is made from the target's address:
+        `path.to.directory/images.txt.plan.json`.
         """
     )
 

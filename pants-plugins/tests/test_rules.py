@@ -432,6 +432,36 @@ docker_mirror_image_list(name="registry", source="images.txt", registries=["@off
     assert "//:registry skipped (by `skip_push` on @off)." in result.stderr
 
 
+def test_company_shaped_registries(options: Sequence[str], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    registries = {
+        "company": {
+            "address": "prod.example",
+            "default": True,
+            "repository": "{default_repository}",
+            "extra_image_tags": ["{pants.hash}", "newest"],
+        }
+    }
+    runner = Runner(*(o for o in options if "registries" not in o), f"--docker-registries={registries}")
+    runner.rules.write_files(
+        {
+            "BUILD": "docker_mirror_image(name='x', image='a.example/x:1')\n"
+            "docker_mirror_image(name='y', image='a.example/y', source_tags=['1', '2'])"
+        }
+    )
+    assert [entry["dst"] for entry in runner.plan("", "x")] == ["prod.example/x:1", "prod.example/x:newest"]
+    (note,) = (record.message for record in caplog.records if "registry_templates" in record.message)
+    assert "`repository` of company ({default_repository}); `extra_image_tags` of company ({pants.hash})" in note
+    with pytest.raises(Exception, match=r"newest requests inconsistent copies.*\n.*`extra_image_tags` of @company"):
+        runner.plan("", "y")
+    runner.set_options("--docker-mirror-registry-templates=all")
+    with pytest.raises(Exception, match=r"unknown placeholder \{default_repository\}"):
+        runner.plan("", "x")
+    registries["company"]["mirror_repository"] = "mirror/{repository}"
+    runner.set_options("--docker-mirror-registry-templates=none", f"--docker-registries={registries}")
+    assert [entry["dst"] for entry in runner.plan("", "y")] == ["prod.example/mirror/y:1", "prod.example/mirror/y:2"]
+
+
 def announced(packages: PublishPackages) -> list[dict[str, Any]]:
     """What is in the batch that the process is told of."""
     assert packages.process is not None

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +11,16 @@ from pants.engine.addresses import Address
 
 from docker_mirror import build_args, settings
 from docker_mirror.plan import OutputPathError, PackageImageListFieldSet, Plan, output_path
-from docker_mirror.registries import Registry, UnknownRegistryError, destination_registries, known_aliases
+from docker_mirror.registries import (
+    PLACEHOLDERS,
+    Registry,
+    UnknownRegistryError,
+    destination_registries,
+    for_lists,
+    known_aliases,
+    shared_tags_hint,
+)
+from docker_mirror.subsystem import RegistryTemplates
 from docker_mirror.target_types import DockerMirrorImageListTarget, DockerMirrorImageTarget
 
 CONFIGURED = DockerRegistries.from_dict(
@@ -146,13 +157,19 @@ def test_only_named_and_allowed_build_args_are_requested() -> None:
         (Address("", target_name="x"), None, "x.plan.json"),
         (Address("a", target_name="x"), None, "a/x.plan.json"),
         (Address("", target_name="x"), "{directory}/{target_name}.json", "x.json"),
+        (Address("", target_name="x"), "{parent_directory}/{full_directory}/{target_name}.json", "x.json"),
         (Address("a/b"), None, "a.b/b.plan.json"),
         (Address("a/b", target_name="b", relative_file_path="x.txt"), None, "a.b/x.txt.plan.json"),
         (Address("a/b", target_name="y", relative_file_path="x.txt"), None, "a.b/x.txt.y.plan.json"),
         (
             ADDRESS,
-            "plans/{directory}/{target_name}/{spec_file}.json",
+            "plans/{full_directory}/{target_name}/{spec_file}.json",
             "plans/3rdparty/cilium/images/sub/images.txt.json",
+        ),
+        (
+            ADDRESS,
+            "{parent_directory}.{directory}/{parameters}/{spec_file}.json",
+            "3rdparty.cilium/sub/images.txt.json",
         ),
     ],
 )
@@ -172,7 +189,7 @@ def test_output_path_of_an_image() -> None:
     assert of(None) == "a/x.plan.json"
     assert of("{directory}/{target_name}.json") == "a/x.json"
     assert of("./plans//{target_name}.json") == "plans/x.json"
-    with pytest.raises(OutputPathError, match=r"a:x .*`\{directory\}`, `\{target_name\}`\."):
+    with pytest.raises(OutputPathError, match=r"a:x .*`\{full_directory\}`, `\{target_name\}`, `\{parameters\}`\."):
         of("{spec_file}")
 
 
@@ -204,3 +221,65 @@ def test_plan_tells_what_it_does() -> None:
     assert plan.registries == ("b.example", "c.example:5000")
     assert plan.summary == "2 copies to b.example, c.example:5000"
     assert Plan(ADDRESS, b"[]").summary == "nothing to copy: it lists no image"
+
+
+COMPANY = DockerRegistries.from_dict(
+    {
+        "images": {
+            "address": "i.example",
+            "default": True,
+            "repository": "{default_repository}",
+            "extra_image_tags": ["{pants.hash}", "{tags.stage0}", "{build_args.COMMIT}", "latest"],
+        },
+        "mirror": {"address": "m.example", "default": True, "repository": "m/{target_repository}"},
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("templates", "repositories", "tags"),
+    [
+        (RegistryTemplates.KNOWN, [None, "m/{target_repository}"], ("{build_args.COMMIT}", "latest")),
+        (
+            RegistryTemplates.ALL,
+            ["{default_repository}", "m/{target_repository}"],
+            ("{pants.hash}", "{tags.stage0}", "{build_args.COMMIT}", "latest"),
+        ),
+        (RegistryTemplates.NONE, [None, None], ()),
+    ],
+)
+def test_templates_of_registries_for_lists(
+    templates: RegistryTemplates, repositories: list[str | None], tags: tuple[str, ...]
+) -> None:
+    registries, left_out = for_lists(COMPANY, templates, {})
+    assert [r.repository for r in registries.default] == repositories
+    assert registries.registries["@images"] == registries.registries["i.example"] == registries.default[0]
+    assert registries.default[0].extra_image_tags == tags
+    assert left_out == (
+        (
+            "`repository` of images ({default_repository})",
+            "`extra_image_tags` of images ({pants.hash}, {tags.stage0})",
+        )
+        if templates is RegistryTemplates.KNOWN
+        else ()
+    )
+
+
+@pytest.mark.parametrize("templates", RegistryTemplates)
+def test_a_repository_for_lists_alone(templates: RegistryTemplates) -> None:
+    registries, left_out = for_lists(COMPANY, templates, {"images": "mirror/{repository}"})
+    assert registries.default[0].repository == "mirror/{repository}"
+    assert not any("`repository`" in what for what in left_out)
+
+
+def test_the_placeholders_are_the_helper_s() -> None:
+    template_go = (Path(__file__).parents[2] / "go-helper/internal/plan/template.go").read_text()
+    (listed,) = re.findall(r"^var placeholders = \[\]string\{\n(.*?)^\}", template_go, re.MULTILINE | re.DOTALL)
+    assert {*re.findall(r'"(\w+)"', listed), "target_repository"} == PLACEHOLDERS
+
+
+def test_a_tag_for_all_images_of_a_repository() -> None:
+    (registry,) = destination_registries(["@test"], CONFIGURED)
+    conflict = "a.txt:1, a.txt:2: destination test.example:5000/x:latest requests inconsistent copies from a:1 and a:2"
+    assert "one of the `extra_image_tags` of @test" in shared_tags_hint(conflict, [registry])
+    assert shared_tags_hint(conflict.replace(":latest", ":1"), [registry]) == ""
