@@ -46,6 +46,9 @@ func (c *call) serveContent() error {
 	header := c.w.Header()
 	header.Set("Content-Type", "application/octet-stream")
 	header.Set("Etag", strconv.Quote(c.digest.String()))
+	if c.dialect.RangesRefused && c.r.Header.Get("Range") != "" {
+		return fail(http.StatusRequestedRangeNotSatisfiable, CodeRangeInvalid, "no ranges of this")
+	}
 	if c.dialect.NoRange {
 		c.r.Header.Del("Range")
 	}

@@ -36,6 +36,27 @@ type Dialect struct {
 	// NoUploadStatus answers an upload's status with 404.
 	NoUploadStatus bool
 
+	// CreatedStatus is answered to a blob's or manifest's PUT where the specification wants 201. Registries that store behind a
+	// queue, and gateways before object stores, are reported with 202, 200 and 204.
+	CreatedStatus int
+	// CancelStatus is answered to the DELETE of an upload, which the specification leaves out: 405 or 404 where a registry
+	// hasn't got it. 0: it is cancelled.
+	CancelStatus int
+	// MountStatus is answered to every mount; plain uploads work. GitLab is reported with 500
+	// (gitlab.com/gitlab-org/container-registry).
+	MountStatus int
+	// ReadOnly answers 405 with UNSUPPORTED to whatever writes: distribution, where storage.maintenance.readonly is set, and
+	// pull-through caches.
+	ReadOnly bool
+	// DiskFull answers 500 to whatever writes content, with the operating system's reason in the error's detail, as
+	// distribution does.
+	DiskFull bool
+	// RefuseMediaTypes answers 415 with MANIFEST_INVALID to manifests of these types: zot, which takes Docker's only where
+	// http.compat has docker2s2.
+	RefuseMediaTypes []string
+	// MissingBlobInvalid answers MANIFEST_INVALID, instead of MANIFEST_BLOB_UNKNOWN, where a layer is missing: Pulp.
+	MissingBlobInvalid bool
+
 	// RelativeLocation answers with paths instead of URLs, as the specification allows ("Location … MAY be relative") and
 	// zot and GHCR do.
 	RelativeLocation bool
@@ -60,12 +81,22 @@ type Dialect struct {
 	ManifestContentType string
 	// NoRange ignores Range headers: 200 with the whole blob.
 	NoRange bool
+	// RangesRefused answers 416 to a GET with a Range header, as some caches do for what they haven't got whole.
+	RangesRefused bool
 	// RedirectBlobs answers a GET of a blob with 307 to another host and port, which refuses requests that carry an
 	// Authorization header, as S3 and other object stores do with signed URLs.
 	RedirectBlobs bool
 
 	// TagsPageSize is the most tags in one answer, whatever n asks for. 0: no limit. Docker Hub and ECR have 100 and 1000.
 	TagsPageSize int
+	// MaxTagsPage answers 400 with PAGINATION_NUMBER_INVALID to a larger n. 0: no limit.
+	MaxTagsPage int
+	// OpaqueLast answers 405 to a tag list that goes on from anything but what a Link of ours said: Amazon ECR reads last as
+	// its own token.
+	OpaqueLast bool
+	// InternalLink names a host in the tag list's Link that is none of ours: a registry that doesn't know under which name a
+	// proxy before it is reached.
+	InternalLink string
 	// AbsoluteLink makes the Link header of tags/list an absolute URL; RFC 5988 allows both.
 	AbsoluteLink bool
 	// NoLink leaves the Link header out, so that a client must go on with last=.

@@ -47,6 +47,8 @@ type Fault struct {
 	Code    string
 	Message string
 	Header  http.Header
+	// Body is sent instead of the specification's error: a proxy's page, for example.
+	Body string
 	// CutDownload closes the connection within the answer's body.
 	CutDownload Offset
 	// StallDownload stops sending within the answer's body, for StallFor.

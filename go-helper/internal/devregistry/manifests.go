@@ -140,6 +140,9 @@ func (c *call) putManifest() error {
 	if err != nil {
 		return fail(http.StatusBadRequest, CodeManifestInvalid, "Content-Type: %v", err)
 	}
+	if slices.Contains(c.dialect.RefuseMediaTypes, mediaType) {
+		return fail(http.StatusUnsupportedMediaType, CodeManifestInvalid, "manifest invalid").with(map[string]string{"mediaType": mediaType})
+	}
 	m, err := parseManifest(h, mediaType, body)
 	if err != nil {
 		return err
@@ -156,6 +159,9 @@ func (c *call) putManifest() error {
 		}
 	}
 	for _, h := range repo.missing(m, c.dialect.mustExist(m), c.dialect.ManifestsOnlyInIndexes) {
+		if c.dialect.MissingBlobInvalid {
+			return fail(http.StatusBadRequest, CodeManifestInvalid, "Manifest is invalid.")
+		}
 		lacking = append(lacking, fail(http.StatusBadRequest, CodeManifestBlobUnknown, "manifest refers to something unknown to the repository").with(h))
 	}
 	if err := errors.Join(lacking...); err != nil {
@@ -178,8 +184,11 @@ func (c *call) putManifest() error {
 		// Tells the client that it need not keep the referrers tag up to date.
 		header.Set("OCI-Subject", m.subject.String())
 	}
-	header.Set("Content-Length", "0")
-	c.w.WriteHeader(http.StatusCreated)
+	status := c.createdStatus()
+	if status != http.StatusNoContent {
+		header.Set("Content-Length", "0")
+	}
+	c.w.WriteHeader(status)
 	return nil
 }
 

@@ -352,6 +352,11 @@ func (g *Registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case fault.Status != 0:
 		maps.Copy(w.Header(), fault.Header)
+		if fault.Body != "" {
+			writer.WriteHeader(fault.Status)
+			_, _ = io.WriteString(writer, fault.Body)
+			return
+		}
 		writeError(writer, &apiError{Status: fault.Status, Code: fault.Code, Message: fault.Message})
 		return
 	}
@@ -401,6 +406,9 @@ func (c *call) serve() error {
 	if c.resource == resourcePing {
 		return c.writeJSON("application/json", struct{}{})
 	}
+	if err := c.checkWritable(); err != nil {
+		return err
+	}
 	if handler, ok := handlers[kindOf(c.route, c.r)]; ok {
 		if err := c.countPull(); err != nil {
 			return err
@@ -418,6 +426,30 @@ var handlers = map[Kind]func(*call) error{
 	KindUploadStatus: (*call).uploadStatus, KindUploadPatch: (*call).patchUpload,
 	KindUploadPut: (*call).putUpload, KindUploadCancel: (*call).cancelUpload,
 	KindTags: (*call).listTags, KindReferrers: (*call).listReferrers,
+}
+
+// checkWritable refuses what writes where that can't be.
+func (c *call) checkWritable() error {
+	if c.r.Method == http.MethodGet || c.r.Method == http.MethodHead {
+		return nil
+	}
+	switch kind := kindOf(c.route, c.r); {
+	case c.dialect.ReadOnly:
+		return fail(http.StatusMethodNotAllowed, CodeUnsupported, "The operation is unsupported.")
+	case c.dialect.DiskFull && (kind == KindUploadPut || kind == KindUploadPatch || kind == KindManifestPut):
+		return fail(http.StatusInternalServerError, CodeUnknown, "unknown error").with(map[string]any{
+			"DriverName": "filesystem", "Enclosed": map[string]any{"Op": "write", "Path": "/var/lib/registry/docker", "Err": 28, "Text": "no space left on device"},
+		})
+	}
+	return nil
+}
+
+// createdStatus is what is answered to what was written.
+func (c *call) createdStatus() int {
+	if c.dialect.CreatedStatus != 0 {
+		return c.dialect.CreatedStatus
+	}
+	return http.StatusCreated
 }
 
 // countPull is Docker Hub's limit: https://docs.docker.com/docker-hub/usage/pulls/.

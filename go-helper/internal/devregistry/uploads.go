@@ -160,13 +160,16 @@ func (c *call) startUpload() error {
 	if err != nil {
 		return err
 	}
+	if query.Has("mount") && c.dialect.MountStatus != 0 {
+		return fail(c.dialect.MountStatus, CodeUnknown, "mounting failed")
+	}
 	// Without `from` the specification leaves it open; distribution starts an upload, and so it does for a bad digest.
 	if from := query.Get("from"); from != "" && c.digest != (v1.Hash{}) && query.Has("mount") && c.mountable(from) {
 		if err := repo.linkBlob(c.digest); err != nil {
 			return fmt.Errorf("mounting %s from %s into %s: %w", c.digest, from, c.repository, err)
 		}
 		c.w.record.mounted.Store(true)
-		return c.created(c.digest)
+		return c.created(c.digest, http.StatusCreated)
 	}
 	if query.Has("digest") && !c.dialect.NoMonolithicPost {
 		h, err := parseDigest(query.Get("digest"))
@@ -287,13 +290,15 @@ func (c *call) uploadHeaders(u *upload, offset int64) error {
 	return nil
 }
 
-// created answers 201 for a blob.
-func (c *call) created(h v1.Hash) error {
+// created answers 201, or what the dialect has for it, for a blob.
+func (c *call) created(h v1.Hash, status int) error {
 	header := c.w.Header()
 	header.Set("Location", c.location("/v2/"+c.repository+"/blobs/"+h.String()))
 	header.Set("Docker-Content-Digest", h.String())
-	header.Set("Content-Length", "0")
-	c.w.WriteHeader(http.StatusCreated)
+	if status != http.StatusNoContent {
+		header.Set("Content-Length", "0")
+	}
+	c.w.WriteHeader(status)
 	return nil
 }
 
@@ -387,7 +392,7 @@ func (c *call) receiveLast(repo *repository, u *upload, h v1.Hash) error {
 		return fmt.Errorf("linking %s into %s: %w", h, c.repository, err)
 	}
 	c.w.record.stored.Store(true)
-	return c.created(h)
+	return c.created(h, c.createdStatus())
 }
 
 // checkChunk looks at a chunk's headers: "Pushing a blob in chunks", `Content-Range: <start>-<end>`.
@@ -475,6 +480,9 @@ func cloneHash(u *upload) (hash.Hash, error) {
 }
 
 func (c *call) cancelUpload() error {
+	if status := c.dialect.CancelStatus; status != 0 {
+		return fail(status, CodeUnsupported, "uploads can't be cancelled")
+	}
 	repo, u, err := c.session()
 	if err != nil {
 		return err

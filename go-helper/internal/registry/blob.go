@@ -17,11 +17,20 @@ import (
 
 // HeadBlob tells whether the repository has the blob.
 func (c *Client) HeadBlob(ctx context.Context, repository string, digest v1.Hash) (bool, error) {
-	_, err := c.do(ctx, c.blobRequest("blob HEAD", "look for blob", http.MethodHead, repository, digest))
+	_, err := c.StatBlob(ctx, repository, digest)
 	if errors.Is(err, ErrNotFound) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// StatBlob tells how large the registry says that a blob is, -1 where it doesn't say. [ErrNotFound] where it isn't there.
+func (c *Client) StatBlob(ctx context.Context, repository string, digest v1.Hash) (int64, error) {
+	answer, err := c.do(ctx, c.blobRequest("blob HEAD", "look for blob", http.MethodHead, repository, digest))
+	if err != nil {
+		return 0, err
+	}
+	return contentLength(answer.header), nil
 }
 
 func (c *Client) blobRequest(kind, op, method, repository string, digest v1.Hash) *request {
@@ -35,7 +44,8 @@ func (c *Client) blobRequest(kind, op, method, repository string, digest v1.Hash
 }
 
 // OpenBlob reads a blob from offset on, where the registry can; [BlobReader.Offset] says where it begins.
-// It retries until the answer's header is in; what breaks later comes out of Read.
+// It retries until the answer's header is in, a few times also where the blob isn't there: a manifest named it, and caches
+// fetch what they lack only when they are asked. What breaks later comes out of Read.
 func (c *Client) OpenBlob(ctx context.Context, repository string, digest v1.Hash, offset int64) (*BlobReader, error) {
 	if err := c.Ping(ctx); err != nil {
 		return nil, err
@@ -45,11 +55,15 @@ func (c *Client) OpenBlob(ctx context.Context, repository string, digest v1.Hash
 		r.header = http.Header{"Range": {"bytes=" + strconv.FormatInt(offset, 10) + "-"}}
 		r.accept = []int{http.StatusOK, http.StatusPartialContent}
 	}
-	refused := false
+	refused, missing := false, missingAttempts
 	b, err := retrying(ctx, c, r, func(ctx context.Context, _ bool) (*BlobReader, error) {
 		b, err := c.openBlob(ctx, r, offset)
+		if offset > 0 && rangeRefused(err, offset) {
+			offset, r.header = 0, nil // from the start then
+			b, err = c.openBlob(ctx, r, offset)
+		}
 		refused = refused || Overloaded(err)
-		return b, err
+		return b, mayAppear(err, &missing)
 	})
 	if err == nil {
 		b.Refused = refused
@@ -64,7 +78,7 @@ func (c *Client) openBlob(ctx context.Context, r *request, offset int64) (*BlobR
 	if err != nil {
 		cancel(nil)
 		var refused *Error
-		if offset > 0 && errors.As(err, &refused) && refused.Status == http.StatusRequestedRangeNotSatisfiable {
+		if errors.As(err, &refused) && refused.length > 0 && refused.length <= offset {
 			refused.Detail = "the blob ends before what is said to be its size"
 		}
 		return nil, err
@@ -88,6 +102,28 @@ func (c *Client) openBlob(ctx context.Context, r *request, offset int64) (*BlobR
 	})
 	b.timer.Stop()
 	return b, nil
+}
+
+// rangeRefused tells whether a 416 was about ranges as such, as caches answer for what they don't have whole, and not about a
+// blob that ends before what is said to be its size.
+func rangeRefused(err error, offset int64) bool {
+	var refused *Error
+	return errors.As(err, &refused) && refused.Status == http.StatusRequestedRangeNotSatisfiable &&
+		(refused.length <= 0 || refused.length > offset)
+}
+
+// missingAttempts is how often content is asked for that something else has named.
+const missingAttempts = 3
+
+// mayAppear makes a 404 temporary, so many times: a pull-through cache answers that way while it fetches. Not that there
+// is no such repository.
+func mayAppear(err error, left *int) error {
+	var refused *Error
+	if errors.As(err, &refused) && refused.Status == http.StatusNotFound && !refused.HasCode("NAME_UNKNOWN") {
+		*left--
+		refused.again = *left > 0
+	}
+	return err
 }
 
 // rangeStart reads the first position of "bytes 10-99/100".

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -44,6 +45,10 @@ type Client struct {
 	unwell atomic.Int64
 	// chunk is the size of one PATCH where this registry limits bodies; 0 for one PUT.
 	chunk atomic.Int64
+	// noCancel: the registry doesn't let uploads be cancelled.
+	noCancel atomic.Bool
+	// mountsBroken: the last mount failed in a way that should have passed, at every try.
+	mountsBroken atomic.Bool
 	// noReferrers: the registry has no referrers API.
 	noReferrers atomic.Bool
 	// creator makes repositories that a push finds missing; nil: nobody does.
@@ -99,6 +104,7 @@ type request struct {
 	accept   []int // statuses that are no error
 	limit    int64 // most bytes of an accepted answer's body
 	attempts int   // fewer than the policy's; 0: those
+	session  bool  // it is about an upload session
 }
 
 func (r *request) where(c *Client) string { return where(c.host, r.repository, r.reference) }
@@ -137,7 +143,7 @@ func retrying[T any](ctx context.Context, c *Client, r *request, try func(ctx co
 	ctx = tries.With(ctx) // a token that the request needs counts as well
 	for made := 1; ; made++ {
 		out, err := try(ctx, made > 1)
-		if err == nil || made == r.attempts {
+		if err == nil || made == r.attempts && !throttled(err) {
 			return out, err
 		}
 		if err := tries.again(ctx, r.op+" "+r.where(c), err); err != nil {
@@ -414,6 +420,10 @@ func (c *Client) refusal(r *request, resp *http.Response) error {
 	refused := &Error{
 		Op: r.op, Host: c.host, Repository: r.repository, Reference: r.reference,
 		Status: resp.StatusCode, Codes: parseCodes(body, sentSecrets(resp.Request)), RetryAfter: retryAfter(resp.Header, time.Now()),
+		session: r.session,
+	}
+	if _, length, ok := strings.Cut(resp.Header.Get("Content-Range"), "*/"); ok { // RFC 9110, 15.5.17
+		refused.length, _ = strconv.ParseInt(length, 10, 64)
 	}
 	switch {
 	case !c.isAPI(resp.Request.URL):

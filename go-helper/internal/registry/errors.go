@@ -26,6 +26,10 @@ const maxErrorBody = 8 << 10
 // ErrNotFound is what a 404 unwraps to: the manifest, blob, repository or upload session isn't there.
 var ErrNotFound = errors.New("not found")
 
+// ErrUploadLost is what an error unwraps to where the registry doesn't know an upload session, or no longer: another one
+// may do.
+var ErrUploadLost = errors.New("upload session lost")
+
 // Code is one entry of an error answer's body (distribution spec, "Error Codes").
 type Code struct {
 	Code    string `json:"code"`
@@ -46,10 +50,12 @@ type Error struct {
 	// other host it was.
 	Detail string
 
-	elsewhere bool // another host than the registry's API refused
-	noToken   bool // the token service refused, not the registry
-	again     bool // temporary whatever the status: what it was about has been mended
-	learned   bool // and the next try is another one, of which there is a bounded number: this one doesn't count
+	length    int64 // of what a range was asked of; 0: not told
+	session   bool  // it was about an upload session
+	elsewhere bool  // another host than the registry's API refused
+	noToken   bool  // the token service refused, not the registry
+	again     bool  // temporary whatever the status: what it was about has been mended
+	learned   bool  // and the next try is another one, of which there is a bounded number: this one doesn't count
 }
 
 // Error says what was being done, to what, and what the registry answered.
@@ -77,9 +83,28 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Is makes a 404 an [ErrNotFound].
+// Is makes a 404 an [ErrNotFound], and the loss of an upload session an [ErrUploadLost].
 func (e *Error) Is(target error) bool {
-	return target == ErrNotFound && e.Status == http.StatusNotFound
+	switch target {
+	case ErrNotFound:
+		return e.Status == http.StatusNotFound
+	case ErrUploadLost:
+		return e.session && e.sessionLost()
+	}
+	return false
+}
+
+// sessionLost: distribution has 404 with BLOB_UPLOAD_UNKNOWN or BLOB_UPLOAD_INVALID, others 400 with one of these; proxies
+// and object stores no code at all.
+func (e *Error) sessionLost() bool {
+	told := e.HasCode("BLOB_UPLOAD_UNKNOWN") || e.HasCode("BLOB_UPLOAD_INVALID")
+	switch e.Status {
+	case http.StatusNotFound:
+		return told || len(e.Codes) == 0
+	case http.StatusGone:
+		return true
+	}
+	return e.Status == http.StatusBadRequest && told
 }
 
 // Temporary tells whether the same request may succeed later.

@@ -83,7 +83,13 @@ func (c *Client) HeadManifest(ctx context.Context, repository, identifier string
 func (c *Client) GetManifest(ctx context.Context, repository, identifier string) (*Manifest, error) {
 	r := c.manifestRequest("manifest GET", "get manifest", http.MethodGet, repository, identifier)
 	r.limit = maxManifest
-	answer, err := c.do(ctx, r)
+	var answer *reply
+	var err error
+	if r.digest() == (v1.Hash{}) {
+		answer, err = c.do(ctx, r)
+	} else {
+		answer, err = c.doNamed(ctx, r)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +107,27 @@ func (c *Client) GetManifest(ctx context.Context, repository, identifier string)
 	return m, nil
 }
 
+// digest is what the request names, if it names one.
+func (r *request) digest() v1.Hash {
+	digest, err := v1.NewHash(r.reference)
+	if err != nil {
+		return v1.Hash{}
+	}
+	return digest
+}
+
+// doNamed is do for content that something else has named, an index for example.
+func (c *Client) doNamed(ctx context.Context, r *request) (*reply, error) {
+	if err := c.Ping(ctx); err != nil {
+		return nil, err
+	}
+	missing := missingAttempts
+	return retrying(ctx, c, r, func(ctx context.Context, again bool) (*reply, error) {
+		answer, err := c.try(ctx, r, again)
+		return answer, mayAppear(err, &missing)
+	})
+}
+
 // PutManifest writes a manifest under a tag or its digest.
 func (c *Client) PutManifest(ctx context.Context, repository, identifier string, m *Manifest) error {
 	_, err := c.putManifest(ctx, repository, identifier, m)
@@ -115,9 +142,19 @@ func (c *Client) putManifest(ctx context.Context, repository, identifier string,
 	r.accept = []int{http.StatusCreated, http.StatusOK, http.StatusAccepted, http.StatusNoContent}
 	want := digestOf(m.Body)
 	answer, err := c.push(ctx, r)
-	if err != nil && immutableTag(r, err) {
+	switch {
+	case err != nil && immutableTag(r, err):
 		err = c.compareTag(ctx, r, want, err)
-		answer = &reply{} // where it is there already
+		answer = &reply{header: http.Header{}} // where it is there already
+	case err != nil && Temporary(err) && !throttled(err) && c.committed(ctx, r, want):
+		c.opts.Logger.Debug("manifest is there, whatever was answered", "registry", c.host, "manifest", r.where(c), "error", err)
+		answer, err = &reply{header: http.Header{}}, nil
+	case err == nil && answer.status != http.StatusCreated && !c.committed(ctx, r, want):
+		// The specification knows 201 alone here.
+		err = &Error{
+			Op: r.op, Host: c.host, Repository: repository, Reference: identifier, Status: answer.status,
+			Detail: "that is no 201 Created, and the manifest isn't there",
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -130,6 +167,15 @@ func (c *Client) putManifest(ctx context.Context, repository, identifier string,
 		return nil, &DigestMismatchError{Reference: r.where(c), Want: want, Got: got}
 	}
 	return answer, nil
+}
+
+// committed looks whether a manifest is there that was written, although the answer didn't say so: briefly, as the
+// registry may be gone.
+func (c *Client) committed(ctx context.Context, r *request, want v1.Hash) bool {
+	tries := c.Tries()
+	tries.most = statusAttempts
+	have, err := c.HeadManifest(tries.With(ctx), r.repository, r.reference)
+	return err == nil && have.Digest == want
 }
 
 func (c *Client) manifestRequest(kind, op, method, repository, identifier string) *request {

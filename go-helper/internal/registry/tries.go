@@ -17,7 +17,8 @@ import (
 // Its limits are those of the [RetryPolicy]. Waits count as they are decided, so that what the work did meanwhile, or
 // how long it stood in a queue, doesn't. It is safe for concurrent use.
 type Tries struct {
-	c *Client
+	c    *Client
+	most int // attempts, where they are fewer than the policy's; 0: those
 
 	mu        sync.Mutex
 	failed    int // without progress, other than by throttling
@@ -93,7 +94,7 @@ func (t *Tries) next(err error) (wait time.Duration, try int, ok bool) {
 		return 0, 0, true
 	case !throttled(err):
 		t.failed++
-		if t.failed >= policy.Attempts {
+		if t.failed >= policy.Attempts || t.failed == t.most {
 			return 0, 0, false
 		}
 		wait, try = policy.wait(t.failed-1, err), t.failed

@@ -26,6 +26,8 @@ const (
 	defaultChunk = 16 << 20
 	// statusAttempts: a session whose status can't be had is better started anew.
 	statusAttempts = 3
+	// mountAttempts: there is another way.
+	mountAttempts = 3
 	// maxRefusals is how many tokens in a row may be refused: each had ended while the session was open. A token lives for
 	// a chunk at least.
 	maxRefusals = 3
@@ -40,6 +42,7 @@ type Upload struct {
 	digest     v1.Hash // what it was started for, for errors
 	refusals   int     // how often in a row a token was refused in the middle, and another one was to be had
 
+	chunk      int64 // that was last sent by; 0: in one
 	leastChunk int64 // that the registry takes, but for the last
 
 	mu       sync.Mutex
@@ -58,12 +61,12 @@ func (c *Client) StartUpload(ctx context.Context, repository string, digest v1.H
 		case err == nil:
 			return u, nil
 		}
-		var refused *Error
-		if !errors.As(err, &refused) || Temporary(err) {
+		if ctx.Err() != nil || throttled(err) {
 			return nil, err
 		}
-		// A mount is a favour: without access to the origin, or without the origin, there is still the upload.
-		// What else is wrong (the repository itself, say) it will tell.
+		// A mount is a favour: without access to the origin, or without the origin, there is still the upload, and where
+		// mounting is out of order as well. What else is wrong (the repository itself, say) it will tell.
+		c.mountsBroken.Store(Temporary(err))
 		c.opts.Logger.Debug("mount refused", "registry", c.host, "repository", repository, "from", mountFrom, "error", err)
 	}
 	r := u.startRequest("upload POST", "start upload of")
@@ -93,10 +96,16 @@ func (u *Upload) mount(ctx context.Context, from string) (bool, error) {
 		r.scopes = append(r.scopes, auth.Pull(from))
 	}
 	r.accept = []int{http.StatusCreated, http.StatusAccepted}
-	answer, err := u.c.push(ctx, r)
+	r.attempts = mountAttempts
+	if u.c.mountsBroken.Load() {
+		r.attempts = 1
+	}
+	// What it takes is no part of the work's patience: there is still the upload.
+	answer, err := u.c.push(u.c.Tries().With(ctx), r)
 	if err != nil {
 		return false, err
 	}
+	u.c.mountsBroken.Store(false)
 	if answer.status == http.StatusCreated {
 		return true, nil
 	}
@@ -141,7 +150,7 @@ func (u *Upload) request(kind, op, method string) *request {
 	location := *u.location
 	u.mu.Unlock()
 	return &request{
-		kind: kind, op: op, method: method, url: &location,
+		session: true, kind: kind, op: op, method: method, url: &location,
 		repository: u.repository, reference: u.digest.String(),
 		scopes: []auth.Scope{auth.Push(u.repository)},
 	}
@@ -155,6 +164,7 @@ func (u *Upload) request(kind, op, method string) *request {
 // or the connection breaks Put returns when a Read under way has: body must not block beyond ctx.
 func (u *Upload) Put(ctx context.Context, digest v1.Hash, size int64, body io.Reader, offset int64) error {
 	chunk := u.c.chunk.Load()
+	u.chunk = chunk
 	if chunk > 0 {
 		chunk = max(chunk, u.leastChunk)
 		for offset < size {
@@ -179,6 +189,20 @@ func (u *Upload) Put(ctx context.Context, digest v1.Hash, size int64, body io.Re
 	got, err := v1.NewHash(resp.Header.Get("Docker-Content-Digest"))
 	if err == nil && got.Algorithm == digest.Algorithm && got != digest {
 		return &DigestMismatchError{Reference: r.where(u.c), Want: digest, Got: got}
+	}
+	if resp.StatusCode == http.StatusCreated {
+		return nil
+	}
+	// The specification knows 201 alone here: what else says "fine" may mean "still at it", or nothing.
+	stored, err := u.c.StatBlob(ctx, u.repository, digest)
+	switch {
+	case errors.Is(err, ErrNotFound) || err == nil && stored >= 0 && stored != size:
+		return &Error{
+			Op: r.op, Host: u.c.host, Repository: u.repository, Reference: r.reference, Status: resp.StatusCode,
+			Detail: "that is no 201 Created, and the blob isn't there", again: true,
+		}
+	case err != nil:
+		return err
 	}
 	return nil
 }
@@ -211,7 +235,9 @@ func (u *Upload) send(ctx context.Context, next func() *request, body io.Reader,
 		resp, err := u.sendOnce(ctx, r, sent, offset, n, size)
 		touched := sent.end()
 		var refused *Error
-		if err == nil || touched || (n == 0 && !errors.As(err, &refused)) {
+		errors.As(err, &refused)
+		if err == nil || touched || (n == 0 && refused == nil) ||
+			refused != nil && refused.Status == http.StatusRequestEntityTooLarge { // it takes smaller ones
 			return resp, err
 		}
 		if err := tries.again(ctx, r.op+" "+r.where(c), err); err != nil {
@@ -290,25 +316,37 @@ func (u *Upload) learn(ctx context.Context, r *request, header string, resp *htt
 			refused.learned = true
 		}
 	case http.StatusRequestEntityTooLarge:
-		chunk := c.chunk.Load()
-		next := min(int64(defaultChunk), n/2)
-		if chunk > 0 {
-			next = min(chunk, n) / 2
-		}
-		if c.mayChunk() && next >= minChunk && n > next && c.chunk.CompareAndSwap(chunk, next) {
-			refused.again = true
-		} else if now := c.chunk.Load(); now > 0 && now < n {
-			refused.again = true // another upload has found it out
-		}
+		c.askFirst()
+		refused.again = c.mayChunk() && c.halve(n, u.chunk)
 		refused.learned = true
+	case http.StatusNotFound, http.StatusGone, http.StatusBadRequest:
+		// The session has been lost, by a restart for example: another one will do.
+		refused.again = errors.Is(refused, ErrUploadLost)
 	case http.StatusRequestedRangeNotSatisfiable:
 		// We and the registry differ on what it has: its status will tell.
 		refused.again = offset > 0
 	}
 }
 
-// minChunk: a registry that refuses less than this has another problem.
-const minChunk = 1 << 20
+// minChunk: a registry that refuses less than this has another problem. nginx lets 1 MiB through where nothing else is
+// configured.
+const minChunk = 64 << 10
+
+// halve makes chunks smaller after a body of n bytes was too large that was sent by chunks of so many. It tells whether the
+// next one will be.
+func (c *Client) halve(n, by int64) bool {
+	chunk := c.chunk.Load()
+	next := min(int64(defaultChunk), n/2)
+	if chunk > 0 {
+		next = min(chunk, n) / 2
+	}
+	next = max(next, minChunk)
+	if n > next && (chunk == 0 || next < chunk) && c.chunk.CompareAndSwap(chunk, next) {
+		return true
+	}
+	now := c.chunk.Load()
+	return now > 0 && (by == 0 || now < by) // another upload has found it out
+}
 
 // mayChunk tells whether the registry puts several PATCHes together rightly. GitHub's keeps only the last one.
 func (c *Client) mayChunk() bool { return c.host != "ghcr.io" }
@@ -419,8 +457,11 @@ func received(value string) int64 {
 }
 
 // Cancel ends the session at the registry, so that it needn't keep the bytes. It is tried once, briefly, and also
-// where ctx has ended.
+// where ctx has ended; never again at a registry that doesn't do this.
 func (u *Upload) Cancel(ctx context.Context) error {
+	if u.c.noCancel.Load() {
+		return nil
+	}
 	limit := cancelTimeout
 	if ctx.Err() != nil {
 		limit = interruptedCancelTimeout
@@ -429,7 +470,15 @@ func (u *Upload) Cancel(ctx context.Context) error {
 	defer stop()
 	err := u.delete(ctx)
 	var refused *Error
-	if !errors.As(err, &refused) || refused.Temporary() || IsDenied(err) {
+	if !errors.As(err, &refused) || errors.Is(err, ErrUploadLost) {
+		return err
+	}
+	if cancelUnknown(refused) {
+		u.c.noCancel.Store(true)
+		u.c.opts.Logger.Debug("uploads can't be cancelled", "registry", u.c.host, "error", err)
+		return nil
+	}
+	if refused.Status != http.StatusRequestedRangeNotSatisfiable && refused.Status != http.StatusBadRequest {
 		return err
 	}
 	// distribution refuses a Location whose offset is no longer the upload's (after a broken PUT): ask for the newest.
@@ -439,10 +488,20 @@ func (u *Upload) Cancel(ctx context.Context) error {
 	return u.delete(ctx)
 }
 
+// cancelUnknown tells whether it is cancelling as such that was refused: the registry doesn't have it, or the account may
+// not (distribution wants the right to delete).
+func cancelUnknown(refused *Error) bool {
+	switch refused.Status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented:
+		return true
+	}
+	return refused.HasCode("UNSUPPORTED")
+}
+
 func (u *Upload) delete(ctx context.Context) error {
 	r := u.request("upload DELETE", "cancel upload of", http.MethodDelete)
 	r.scopes = []auth.Scope{auth.Delete(u.repository)}
-	r.accept = []int{http.StatusNoContent, http.StatusOK, http.StatusAccepted, http.StatusNotFound}
+	r.accept = []int{http.StatusNoContent, http.StatusOK, http.StatusAccepted}
 	_, err := u.c.try(ctx, r, true)
 	return err
 }
