@@ -51,6 +51,7 @@ type Authorizer struct {
 	send     Sender
 	now      func() time.Time
 	warned   atomic.Bool // of credentials that can't be had
+	noticed  atomic.Bool // that credentials nobody gave for this were refused
 	postOnly atomic.Bool // the token service knows OAuth2's POST alone
 
 	mu        sync.Mutex
@@ -60,6 +61,20 @@ type Authorizer struct {
 	oauth     map[string]string     // refresh tokens that the service gave, by user name
 
 	gatherings map[Credentials]*gathering
+
+	without   *Authorizer     // the same registry's, anonymous; nil until it is needed
+	anonymous map[string]bool // repositories that are read through it; "" is all of them
+}
+
+// Authorization is what a request carries, and by whose credentials.
+type Authorization struct {
+	Header string
+
+	creds Credentials
+	err   error // why there are no credentials where there should be some
+	// instead is set where the registry's refusal of these credentials made us go on without.
+	instead   *Credentials
+	challenge Challenge
 }
 
 type resolution struct {
@@ -83,25 +98,42 @@ func (a *Authorizer) Challenged(c Challenge) {
 	a.mu.Unlock()
 }
 
-// Authorize returns the Authorization header for a request that needs the scopes, the first one most; empty
-// where there is nothing to say. It fetches a token where none is at hand that covers them.
-func (a *Authorizer) Authorize(ctx context.Context, scopes []Scope) (string, error) {
+// Authorize returns what a request that needs the scopes carries, the first one most; its header is empty where there is
+// nothing to say. It fetches a token where none is at hand that covers them.
+func (a *Authorizer) Authorize(ctx context.Context, scopes []Scope) (Authorization, error) {
 	a.mu.Lock()
 	challenge := a.challenge
+	without := a.withoutFor(scopes)
 	a.mu.Unlock()
+	if without != nil {
+		authorization, err := without.Authorize(ctx, scopes)
+		creds, _ := a.credentials(ctx, scopes)
+		authorization.instead = &creds
+		return authorization, err
+	}
 	switch challenge.Scheme {
 	case "bearer":
 		return a.bearer(ctx, challenge, scopes)
 	case "basic":
-		creds, _ := a.credentials(ctx, scopes)
-		return basicHeader(creds), ctx.Err()
+		creds, err := a.credentials(ctx, scopes)
+		return Authorization{Header: basicHeader(creds), creds: creds, err: err, challenge: challenge}, ctx.Err()
 	}
-	return "", nil
+	return Authorization{challenge: challenge}, nil
 }
 
-// Refused takes in a 401's answer to a request that had the given Authorization header. It tells whether another
-// try may have a better one, and whether that is because the challenge is a new one.
-func (a *Authorizer) Refused(ctx context.Context, scopes []Scope, header string, answer http.Header) (again, changed bool) {
+// Refused takes in a 401's answer to a request that was authorized so. It tells whether another try may do better, and
+// whether that is because the challenge is a new one.
+func (a *Authorizer) Refused(ctx context.Context, scopes []Scope, sent Authorization, answer http.Header) (again, changed bool) {
+	if sent.instead != nil {
+		a.mu.Lock()
+		without := a.without
+		a.mu.Unlock()
+		return without.refused(ctx, scopes, sent.Header, answer)
+	}
+	return a.refused(ctx, scopes, sent.Header, answer)
+}
+
+func (a *Authorizer) refused(ctx context.Context, scopes []Scope, header string, answer http.Header) (again, changed bool) {
 	challenge := ParseChallenge(answer)
 	a.mu.Lock()
 	changed = challenge.Scheme != "" && (challenge.Scheme != a.challenge.Scheme ||
@@ -151,25 +183,28 @@ func (a *Authorizer) forget() {
 	a.mu.Unlock()
 }
 
-// Hint explains the registry's refusal of a request by what is known of the repository's credentials.
-func (a *Authorizer) Hint(repository string) string {
-	a.mu.Lock()
-	found := a.resolved[repository]
-	a.mu.Unlock()
-	return a.hint(found.creds, found.err)
-}
-
-// hint says of credentials that they are missing, not to be had, or simply not enough.
-func (a *Authorizer) hint(creds Credentials, err error) string {
+// Hint explains the registry's refusal of a request by what it carried.
+func (a *Authorizer) Hint(sent Authorization) string {
 	switch {
-	case err != nil:
-		return fmt.Sprintf("credentials for %s can't be had: %v", a.host, err)
-	case !creds.Anonymous():
-		return "asked with " + creds.String()
+	case sent.instead != nil:
+		return "asked without credentials, after " + sent.instead.String() + " were refused"
+	case sent.err != nil && !errors.Is(sent.err, ErrNone):
+		return fmt.Sprintf("credentials for %s can't be had: %v", a.host, sent.err)
+	case !sent.creds.Anonymous():
+		return "asked with " + sent.creds.String()
+	case sent.challenge.Scheme == "":
+		return "asked without credentials: the registry wanted none"
+	case !sent.challenge.known():
+		return fmt.Sprintf("the registry wants to be authenticated to by %q, which isn't known here", printable(sent.challenge.Scheme))
 	}
 	hint := "no credentials for " + a.host + " were found"
 	if d, ok := a.keychain.(Describer); ok {
-		hint += " (searched: " + d.Describe() + ")"
+		if searched := d.Describe(a.host); searched != "" {
+			hint += " (searched: " + searched + ")"
+		}
+	}
+	if sent.err != nil {
+		hint += ": " + sent.err.Error()
 	}
 	return hint
 }
@@ -217,32 +252,39 @@ func basicHeader(c Credentials) string {
 
 func bearerHeader(token string) string { return "Bearer " + token }
 
-func (a *Authorizer) bearer(ctx context.Context, challenge Challenge, scopes []Scope) (string, error) {
+func (a *Authorizer) bearer(ctx context.Context, challenge Challenge, scopes []Scope) (Authorization, error) {
 	a.mu.Lock()
-	value := a.lookup(scopes)
+	value, creds := a.lookup(scopes)
 	a.mu.Unlock()
+	sent := Authorization{creds: creds, challenge: challenge}
 	if value != "" {
-		return bearerHeader(value), nil
+		sent.Header = bearerHeader(value)
+		return sent, nil
 	}
-	creds, err := a.credentials(ctx, scopes)
+	sent.creds, sent.err = a.credentials(ctx, scopes)
 	if ctxErr := ctx.Err(); ctxErr != nil {
-		return "", ctxErr
+		return sent, ctxErr
 	}
-	if creds.RegistryToken != "" {
-		return bearerHeader(creds.RegistryToken), nil
+	if sent.creds.RegistryToken != "" {
+		sent.Header = bearerHeader(sent.creds.RegistryToken)
+		return sent, nil
 	}
-	value, ok, tokenErr := a.gathered(ctx, challenge, creds, scopes)
+	value, ok, tokenErr := a.gathered(ctx, challenge, sent.creds, scopes)
 	if !ok && tokenErr == nil {
-		value, tokenErr = a.token(ctx, challenge, creds, scopes)
+		value, tokenErr = a.token(ctx, challenge, sent.creds, scopes)
 	}
 	var denied *DeniedError
 	if errors.As(tokenErr, &denied) {
-		return "", &DeniedError{Status: denied.Status, Reason: denied.Reason + "; " + a.hint(creds, err)}
+		if instead, ok := a.tryWithout(ctx, scopes, sent, denied); ok {
+			return instead, nil
+		}
+		return sent, &DeniedError{Status: denied.Status, Reason: denied.Reason + "; " + a.Hint(sent)}
 	}
 	if tokenErr != nil {
-		return "", tokenErr
+		return sent, tokenErr
 	}
-	return bearerHeader(value), nil
+	sent.Header = bearerHeader(value)
+	return sent, nil
 }
 
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }

@@ -51,11 +51,13 @@ func (c Chain) Forget(host string) {
 }
 
 // Describe implements [Describer].
-func (c Chain) Describe() string {
+func (c Chain) Describe(host string) string {
 	var parts []string
 	for _, k := range c {
 		if d, ok := k.(Describer); ok {
-			parts = append(parts, d.Describe())
+			if part := d.Describe(host); part != "" {
+				parts = append(parts, part)
+			}
 		}
 	}
 	return strings.Join(parts, "; ")

@@ -18,7 +18,19 @@ func TestParseChallenge(t *testing.T) {
 		{[]string{`Negotiate`, `Basic realm="ECR"`}, Challenge{Scheme: "basic", Realm: "ECR"}},
 		{[]string{`BASIC`}, Challenge{Scheme: "basic"}},
 		{nil, Challenge{}},
-		{[]string{`"`}, Challenge{Scheme: `"`}},
+		{[]string{`"`}, Challenge{}},
+		{[]string{`Basic realm="r", Bearer realm="https://a.example/t",service="s"`}, Challenge{Scheme: "bearer", Realm: "https://a.example/t", Service: "s"}},
+		{[]string{`Bearer realm="https://a.example/t", service="s, \"t\"", Basic realm="r"`}, Challenge{Scheme: "bearer", Realm: "https://a.example/t", Service: `s, "t"`}},
+		{[]string{`Negotiate, Basic realm="r"`}, Challenge{Scheme: "basic", Realm: "r"}},
+		{[]string{`NTLM TlRMTVNTUAAB==, Negotiate YWJj, Basic realm = "r" ,charset="UTF-8"`}, Challenge{Scheme: "basic", Realm: "r"}},
+		{[]string{`Digest realm="d", nonce=x, algorithm=MD5, Basic realm="r"`}, Challenge{Scheme: "basic", Realm: "r"}},
+		{[]string{`Basic realm="r"`, `Bearer realm="https://a.example/t"`}, Challenge{Scheme: "bearer", Realm: "https://a.example/t"}},
+		{[]string{`Bearer error="invalid_token", Basic realm="r"`}, Challenge{Scheme: "basic", Realm: "r"}},
+		{[]string{`Bearer realm=https://a.example/t?x=1,service=s`}, Challenge{Scheme: "bearer", Realm: "https://a.example/t?x=1", Service: "s"}},
+		{[]string{`Negotiate`}, Challenge{Scheme: "negotiate"}},
+		{[]string{`, ,Basic ,`}, Challenge{Scheme: "basic"}},
+		{[]string{`Bearer realm="https://a.example/t`}, Challenge{Scheme: "bearer", Realm: "https://a.example/t"}},
+		{[]string{`=,=`, `Basic ===`}, Challenge{Scheme: "basic"}},
 	} {
 		if got := ParseChallenge(http.Header{"Www-Authenticate": tt.headers}); got != tt.want {
 			t.Errorf("%q: %+v, want %+v", tt.headers, got, tt.want)

@@ -124,7 +124,7 @@ func parent(key string) string {
 }
 
 // Describe says where credentials were looked for.
-func (k *ConfigKeychain) Describe() string {
+func (k *ConfigKeychain) Describe(string) string {
 	k.load.Do(k.loadFiles)
 	return k.searched()
 }

@@ -102,7 +102,7 @@ func TestConfigKeychain(t *testing.T) {
 			if !strings.Contains(log.String(), tt.host) {
 				t.Errorf("no reason in the log: %s", log)
 			}
-			all := log.String() + fmt.Sprintf("%v %+v %#v %s", creds, creds, creds, k.Describe())
+			all := log.String() + fmt.Sprintf("%v %+v %#v %s", creds, creds, creds, k.Describe("r.example"))
 			if strings.Contains(all, planted) || strings.Contains(all, encode(tt.user, planted)) {
 				t.Errorf("a secret in %s", all)
 			}

@@ -75,7 +75,8 @@ func TestRefusedSharedTokens(t *testing.T) {
 		a := NewAuthorizer("registry.example", &url.URL{Scheme: "https", Host: "registry.example"}, nil, "test", discard(), service.send)
 		a.Challenged(challenge)
 		authorize := func(scopes ...Scope) string {
-			header, err := a.Authorize(t.Context(), scopes)
+			sent, err := a.Authorize(t.Context(), scopes)
+			header := sent.Header
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -91,7 +92,7 @@ func TestRefusedSharedTokens(t *testing.T) {
 		if reason != "" {
 			answer += fmt.Sprintf(",error=%q", reason)
 		}
-		if again, _ := a.Refused(t.Context(), []Scope{Pull("b")}, b, http.Header{"Www-Authenticate": {answer}}); !again {
+		if again, _ := a.Refused(t.Context(), []Scope{Pull("b")}, Authorization{Header: b}, http.Header{"Www-Authenticate": {answer}}); !again {
 			t.Errorf("%q: no other try", reason)
 		}
 		if fresh := authorize(Pull("b")); fresh == b || service.asked[len(service.asked)-1] != want {

@@ -23,8 +23,9 @@ type Keychain interface {
 // Forgetter is a [Keychain] that remembers, and can be told that what it gave for a host was refused.
 type Forgetter interface{ Forget(host string) }
 
-// Describer is a [Keychain] that can say where it looks, for the error that tells of missing credentials.
-type Describer interface{ Describe() string }
+// Describer is a [Keychain] that can say where it looks for a host's credentials, "" where nowhere, for the error that tells
+// of missing ones.
+type Describer interface{ Describe(host string) string }
 
 // Credentials authenticate against one registry. The zero value is anonymous.
 type Credentials struct {
@@ -35,6 +36,9 @@ type Credentials struct {
 	RegistryToken string
 	// Expires is when they have to be resolved anew; zero where that isn't known.
 	Expires time.Time
+	// Ambient are credentials that the process has anyway, rather than that somebody gave for this registry. Where they are
+	// refused what everybody may read is read without.
+	Ambient bool
 	// Source says where they were found, for people ("docker config /…/config.json, entry ghcr.io").
 	Source string
 }

@@ -64,18 +64,18 @@ func (a *Authorizer) tokenEntry(first Scope) *token {
 	return t
 }
 
-// lookup finds a token at hand that covers the scopes and isn't about to expire; it needs the lock.
-func (a *Authorizer) lookup(scopes []Scope) string {
+// lookup finds a token at hand that covers the scopes and isn't about to expire, and whose it is; it needs the lock.
+func (a *Authorizer) lookup(scopes []Scope) (string, Credentials) {
 	if len(scopes) == 0 {
 		scopes = []Scope{{}}
 	}
 	for access := scopes[0].Access; access <= AccessDelete; access++ {
 		t := a.tokens[Scope{scopes[0].Repository, access}]
 		if t != nil && t.value != "" && a.now().Before(t.expires) && coversAll(t.scopes, scopes) {
-			return t.value
+			return t.value, t.creds
 		}
 	}
-	return ""
+	return "", Credentials{}
 }
 
 // token fetches a token for the scopes; callers that want the same one wait for one fetch.
@@ -85,7 +85,7 @@ func (a *Authorizer) token(ctx context.Context, challenge Challenge, creds Crede
 	}
 	for {
 		a.mu.Lock()
-		if value := a.lookup(scopes); value != "" {
+		if value, _ := a.lookup(scopes); value != "" {
 			a.mu.Unlock()
 			return value, nil
 		}
@@ -148,6 +148,7 @@ func (a *Authorizer) fly(ctx context.Context, entry *token, flight *tokenFlight,
 
 type grantedToken struct {
 	value          string // "" once it was refused
+	creds          Credentials
 	asked, expires time.Time
 }
 
@@ -279,7 +280,7 @@ func (a *Authorizer) read(answer TokenAnswer, realm *url.URL, creds Credentials,
 	}
 	a.mu.Unlock()
 	a.logger.Debug("token received", "registry", a.host, "service", realm.Host, "scopes", wanted, "life", life, "bytes", len(value))
-	return grantedToken{value: value, asked: asked, expires: expires}, nil
+	return grantedToken{value: value, creds: creds, asked: asked, expires: expires}, nil
 }
 
 // refusalDetail reads what a token service says in a refusal, in either specification's form.

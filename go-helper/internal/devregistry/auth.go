@@ -60,6 +60,12 @@ type Auth struct {
 	PostOnly bool
 	// WrongScopeStatus is answered to a valid token of another scope; 0 is 401 with a challenge. cgr.dev answers 403.
 	WrongScopeStatus int
+	// MissingNeedsPush answers 401 to a token without the right to push where the repository doesn't exist: Quay.
+	MissingNeedsPush bool
+	// TokenStatus is answered by the token service to credentials that it doesn't know; 0 is 401. ghcr.io answers 403.
+	TokenStatus int
+	// TwoInOneLine asks for Basic and for Bearer in one WWW-Authenticate header, as RFC 9110 allows.
+	TwoInOneLine bool
 	// Realm overrides the token service's URL in the challenge; "" is this registry's own.
 	Realm string
 	// Service overrides the service in the challenge; "" is the Host.
@@ -226,6 +232,9 @@ func (c *call) authorizeBearer(auth *Auth, header string) error {
 	if scope := scopesOf(needed); scope != "" {
 		challenge += fmt.Sprintf(`,scope=%q`, scope)
 	}
+	if auth.TwoInOneLine {
+		challenge = `Basic realm="devregistry", ` + challenge
+	}
 	scheme, token, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "bearer") {
 		return c.challenge(challenge)
@@ -233,6 +242,11 @@ func (c *call) authorizeBearer(auth *Auth, header string) error {
 	g, ok := c.registry.tokens.find(token)
 	if !ok {
 		return c.challenge(challenge + `,error="invalid_token"`)
+	}
+	if auth.MissingNeedsPush && c.repository != "" && !slices.Contains(g.scopes[c.repository], "push") {
+		if _, ok := c.registry.lookup(c.repository); !ok {
+			return c.challenge(challenge + `,error="insufficient_scope"`)
+		}
 	}
 	for _, want := range needed {
 		if slices.Contains(g.scopes[want.repository], want.action) {
@@ -343,7 +357,11 @@ func (c *call) serveToken() error {
 func (c *call) tokenCredentials(auth *Auth) (user string, sent bool, form url.Values, err error) {
 	denied := func() error {
 		c.w.Header().Set("WWW-Authenticate", `Basic realm="devregistry"`)
-		return fail(http.StatusUnauthorized, CodeUnauthorized, "incorrect username or password")
+		status := http.StatusUnauthorized
+		if auth.TokenStatus != 0 {
+			status = auth.TokenStatus
+		}
+		return fail(status, CodeUnauthorized, "incorrect username or password")
 	}
 	switch {
 	case c.r.Method == http.MethodGet && !auth.PostOnly:

@@ -73,6 +73,9 @@ type Dialect struct {
 	// NoDigestOnHead leaves Docker-Content-Digest out of the answer to a HEAD for a manifest: a SHOULD in the
 	// specification that old Artifactory versions leave out.
 	NoDigestOnHead bool
+	// MissingStatus is answered for a manifest that isn't there; 0 is 404. Artifactory is reported with 403 where the user may
+	// not browse.
+	MissingStatus int
 	// HeadDigest overrides the digest of the answer to a HEAD for a manifest; "" keeps it. Docker Hub is reported to
 	// answer HEAD and GET of old images differently.
 	HeadDigest func(repository, reference string) string

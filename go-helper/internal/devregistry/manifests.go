@@ -204,9 +204,12 @@ func digestOf(body []byte, algorithm string) (v1.Hash, error) {
 func (c *call) getManifest() error {
 	repo, ok := c.registry.lookup(c.repository)
 	if !ok {
-		return fail(http.StatusNotFound, CodeManifestUnknown, "manifest %s of %s is unknown", c.reference, c.repository)
+		repo = newRepository(c.repository, c.registry.storage) // an empty one
 	}
 	m, ok := repo.resolve(c.route)
+	if !ok && c.dialect.MissingStatus != 0 {
+		return fail(c.dialect.MissingStatus, CodeDenied, "The client does not have permission for manifest")
+	}
 	if !ok {
 		return fail(http.StatusNotFound, CodeManifestUnknown, "manifest %s of %s is unknown", c.reference, c.repository)
 	}

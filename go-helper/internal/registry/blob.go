@@ -38,7 +38,7 @@ func (c *Client) blobRequest(kind, op, method, repository string, digest v1.Hash
 		kind: kind, op: op, method: method,
 		url:        c.endpoint(repository, "blobs/"+digest.String(), nil),
 		repository: repository, reference: digest.String(),
-		scopes: []auth.Scope{auth.Pull(repository)},
+		scopes: []auth.Scope{c.reading(repository)},
 		accept: []int{http.StatusOK},
 	}
 }

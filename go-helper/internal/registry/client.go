@@ -51,6 +51,8 @@ type Client struct {
 	mountsBroken atomic.Bool
 	// noReferrers: the registry has no referrers API.
 	noReferrers atomic.Bool
+	// destinations are those that this run writes to, by name; false where their token may only read.
+	destinations sync.Map
 	// creator makes repositories that a push finds missing; nil: nobody does.
 	creator      RepositoryCreator
 	repositories repositories
@@ -101,10 +103,11 @@ type request struct {
 	repository, reference string
 	scopes                []auth.Scope
 
-	accept   []int // statuses that are no error
-	limit    int64 // most bytes of an accepted answer's body
-	attempts int   // fewer than the policy's; 0: those
-	session  bool  // it is about an upload session
+	accept   []int              // statuses that are no error
+	limit    int64              // most bytes of an accepted answer's body
+	attempts int                // fewer than the policy's; 0: those
+	sent     auth.Authorization // of the last try
+	session  bool               // it is about an upload session
 }
 
 func (r *request) where(c *Client) string { return where(c.host, r.repository, r.reference) }
@@ -220,10 +223,12 @@ func (c *Client) send(ctx context.Context, t *connections, r *request) (*http.Re
 	return nil, wrapTransport(ctx, r.op, r.where(c), permanentf("more than %d redirects", maxRedirects))
 }
 
-// sendAuthorized sends the request to one address. A 401 is answered once with other
-// credentials, if there are any; once more where it had come with a challenge that wasn't known.
+// sendAuthorized sends the request to one address. A 401 is answered once with other credentials, if there are any; once
+// more where it had come with a challenge that wasn't known. A 403 to credentials that nobody gave for this is answered
+// without them.
 func (c *Client) sendAuthorized(ctx context.Context, t *connections, r *request, target *url.URL) (*http.Response, error) {
 	adapted := false
+	var first error // the refusal of what was better than nothing
 	for tries := 1; ; tries-- {
 		header, err := c.authorize(ctx, r, target)
 		if err != nil {
@@ -248,17 +253,32 @@ func (c *Client) sendAuthorized(ctx context.Context, t *connections, r *request,
 		if err != nil {
 			return nil, wrapTransport(ctx, r.op, r.where(c), err)
 		}
-		if resp.StatusCode != http.StatusUnauthorized {
+		authorizer, scopes := c.authorizer(r, target)
+		sent := r.sent
+		if resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusForbidden {
+			if first != nil {
+				authorizer.WentWithout(ctx, sent)
+			}
 			return resp, nil
 		}
+		again := false
 		denial := c.refusal(r, resp)
-		authorizer, scopes := c.authorizer(r, target)
-		again, changed := authorizer.Refused(ctx, scopes, header, resp.Header)
-		if changed && !adapted {
-			adapted = true
-			tries++
+		if resp.StatusCode == http.StatusUnauthorized {
+			var changed bool
+			again, changed = authorizer.Refused(ctx, scopes, sent, resp.Header)
+			if changed && !adapted {
+				adapted = true
+				tries++
+			}
 		}
-		if !again || tries == 0 {
+		switch {
+		case again && tries > 0:
+		case first != nil:
+			authorizer.GoBack(scopes)
+			return nil, first
+		case authorizer.GoWithout(scopes, sent):
+			first, tries = denial, 1
+		default:
 			return nil, denial
 		}
 	}
@@ -274,11 +294,15 @@ func (c *Client) authorize(ctx context.Context, r *request, target *url.URL) (st
 		}
 	}
 	authorizer, scopes := c.authorizer(r, target)
-	header, err := authorizer.Authorize(ctx, scopes)
+	sent, err := authorizer.Authorize(ctx, scopes)
 	var denied *auth.DeniedError
+	if errors.As(err, &denied) && c.isAPI(target) && c.readOnly(r, denied) {
+		sent, err = authorizer.Authorize(ctx, r.scopes)
+	}
+	r.sent = sent
 	switch {
 	case err == nil:
-		return header, nil
+		return sent.Header, nil
 	case errors.As(err, &denied):
 		return "", &Error{
 			Op: r.op, Host: c.host, Repository: r.repository, Reference: r.reference,
@@ -430,7 +454,7 @@ func (c *Client) refusal(r *request, resp *http.Response) error {
 		refused.Detail = "from " + resp.Request.URL.Host
 		refused.elsewhere = true
 	case IsDenied(refused):
-		refused.Detail = c.auth.Hint(r.repository)
+		refused.Detail = c.auth.Hint(r.sent)
 	}
 	return refused
 }

@@ -184,7 +184,7 @@ func (c *Client) manifestRequest(kind, op, method, repository, identifier string
 		url:        c.endpoint(repository, "manifests/"+identifier, nil),
 		header:     http.Header{"Accept": acceptManifests},
 		repository: repository, reference: identifier,
-		scopes: []auth.Scope{auth.Pull(repository)},
+		scopes: []auth.Scope{c.reading(repository)},
 		accept: []int{http.StatusOK},
 	}
 }

@@ -85,7 +85,7 @@ func (c *Client) referrersAPI(ctx context.Context, repository string, digest v1.
 		url:        c.endpoint(repository, "referrers/"+digest.String(), nil),
 		header:     http.Header{"Accept": {string(types.OCIImageIndex)}},
 		repository: repository, reference: digest.String(),
-		scopes: []auth.Scope{auth.Pull(repository)},
+		scopes: []auth.Scope{c.reading(repository)},
 		accept: []int{http.StatusOK},
 		limit:  maxManifest,
 	}

@@ -82,7 +82,7 @@ func (c *Client) tagsRequest(repository string, query url.Values) *request {
 		kind: "tags GET", op: "list tags", method: http.MethodGet,
 		url:        c.endpoint(repository, "tags/list", query),
 		repository: repository,
-		scopes:     []auth.Scope{auth.Pull(repository)},
+		scopes:     []auth.Scope{c.reading(repository)},
 		accept:     []int{http.StatusOK},
 		limit:      maxTagsPage,
 	}

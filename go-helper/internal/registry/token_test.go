@@ -35,7 +35,7 @@ func (k keychain) Resolve(_ context.Context, host, repository string) (auth.Cred
 	return k[""], nil
 }
 
-func (k keychain) Describe() string { return "the test's keychain" }
+func (k keychain) Describe(string) string { return "the test's keychain" }
 
 var user = keychain{"": {Username: "robot", Password: password, Source: "the test"}}
 

@@ -293,12 +293,12 @@ func (u *Upload) sendOnce(ctx context.Context, r *request, sent *sentBody, offse
 		return resp, nil
 	}
 	refused := c.refusal(r, resp)
-	u.learn(ctx, r, header, resp, refused, offset, n)
+	u.learn(ctx, r, resp, refused, offset, n)
 	return nil, refused
 }
 
 // learn takes in a refused body, so that another try does better.
-func (u *Upload) learn(ctx context.Context, r *request, header string, resp *http.Response, refusal error, offset, n int64) {
+func (u *Upload) learn(ctx context.Context, r *request, resp *http.Response, refusal error, offset, n int64) {
 	c := u.c
 	var refused *Error
 	if !errors.As(refusal, &refused) {
@@ -312,7 +312,7 @@ func (u *Upload) learn(ctx context.Context, r *request, header string, resp *htt
 		// A token that ended while the session was open. The body can't be sent again from here.
 		if c.isAPI(r.url) && u.refusals < maxRefusals {
 			u.refusals++
-			refused.again, _ = c.auth.Refused(ctx, r.scopes, header, resp.Header)
+			refused.again, _ = c.auth.Refused(ctx, r.scopes, r.sent, resp.Header)
 			refused.learned = true
 		}
 	case http.StatusRequestEntityTooLarge:

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"strings"
 	"time"
 
 	"docker-mirror/go-helper/internal/auth"
@@ -80,7 +79,7 @@ func (k *Keychain) Resolve(ctx context.Context, host, _ string) (auth.Credential
 			} else {
 				creds.Expires = time.Now().Add(left / 2)
 			}
-			creds.Source = p.name()
+			creds.Source, creds.Ambient = p.name(), true
 			k.logger.Debug("credentials found", "registry", host, "credentials", creds, "until", creds.Expires)
 			return creds, creds.Expires, nil
 		})
@@ -98,10 +97,11 @@ func (k *Keychain) Forget(host string) {
 }
 
 // Describe implements [auth.Describer].
-func (k *Keychain) Describe() string {
-	names := make([]string, len(k.providers))
-	for i, p := range k.providers {
-		names[i] = p.name()
+func (k *Keychain) Describe(host string) string {
+	for _, p := range k.providers {
+		if _, ok := p.serves(host); ok {
+			return p.name()
+		}
 	}
-	return strings.Join(names, ", ")
+	return ""
 }
