@@ -23,9 +23,10 @@ const (
 
 // Locked is a list with its lock, nil where it has none.
 type Locked struct {
-	List   string
-	Images []spec.Image
-	Lock   *lock.File
+	List string
+	Lock *lock.File
+	// Problems are what the lock finds when it is applied to the list.
+	Problems []*lock.Problem
 }
 
 // CheckLocks looks through lists and their locks, in their order, and compares the locks with each other.
@@ -48,8 +49,7 @@ func CheckLocks(lists []Locked, rules Rules) []Finding {
 			}
 			continue
 		}
-		_, problems := list.Lock.Apply(list.Images)
-		for _, problem := range problems {
+		for _, problem := range list.Problems {
 			found(Rule(problem.Rule), spec.Image{File: problem.At.File, Line: problem.At.Line}.Place(), "%s", problem.At.Msg)
 		}
 		for i := range list.Lock.Images {

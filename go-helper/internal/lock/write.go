@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"docker-mirror/go-helper/internal/tags"
@@ -105,41 +104,56 @@ func manifestTexts(manifests []Manifest) []string {
 func formatTime(t time.Time) string { return t.UTC().Format(timeFormat) }
 
 func (w *writer) text(key, value string) {
-	w.b.WriteString(key + " = " + quote(value) + "\n")
+	w.b.WriteString(key)
+	w.b.WriteString(" = ")
+	w.quote(value)
+	w.b.WriteByte('\n')
 }
 
+// array writes a line where that is not too long, else an entry a line; with broken it always does.
 func (w *writer) array(key string, values []string, broken bool) {
-	quoted := make([]string, len(values))
+	start := w.b.Len()
+	w.b.WriteString(key)
+	w.b.WriteString(" = [")
 	for i, v := range values {
-		quoted[i] = quote(v)
+		if i > 0 {
+			w.b.WriteString(", ")
+		}
+		w.quote(v)
 	}
-	line := key + " = [" + strings.Join(quoted, ", ") + "]"
-	if !broken && len(line) <= maxColumns {
-		w.b.WriteString(line + "\n")
-		return
+	w.b.WriteByte(']')
+	if broken || w.b.Len()-start > maxColumns {
+		w.b.Truncate(start)
+		w.b.WriteString(key)
+		w.b.WriteString(" = [\n")
+		for _, v := range values {
+			w.b.WriteString("  ")
+			w.quote(v)
+			w.b.WriteString(",\n")
+		}
+		w.b.WriteByte(']')
 	}
-	w.b.WriteString(key + " = [\n")
-	for _, v := range quoted {
-		w.b.WriteString("  " + v + ",\n")
-	}
-	w.b.WriteString("]\n")
+	w.b.WriteByte('\n')
 }
 
 // quote writes a basic string (TOML 1.0, "String").
-func quote(s string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for _, r := range s {
-		switch {
-		case r == '"' || r == '\\':
-			b.WriteByte('\\')
-			b.WriteRune(r)
-		case r < 0x20 || r == 0x7f:
-			fmt.Fprintf(&b, `\u%04X`, r)
-		default:
-			b.WriteRune(r)
+func (w *writer) quote(s string) {
+	w.b.WriteByte('"')
+	start := 0
+	for i := range len(s) {
+		c := s[i]
+		if c >= 0x20 && c != 0x7f && c != '"' && c != '\\' {
+			continue
+		}
+		w.b.WriteString(s[start:i])
+		start = i + 1
+		if c == '"' || c == '\\' {
+			w.b.WriteByte('\\')
+			w.b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&w.b, `\u%04X`, c)
 		}
 	}
-	b.WriteByte('"')
-	return b.String()
+	w.b.WriteString(s[start:])
+	w.b.WriteByte('"')
 }

@@ -19,10 +19,14 @@ func (s *session) checkLocks(ctx context.Context, lists []*lockedList, online bo
 	rules := lint.Defaults()
 	rules[lint.Unlocked] = lint.Error // who checks locks wants them
 	var checked []lint.Locked
-	for _, list := range lists {
-		locked := lint.Locked{List: list.ListName, Images: list.images}
+	applied := make([][]spec.Image, len(lists)) // of locks that fit
+	for i, list := range lists {
+		locked := lint.Locked{List: list.ListName}
 		if list.bytes != nil {
 			locked.Lock = list.old
+			if applied[i], locked.Problems = list.old.Apply(list.images); len(locked.Problems) > 0 {
+				applied[i] = nil
+			}
 		}
 		checked = append(checked, locked)
 	}
@@ -30,13 +34,9 @@ func (s *session) checkLocks(ctx context.Context, lists []*lockedList, online bo
 	for _, finding := range lint.CheckLocks(checked, rules) {
 		code = s.tellFinding(finding, code)
 	}
-	for _, list := range lists {
-		images, problems := list.old.Apply(list.images)
-		if len(problems) > 0 || list.bytes == nil {
-			continue // said
-		}
+	for i, list := range lists {
 		for _, settings := range list.settings {
-			missing, err := plan.CheckLimits(images, settings)
+			missing, err := plan.CheckLimits(applied[i], settings)
 			if err != nil {
 				return say(s.console, err)
 			}

@@ -72,7 +72,11 @@ func (l Lists) parseLocked(files []spec.File) ([]spec.Image, []lint.Locked, erro
 		errs = append(errs, err)
 		all = append(all, images...)
 		if err == nil && (lockErr == nil || locks[file.Name] != nil) {
-			locked = append(locked, lint.Locked{List: file.Name, Images: images, Lock: locks[file.Name]})
+			list := lint.Locked{List: file.Name, Lock: locks[file.Name]}
+			if list.Lock != nil {
+				_, list.Problems = list.Lock.Apply(images)
+			}
+			locked = append(locked, list)
 		}
 	}
 	return all, locked, errors.Join(errs...)
