@@ -217,7 +217,16 @@ func TestALockedDigestIsCopiedWhereItsTagHasMovedOrGone(t *testing.T) {
 		}
 	}
 
-	p := w.run(0, "lock", "--check", "--online", "images.txt")
+	src.Log().Reset()
+	p := w.run(0, "copy", "--registry", dst.Host, "--report", "report.json", "--report-moved", "images.txt")
+	wantRequests(t, src, map[devregistry.Kind]int{devregistry.KindManifestHead: 2})
+	wantContains(t, "stderr", p.stderr.String(), "/moved:1 has moved to "+now.String(), "/deleted:1 is deleted")
+	copies := w.report("report.json").Copies
+	if copies[0].MovedTo != now.String() || copies[1].MovedTo != "deleted" || copies[0].Lock == nil || !strings.HasPrefix(copies[0].Lock.File, "images.txt.lock:") {
+		t.Errorf("reported %+v, %+v", copies[0], copies[1])
+	}
+
+	p = w.run(0, "lock", "--check", "--online", "images.txt")
 	wantContains(t, "stdout", p.stdout.String(),
 		fmt.Sprintf("warn: %s/moved:1 is locked to %s, and it names %s now [moved]", src.Host, moved, now),
 		fmt.Sprintf("warn: %s/deleted:1 is locked to %s, and its tag is gone [moved]", src.Host, deleted))
@@ -225,6 +234,29 @@ func TestALockedDigestIsCopiedWhereItsTagHasMovedOrGone(t *testing.T) {
 	wantContains(t, "stdout", p.stdout.String(), fmt.Sprintf("moved %s/moved:1 sha256:%s… → sha256:%s…", src.Host, moved.Hex[:12], now.Hex[:12]))
 	wantContains(t, "stderr", p.stderr.String(), "images.txt:2: could not be locked: ", "404")
 	wantContains(t, "the lock", w.read("images.txt.lock"), now.String(), deleted.String())
+}
+
+// What somebody else has put under a destination's tag is replaced, and reported; --verify only says so.
+func TestADestinationTagThatMovedIsRepaired(t *testing.T) {
+	t.Parallel()
+	w, src, dst := newWorkplace(t), startRegistry(t), startRegistry(t)
+	locked := pushImage(t, src.Host+"/app:1", 512, 1)
+	w.list("images.txt", src, "app:1")
+	w.run(0, "lock", "images.txt")
+	other := pushImage(t, dst.Host+"/app:1", 512, 1)
+	copied := []string{"copy", "--registry", dst.Host, "--report", "report.json", "images.txt"}
+	p := w.run(1, append(copied, "--verify")...)
+	wantContains(t, "stderr", p.stderr.String(), other.String(), locked.String())
+	if digestAt(t, dst.Host+"/app:1") != other || w.report("report.json").Copies[0].Replaced != "" {
+		t.Error("--verify has written")
+	}
+	w.run(0, copied...)
+	if digestAt(t, dst.Host+"/app:1") != locked {
+		t.Error("the tag was not repaired")
+	}
+	if replaced := w.report("report.json").Copies[0].Replaced; replaced != other.String() {
+		t.Errorf("replaced %q, want %s", replaced, other)
+	}
 }
 
 func deleteTag(t *testing.T, registry *devregistry.Server, repository, tag string) {

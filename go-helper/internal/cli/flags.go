@@ -101,6 +101,7 @@ func addRunFlags(c *cobra.Command, s *run.Settings) {
 		"there), or copy, from the source registry; for images that are there already, with --force")
 	complete(c, "foreign-layers", foreign)
 	flags.BoolVar(&s.CheckPlatforms, "check-platforms", false, "ask for what the index of an unchanged image names: an earlier run may have left platforms out of it (--index=sparse)")
+	flags.BoolVar(&s.ReportMoved, "report-moved", false, "ask what the tags of locked images name now, one request a tag, and report those that have moved")
 	flags.BoolVar(&s.DryRun, "dry-run", false, "show what would be copied, and write nothing")
 	flags.BoolVar(&s.Force, "force", false, "don't trust a destination that has the digest: check its content and repair it")
 	flags.BoolVar(&s.Verify, "verify", false, "compare the destinations' content in depth, and write nothing unless with --force")

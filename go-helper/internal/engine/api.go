@@ -46,6 +46,8 @@ type Result struct {
 	Digest v1.Hash
 	// SourceDigest differs from Digest only where an index was cut down to some platforms.
 	SourceDigest v1.Hash
+	// Replaced is what the destination had under the tag where that is something else; zero where it had nothing or the same.
+	Replaced v1.Hash
 	// Subset is nil where all that an index names was wanted, and for what is no index.
 	Subset *Subset
 	Err    error

@@ -414,7 +414,7 @@ func (r *run) endLocked(im *image, result Result) bool {
 	if result.SourceDigest == (v1.Hash{}) {
 		result.SourceDigest = im.result.SourceDigest
 	}
-	result.Foreign, result.Missed = im.result.Foreign, im.result.Missed
+	result.Foreign, result.Missed, result.Replaced = im.result.Foreign, im.result.Missed, im.result.Replaced
 	if result.Subset == nil {
 		result.Subset = im.result.Subset
 	}

@@ -36,6 +36,11 @@ func (r *run) resolve(im *image) (*tree.Node, []attachment, *Result, error) {
 		return nil, nil, nil, fmt.Errorf("read source %s: %w", c.Source, err)
 	}
 	same := q.same(root.Manifest)
+	if there != nil && !same {
+		r.mu.Lock()
+		im.result.Replaced = there.Digest
+		r.mu.Unlock()
+	}
 	lacks := ""
 	if same && r.checksAttached(c) {
 		if lacks, err = r.lacksAttachments(ctx, im, attached); err != nil {

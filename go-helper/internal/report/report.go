@@ -52,6 +52,12 @@ type Copy struct {
 	// SourceDigest differs from Digest only where an index was cut down to some platforms.
 	SourceDigest string   `json:"source_digest,omitempty"`
 	Platforms    []string `json:"platforms,omitempty"` // the only ones wanted
+	// Replaced is the other digest that the destination had under the tag before (planned: has).
+	Replaced string `json:"replaced,omitempty"`
+	// Lock says which entry of a lock has decided the digest; absent where none has.
+	Lock *Lock `json:"lock,omitempty"`
+	// MovedTo is what the source's tag names now, where that isn't what is locked: a digest, or "deleted". Only with --report-moved.
+	MovedTo string `json:"moved_to,omitempty"`
 	// Index says what is left out of an index because of Platforms; absent where that is nothing.
 	Index *Index `json:"index,omitempty"`
 	// ForeignLayers is how many layers the image names that were left where their URLs say; absent where it was not looked into.
@@ -64,6 +70,14 @@ type Copy struct {
 	Asker
 	// AlsoAskedBy are the others that want the same copy; it is made, and counted, once.
 	AlsoAskedBy []Asker `json:"also_asked_by,omitempty"`
+}
+
+// Lock is an entry of a lock.
+type Lock struct {
+	File string    `json:"file"` // its place, file:line
+	Seen time.Time `json:"seen"` // when the digest was first seen under the image's name
+	// Because is why a rule was set aside for the digest.
+	Because string `json:"because,omitempty"`
 }
 
 // Index tells what a destination has of an index.
@@ -186,6 +200,9 @@ func (c *Copy) SetResult(r engine.Result) {
 	c.Status = r.Status
 	c.Digest = hashText(r.Digest)
 	c.SourceDigest = hashText(r.SourceDigest)
+	if r.Status == engine.StatusCopied || r.Status == engine.StatusPlanned {
+		c.Replaced = hashText(r.Replaced)
+	}
 	c.Index = indexOf(r.Subset)
 	c.Bytes = r.Bytes
 	c.Attached = r.Attached

@@ -58,7 +58,7 @@ func TestAReportKeepsToItsSchema(t *testing.T) {
 	left := int64(1)
 	full := Report{
 		Targets:    []Target{{Address: "a:a"}},
-		Copies:     []Copy{{Status: engine.StatusCopied, Index: indexOf(&engine.Subset{}), Asker: Asker{Origin: "a:1", Labels: []string{"x"}}, AlsoAskedBy: []Asker{{Target: "b:b"}}}},
+		Copies:     []Copy{{Status: engine.StatusCopied, Index: indexOf(&engine.Subset{}), Lock: &Lock{File: "a.lock:1"}, Asker: Asker{Origin: "a:1", Labels: []string{"x"}}, AlsoAskedBy: []Asker{{Target: "b:b"}}}},
 		Registries: map[string]Registry{"r": {Requests: map[string]int64{"ping": 1}, RateLimit: &RateLimit{}}},
 		DockerHub:  &DockerHub{PullsPlanned: &left, PullsLeft: &left},
 	}

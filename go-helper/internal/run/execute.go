@@ -122,6 +122,9 @@ func (s *session) copyTargets(ctx context.Context, targets, done []*target, ende
 			stop()
 		}
 	}
+	if s.ReportMoved {
+		s.reportMoved(ctx, pool, jobs)
+	}
 	s.runEngine(ctx, outer, pool, copies, finish)
 	for _, e := range entries {
 		s.report.Copies = append(s.report.Copies, e.copy)

@@ -67,6 +67,9 @@ type Settings struct {
 	// CheckPlatforms asks for the manifests of all platforms of unchanged indexes: they may have been left out before.
 	CheckPlatforms bool
 
+	// ReportMoved asks what the tags of locked images name now.
+	ReportMoved bool
+
 	// StopOnError ends the run, as an interrupt would, at the first copy that fails.
 	StopOnError bool
 }

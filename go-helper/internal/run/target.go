@@ -70,6 +70,9 @@ func newEntry(t *target, c plan.Copy) *entry {
 	if c.Transform != nil {
 		e.copy.Platforms = c.Transform.LimitPlatforms
 	}
+	if c.Locked != nil {
+		e.copy.Lock = &report.Lock{File: c.Locked.File, Seen: c.Locked.Seen, Because: c.Locked.Because}
+	}
 	return e
 }
 
