@@ -22,9 +22,10 @@ const module = "docker-mirror/go-helper"
 var imports = map[string][]string{
 	"":         {"cli"}, // main.go
 	"cli":      {"run", "plan", "spec", "lint", "report", "devregistry", "devregistry/sample"},
-	"run":      {"plan", "spec", "lock", "lint", "tags", "engine", "registry", "auth", "auth/cloud", "ecr", "report", "extract"},
+	"run":      {"plan", "spec", "lock", "pin", "lint", "tags", "engine", "registry", "auth", "auth/cloud", "ecr", "report", "extract"},
 	"plan":     {"spec", "tags", "lock"},
 	"lock":     {"spec", "tags"},
+	"pin":      {"spec"}, // its errors
 	"spec":     {"tags"},
 	"engine":   {"registry", "engine/internal/tree"},
 	"registry": {"auth"},
@@ -43,7 +44,7 @@ var imports = map[string][]string{
 var leaves = []string{"reference", "platform", "strictjson", "strictyaml", "suggest"}
 
 // offline packages never touch the network.
-var offline = []string{"spec", "plan", "tags", "lock", "extract", "lint", "reference", "platform", "strictjson", "strictyaml", "suggest"}
+var offline = []string{"spec", "plan", "tags", "lock", "pin", "extract", "lint", "reference", "platform", "strictjson", "strictyaml", "suggest"}
 
 // undecoded packages handle content of registries, which they never decompress: a layer can stand for any number of bytes.
 var undecoded = []string{"engine", "engine/internal/tree", "registry", "auth"}

@@ -37,20 +37,33 @@ var flagNames = map[string]string{
 }
 
 func (f *listFlags) add(c *cobra.Command) {
+	f.addDestinations(c)
+	f.addLimits(c)
+	f.addFormat(c)
+	f.addLock(c)
+	c.Flags().BoolVar(&f.allowEmpty, "allow-empty", false, "a list without images is no error")
+}
+
+func (f *listFlags) addDestinations(c *cobra.Command) {
 	flags := c.Flags()
 	flags.StringArrayVar(&f.registries, "registry", nil, "destination registry, `HOST[:PORT][/PREFIX]`; repeatable")
 	flags.StringVar(&f.repository, "repository", "", "`template` of the destination repository (default \"{repository}\")")
 	flags.StringArrayVar(&f.imageTags, "image-tag", nil, "`template` of a destination tag; repeatable (default: the source's tag)")
+}
+
+func (f *listFlags) addLimits(c *cobra.Command) {
+	flags := c.Flags()
 	flags.StringArrayVar(&f.platforms, "platform", nil, "copy only this platform, `OS/ARCH[/VARIANT]`, of images that name none; repeatable")
 	indexes := spec.IndexChoices()
 	flags.StringVar(&f.index, "index", "", "`KIND` of index where only some platforms are copied and the list doesn't say: rewritten (to those platforms, so that its "+
 		"digest changes), or sparse (as it is, under its digest, where the registry takes that) (default: rewritten)")
 	complete(c, "index", indexes)
-	f.addFormat(c)
+}
+
+func (f *listFlags) addLock(c *cobra.Command) {
 	locks := run.LockChoices()
-	flags.StringVar(&f.lock, "lock", locks[0], "`WHAT` becomes of the locks beside lists: use (where there is one), require (a list without one is an error), off")
+	c.Flags().StringVar(&f.lock, "lock", locks[0], "`WHAT` becomes of the locks beside lists: use (where there is one), require (a list without one is an error), off")
 	complete(c, "lock", locks)
-	flags.BoolVar(&f.allowEmpty, "allow-empty", false, "a list without images is no error")
 }
 
 func (f *listFlags) addFormat(c *cobra.Command) { addFormatFlag(c, &f.format) }

@@ -60,6 +60,8 @@ was sent), 130 interrupted. Results go to standard output, everything else to st
 		newCopy(code, streams),
 		newPlan(code, streams),
 		newLock(code, streams),
+		newResolve(code, streams),
+		newPin(code, streams),
 		newLint(code, streams),
 		newFmt(code, streams),
 		newExtract(code, streams),

@@ -9,6 +9,7 @@ import (
 
 	"docker-mirror/go-helper/internal/lint"
 	"docker-mirror/go-helper/internal/lock"
+	"docker-mirror/go-helper/internal/plan"
 	"docker-mirror/go-helper/internal/spec"
 	"docker-mirror/go-helper/internal/suggest"
 )
@@ -100,4 +101,34 @@ func readLock(name string) (*lock.File, error) {
 		return nil, fmt.Errorf("can't read the lock: %w", err)
 	}
 	return lock.Parse(name, data)
+}
+
+// lockEntry finds the entry that has decided a copy.
+func lockEntry(c plan.Copy) (*lock.Image, error) {
+	if c.Locked == nil {
+		return nil, errNoLock(c)
+	}
+	name := c.Locked.File
+	if colon := strings.LastIndexByte(name, ':'); colon > 0 {
+		name = name[:colon]
+	}
+	locked, err := readLock(name)
+	if err != nil {
+		return nil, err
+	}
+	source, err := c.Source()
+	if err != nil {
+		return nil, err
+	}
+	if locked != nil {
+		if entry := locked.BySource()[lock.Key(spec.Image{Ref: source})]; entry != nil && entry.Digest == source.Digest {
+			return entry, nil
+		}
+	}
+	return nil, errNoLock(c)
+}
+
+// errNoLock says that what an index has for its platforms isn't known.
+func errNoLock(c plan.Copy) error {
+	return &spec.Error{File: c.Origin, Msg: c.Src + " has no entry in a lock, which would say what its platforms are"}
 }
