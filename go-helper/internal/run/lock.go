@@ -67,39 +67,44 @@ type selection struct {
 func Lock(ctx context.Context, s Settings, l Locking) Code {
 	s.Concurrency = max(s.Concurrency, 1)
 	session, err := s.open()
-	defer session.console.Close()
-	lists, listErr := l.read(ctx, s, session.console.Notice)
+	return session.lock(ctx, l, err)
+}
+
+// lock is [Lock]; err is what is wrong with the settings.
+func (s *session) lock(ctx context.Context, l Locking, err error) Code {
+	defer s.console.Close()
+	lists, listErr := l.read(ctx, s.Settings, s.console.Notice)
 	if ctx.Err() != nil {
 		return CodeInterrupted
 	}
 	if err := errors.Join(err, listErr); err != nil {
-		return say(session.console, err)
+		return say(s.console, err)
 	}
 	if l.Check {
-		return session.checkLocks(ctx, lists, l.Online)
+		return s.checkLocks(ctx, lists, l.Online)
 	}
 	if err := l.checkNames(lists); err != nil {
-		return say(session.console, err)
+		return say(s.console, err)
 	}
-	pool, err := registry.NewPool(session.poolOptions())
+	pool, err := registry.NewPool(s.poolOptions())
 	if err != nil {
-		return say(session.console, err)
+		return say(s.console, err)
 	}
 	defer pool.Close()
-	session.console.Follow()
+	s.console.Follow()
 
-	session.selectTags(ctx, pool, lists, l)
+	s.selectTags(ctx, pool, lists, l)
 	if ctx.Err() != nil {
-		return session.lockInterrupted()
+		return s.lockInterrupted()
 	}
 	if err := l.want(lists); err != nil {
-		return say(session.console, err)
+		return say(s.console, err)
 	}
-	session.resolveLocks(ctx, pool, lists)
+	s.resolveLocks(ctx, pool, lists)
 	if ctx.Err() != nil {
-		return session.lockInterrupted()
+		return s.lockInterrupted()
 	}
-	return session.writeLocks(lists)
+	return s.writeLocks(lists)
 }
 
 func (s *session) lockInterrupted() Code {
