@@ -18,6 +18,7 @@ from docker_mirror.target_types import (
     DockerMirrorRepositoryField,
     DockerMirrorSelectField,
     DockerMirrorSkipPublishField,
+    DockerMirrorSkipPushField,
     DockerMirrorSourceField,
     DockerMirrorSourceTagsField,
     DockerMirrorVariantsField,
@@ -26,7 +27,7 @@ from docker_mirror.target_types import (
 
 @dataclass(frozen=True)
 class ImageListFieldSet(FieldSet):
-    """A `docker_mirror_image_list` or a `docker_mirror_image`, which is a list written in a BUILD file.
+    """A `docker_mirror_image_list` or a `docker_mirror_inline_image`, which is a list written in a BUILD file.
 
     What only one of the targets has, is at its default for the other. The goals' field sets add their union bases.
     """
@@ -46,5 +47,6 @@ class ImageListFieldSet(FieldSet):
     referrers: DockerMirrorReferrersField
     overrides: DockerMirrorOverridesField
     allow_empty: DockerMirrorAllowEmptyField
+    skip_push: DockerMirrorSkipPushField
     skip_publish: DockerMirrorSkipPublishField
     output_path: DockerMirrorOutputPathField

@@ -18,7 +18,7 @@ from pants.util.strutil import pluralize
 from docker_mirror.helper import HELPER_EXE, LintersHelper, LintersHelperRequest, MirrorHelper, linters_helper
 from docker_mirror.pants_compat import execute_process
 from docker_mirror.subsystem import DockerMirrorFmt
-from docker_mirror.target_types import DockerMirrorSpecSourceField
+from docker_mirror.target_types import DockerMirrorSkipFmtField, DockerMirrorSpecSourceField
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,9 @@ class FmtImageListFieldSet(FieldSet):
 
     @classmethod
     def opt_out(cls, tgt: Target) -> bool:
-        return not (tgt[DockerMirrorSpecSourceField].value or "").endswith(".txt")
+        return bool(tgt.get(DockerMirrorSkipFmtField).value) or not (
+            tgt[DockerMirrorSpecSourceField].value or ""
+        ).endswith(".txt")
 
 
 class FmtImageListsRequest(FmtTargetsRequest):

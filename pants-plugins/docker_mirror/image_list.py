@@ -1,4 +1,4 @@
-"""The list that the helper reads for a target: its spec file, or an image set made of a `docker_mirror_image`."""
+"""The list that the helper reads for a target: its spec file, or an image set made of an image in a BUILD file."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from pants.core.util_rules.partitions import PartitionerType, Partitions
 from pants.engine.fs import CreateDigest, Digest, FileContent, MergeDigests
 from pants.engine.process import FallibleProcessResult, Process
 from pants.engine.rules import collect_rules, rule
+from pants.engine.target import Target
 from pants.util.logging import LogLevel
 from pants.util.strutil import pluralize
 
@@ -25,11 +26,16 @@ from docker_mirror.pants_compat import (
 )
 from docker_mirror.plan import Plan, PlanRequest, all_errors, plan_for, plan_path
 from docker_mirror.subsystem import DockerMirrorLint, LintLevel
+from docker_mirror.target_types import DockerMirrorSkipLintField
 
 
 @dataclass(frozen=True)
 class LintImageListFieldSet(ImageListFieldSet):
     required_fields = ImageListFieldSet.required_fields
+
+    @classmethod
+    def opt_out(cls, tgt: Target) -> bool:
+        return bool(tgt.get(DockerMirrorSkipLintField).value)
 
 
 class LintImageListsRequest(LintTargetsRequest):

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pants.backend.docker.subsystems.docker_options import DockerOptions
-from pants.base.build_environment import get_buildroot
+from pants.base.build_root import BuildRoot
 from pants.engine.console import Console
 from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
 from pants.engine.environment import ChosenLocalEnvironmentName, EnvironmentName
@@ -113,7 +113,7 @@ def batch_json(fields: Iterable[ImageListFieldSet], report: str) -> bytes:
 def report_path(goal_output: str | None, report: str | None) -> str:
     """Absolute, since the process runs in a sandbox; empty for none."""
     path = goal_output or report
-    return os.path.join(get_buildroot(), path) if path else ""
+    return os.path.join(BuildRoot().path, path) if path else ""
 
 
 def mirror_argv(goal: MirrorGoalSubsystem, subsystem: DockerMirrorSubsystem) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ all sibling files together can a key be called a mistake.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -39,7 +40,7 @@ class ImageNames:
 @dataclass(frozen=True)
 class OverrideKeysRequest:
     address: Address
-    """Of a declaration: see `siblings.declaration`."""
+    """Of a declaration: see `target_types.declaration`."""
     keys: tuple[str, ...]
 
 
@@ -71,11 +72,22 @@ names_of = rule_call(image_names, ImageNamesRequest, ImageNames)
 
 
 def unmatched_message(address: Address, unmatched: Iterable[str], files: Iterable[str], unread: Iterable[str]) -> str:
+    unmatched, files = list(unmatched), list(files)
     keys = ", ".join(repr(key) for key in unmatched)
     message = (
         f"{address}: no image matches {keys} in the `{DockerMirrorOverridesField.alias}` field. A key is an image's "
         f"`AS` name or an image as a spec file has it. Looked in: {', '.join(files)}."
     )
+    named = [
+        key
+        for key in unmatched
+        if any(key in (file, os.path.relpath(file, address.spec_path or ".")) for file in files)
+    ]
+    if named:
+        message += (
+            f" {', '.join(named)}: a spec file is no key here, other than in Pants' own `overrides`. To give one file "
+            "other fields, leave it out of `sources` and write a `docker_mirror_image_list` for it."
+        )
     # Where a file can't be read it may have the match.
     return " ".join((message, *(f"({error}.)" for error in unread)))
 

@@ -35,9 +35,9 @@ from docker_mirror.pants_compat import (
     rule_call,
 )
 from docker_mirror.registries import MirrorRegistries, shared_tags_hint
-from docker_mirror.siblings import Siblings, SiblingsRequest, declaration, siblings_in
+from docker_mirror.siblings import Siblings, SiblingsRequest, siblings_in
 from docker_mirror.subsystem import DockerMirrorSubsystem
-from docker_mirror.target_types import DockerMirrorSpecSourceField
+from docker_mirror.target_types import DockerMirrorSpecSourceField, declaration
 
 logger = logging.getLogger(__name__)
 

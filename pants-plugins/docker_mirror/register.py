@@ -23,14 +23,20 @@ from docker_mirror import (
     tailor,
 )
 from docker_mirror.target_types import (
+    DeprecatedDockerMirrorImageTarget,
     DockerMirrorImageListTarget,
     DockerMirrorImagesTarget,
-    DockerMirrorImageTarget,
+    DockerMirrorInlineImageTarget,
 )
 
 
 def target_types() -> Iterable[type[Target]]:
-    return (DockerMirrorImageListTarget, DockerMirrorImageTarget, DockerMirrorImagesTarget)
+    return (
+        DeprecatedDockerMirrorImageTarget,
+        DockerMirrorImageListTarget,
+        DockerMirrorImagesTarget,
+        DockerMirrorInlineImageTarget,
+    )
 
 
 def rules() -> Iterable[object]:

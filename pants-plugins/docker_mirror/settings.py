@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pants.backend.docker.registries import DockerRegistries
+from pants.engine.target import StringField
 
 from docker_mirror.field_sets import ImageListFieldSet
 from docker_mirror.registries import (
@@ -70,8 +71,9 @@ def skip_reason(fields: ImageListFieldSet, configured: DockerRegistries, skip_al
     """
     if skip_all:
         return "(by `[docker-mirror].skip`)"
-    if fields.skip_publish.value:
-        return f"(by the `{fields.skip_publish.alias}` field)"
+    for field in (fields.skip_push, fields.skip_publish):
+        if field.value:
+            return f"(by the `{field.alias}` field)"
     try:
         registries = all_registries(fields, configured)
     except UnknownRegistryError:
@@ -79,6 +81,10 @@ def skip_reason(fields: ImageListFieldSet, configured: DockerRegistries, skip_al
     if registries and all(registry.skip_push for registry in registries):
         return f"(by `skip_push` on {', '.join(dict.fromkeys(registry.label for registry in registries))})"
     return ""
+
+
+def _unless_default(field: StringField) -> str:
+    return "" if field.value == field.default else field.value or ""
 
 
 def settings_json(fields: ImageListFieldSet, configured: DockerRegistries, build_args: Mapping[str, str]) -> bytes:
@@ -99,10 +105,11 @@ def settings_json(fields: ImageListFieldSet, configured: DockerRegistries, build
         "directory": address.spec_path,
         "target_name": address.target_name,
         "registries": [registry.to_json() for registry in target_registries(fields, configured)],
-        "repository": fields.repository.value or "",
+        # A default is none to the helper, as a registry, a list or an override may have its own.
+        "repository": _unless_default(fields.repository),
         "image_tags": list(fields.image_tags.value or ()),
         "platforms": list(fields.platforms.value or ()),
-        "index": fields.index.value or "",
+        "index": _unless_default(fields.index),
         "referrers": fields.referrers.value or "",
         "tags": list(fields.tags.value or ()),
         "overrides": overrides,

@@ -12,6 +12,7 @@ from pants.engine.target import Targets
 
 from docker_mirror.field_sets import ImageListFieldSet
 from docker_mirror.pants_compat import resolve_raw_specs, rule_call
+from docker_mirror.target_types import declaration
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,6 @@ class Siblings:
         """
         wanted = declaration(address)
         return tuple(fields for fields in self.lists if declaration(fields.address) == wanted)
-
-
-def declaration(address: Address) -> Address:
-    """`maybe_convert_to_target_generator` would lose the parameters."""
-    return Address(address.spec_path, target_name=address.target_name, parameters=address.parameters)
 
 
 @rule

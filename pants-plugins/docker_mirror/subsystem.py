@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterator
 from enum import Enum
 
-from pants.base.build_environment import get_buildroot
+from pants.base.build_root import BuildRoot
 from pants.option.option_types import (
     ArgsListOption,
     BoolOption,
     EnumOption,
+    FileOption,
     IntOption,
     ShellStrListOption,
     SkipOption,
@@ -139,7 +140,7 @@ class DockerMirrorSubsystem(Subsystem):
             """
         ),
     )
-    config = StrOption(
+    config = FileOption(
         default=None,
         help=softwrap(
             """
@@ -148,6 +149,7 @@ class DockerMirrorSubsystem(Subsystem):
             """
         ),
     )
+    # No FileOption, which must exist for every goal, whether it needs the helper or not.
     helper = StrOption(
         default=None,
         help=softwrap(
@@ -245,7 +247,7 @@ class DockerMirrorSubsystem(Subsystem):
 
 def helper_flags(subsystem: DockerMirrorSubsystem) -> tuple[str, ...]:
     """The flags that all runs of the engine have in common, before those that are more special."""
-    config = (f"--config={os.path.join(get_buildroot(), subsystem.config)}",) if subsystem.config else ()
+    config = (f"--config={os.path.join(BuildRoot().path, subsystem.config)}",) if subsystem.config else ()
     return (f"--concurrency={subsystem.concurrency}", *config, *subsystem.args)
 
 

@@ -1,11 +1,13 @@
-"""The targets `docker_mirror_images`, `docker_mirror_image_list` and `docker_mirror_image`, and their fields."""
+"""The targets `docker_mirror_images`, `docker_mirror_image_list` and `docker_mirror_inline_image`, and their fields."""
 
 # `pants help` evaluates the annotations of `compute_value`, on Python 3.9.
 # ruff: noqa: UP006, UP007, UP035, UP045
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar, Dict, Optional, Tuple, Union
 
 from pants.engine.addresses import Address
@@ -29,15 +31,35 @@ from pants.engine.target import (
 from pants.util.frozendict import FrozenDict
 from pants.util.strutil import softwrap
 
+logger = logging.getLogger(__name__)
+
+OLD_NAMES_END = "0.3.0"
+"""The version of docker-mirror that no longer knows what is deprecated."""
+
 SPEC_FILE_EXTENSIONS = (".txt", ".json", ".toml", ".yaml", ".yml")
 """The endings by which the helper picks the format of a spec file."""
+
+
+def declaration(address: Address) -> Address:
+    """Of a target generator, with its choice of parameters, or of a target without one.
+
+    `maybe_convert_to_target_generator` would lose the parameters.
+    """
+    return Address(address.spec_path, target_name=address.target_name, parameters=address.parameters)
+
+
+@cache
+def warn_of_old_name(what: str, new: str, where: str) -> None:
+    """Once, however many targets are made of one declaration."""
+    logger.warning(f"{where}: {what} is now called `{new}`. docker-mirror {OLD_NAMES_END} won't know the old name.")
+
 
 _PLACEHOLDERS = softwrap(
     """
     `{name}` (the image's `AS` name, else the last component of its repository), `{repository}` (the source's
-    repository, without `library/` for Docker Hub's official images), `{source_registry}`, `{full_directory}` (of
-    this target), `{directory}` and `{parent_directory}` (its last and last but one components), `{target_name}`, `{tag}`, `{digest}`, and `{build_args.NAME}` with a
-    value from `[docker].build_args`
+    repository, without `library/` for Docker Hub's official images), `{source_registry}`, `{full_directory}` (of this
+    target), `{directory}` and `{parent_directory}` (its last and last but one components), `{target_name}`, `{tag}`,
+    `{digest}`, and `{build_args.NAME}` with a value from `[docker].build_args`
     """
 )
 
@@ -180,10 +202,12 @@ class DockerMirrorRegistriesField(StringSequenceField):
 
 class DockerMirrorRepositoryField(StringField):
     alias = "repository"
+    default = "{repository}"
+    value: str
     help = softwrap(
         f"""
-        The repository at the destination, without the registry; `{{repository}}` by default, so that
-        `quay.io/cilium/cilium` is mirrored to `cilium/cilium`. It may contain placeholders: {_PLACEHOLDERS}.
+        The repository at the destination, without the registry: by default `quay.io/cilium/cilium` is mirrored to
+        `cilium/cilium`. It may contain placeholders: {_PLACEHOLDERS}.
         """
     )
 
@@ -211,12 +235,13 @@ class DockerMirrorPlatformsField(StringSequenceField):
 class DockerMirrorIndexField(StringField):
     alias = "index"
     valid_choices = ("rewritten", "sparse")
+    default = "rewritten"
+    value: str
     help = softwrap(
         """
         What becomes of an index (the manifest of a multi-platform image) where only some `platforms` are mirrored:
         `rewritten` to them, so that its digest differs from the source's, or `sparse`, as it is and under its digest,
-        although other platforms that it names can't be pulled. Many registries refuse a sparse index. By default
-        `rewritten`.
+        although other platforms that it names can't be pulled. Many registries refuse a sparse index.
         """
     )
 
@@ -318,10 +343,37 @@ class DockerMirrorAllowEmptyField(BoolField):
     help = "If true, a spec file without an image is not an error."
 
 
-class DockerMirrorSkipPublishField(BoolField):
-    alias = "skip_publish"
+class DockerMirrorSkipPushField(BoolField):
+    alias = "skip_push"
     default = False
     help = "If true, `publish` and `mirror` report this target as skipped."
+
+
+class DockerMirrorSkipPublishField(BoolField):
+    """Pants' own aliases end with a version of Pants and, on 2.17, don't work for fields that generators move."""
+
+    alias = "skip_publish"
+    default = False
+    help = f"The old name of `skip_push`. docker-mirror {OLD_NAMES_END} won't know it."
+
+    @classmethod
+    def compute_value(cls, raw_value: Any, address: Address) -> bool:
+        value = super().compute_value(raw_value, address)
+        if raw_value is not None:
+            warn_of_old_name(f"the field `{cls.alias}`", DockerMirrorSkipPushField.alias, str(declaration(address)))
+        return bool(value)
+
+
+class DockerMirrorSkipLintField(BoolField):
+    alias = "skip_docker_mirror_lint"
+    default = False
+    help = "If true, `lint` leaves this target's list alone."
+
+
+class DockerMirrorSkipFmtField(BoolField):
+    alias = "skip_docker_mirror_fmt"
+    default = False
+    help = "If true, `fmt`, and `lint` where it asks for `fmt`, leave this target's list alone."
 
 
 class DockerMirrorOutputPathField(StringField):
@@ -348,10 +400,17 @@ _DESTINATION_FIELDS = (
     DockerMirrorPlatformsField,
     DockerMirrorIndexField,
     DockerMirrorReferrersField,
+    DockerMirrorSkipPushField,
     DockerMirrorSkipPublishField,
+    DockerMirrorSkipLintField,
     DockerMirrorOutputPathField,
 )
-_LIST_FIELDS = (*_DESTINATION_FIELDS, DockerMirrorOverridesField, DockerMirrorAllowEmptyField)
+_LIST_FIELDS = (
+    *_DESTINATION_FIELDS,
+    DockerMirrorSkipFmtField,
+    DockerMirrorOverridesField,
+    DockerMirrorAllowEmptyField,
+)
 
 
 class DockerMirrorImageListTarget(Target):
@@ -382,8 +441,8 @@ class DockerMirrorImagesTarget(TargetFilesGenerator):
     )
 
 
-class DockerMirrorImageTarget(Target):
-    alias = "docker_mirror_image"
+class DockerMirrorInlineImageTarget(Target):
+    alias = "docker_mirror_inline_image"
     core_fields = (
         *_COMMON_FIELDS,
         DockerMirrorImageField,
@@ -396,8 +455,8 @@ class DockerMirrorImageTarget(Target):
         """
         One container image to mirror to one or more registries, or several of one repository, without a spec file:
 
-            docker_mirror_image(name="pause", image="registry.k8s.io/pause:3.9")
-            docker_mirror_image(
+            docker_mirror_inline_image(name="pause", image="registry.k8s.io/pause:3.9")
+            docker_mirror_inline_image(
                 name="golang",
                 image="golang",
                 variants={"1.21-alpine": "sha256:2c54..."},
@@ -416,3 +475,15 @@ class DockerMirrorImageTarget(Target):
                 f"The `{DockerMirrorImageField.alias}` field in target {self.address} has a tag or digest ({image!r}) "
                 f"beside {' and '.join(beside)}, which say what of it to mirror: name the repository alone."
             )
+
+
+class DeprecatedDockerMirrorImageTarget(DockerMirrorInlineImageTarget):
+    """By Pants' plural rule it would be what `docker_mirror_images` generates."""
+
+    alias = "docker_mirror_image"
+    help = f"The old name of `docker_mirror_inline_image`. docker-mirror {OLD_NAMES_END} won't know it."
+
+    def validate(self) -> None:
+        new = DockerMirrorInlineImageTarget.alias
+        warn_of_old_name(f"the target type `{self.alias}`", new, str(declaration(self.address)))
+        super().validate()

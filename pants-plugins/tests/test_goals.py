@@ -208,8 +208,8 @@ def test_publish_skips(project: PantsProject, pants: Pants) -> None:
     project.write(
         {
             "BUILD": """
-docker_mirror_image(name="field", image="a.example/x:1", skip_publish=True)
-docker_mirror_image(name="registry", image="a.example/x:1", registries=["@off"])
+docker_mirror_inline_image(name="field", image="a.example/x:1", skip_push=True)
+docker_mirror_inline_image(name="registry", image="a.example/x:1", registries=["@off"])
 """
         }
     )
@@ -221,6 +221,6 @@ docker_mirror_image(name="registry", image="a.example/x:1", registries=["@off"])
         project.env["PANTS_DOCKER_MIRROR_HELPER"] = "/nonexistent"
     output = project.directory / "publish.json"
     run = project.run("publish", f"--output={output}", "::").succeeded()
-    assert "//:field skipped (by the `skip_publish` field)." in run.stderr
+    assert "//:field skipped (by the `skip_push` field)." in run.stderr
     assert "//:registry skipped (by `skip_push` on @off)." in run.stderr
     assert [entry["published"] for entry in json.loads(output.read_text())] == [False, False]

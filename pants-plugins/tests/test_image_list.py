@@ -1,4 +1,4 @@
-"""`docker_mirror_image`: the image set that its fields become, and that it is one of the lists."""
+"""`docker_mirror_inline_image`: the image set that its fields become, and that it is one of the lists."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pants.engine.addresses import Address
 
 from docker_mirror.image_list import image_set, toml_value
 from docker_mirror.plan import PackageImageListFieldSet
-from docker_mirror.target_types import DockerMirrorImageTarget
+from docker_mirror.target_types import DockerMirrorInlineImageTarget
 
 ADDRESS = Address("3rdparty", target_name="images")
 DIGEST = "sha256:" + 64 * "0"
@@ -32,7 +32,7 @@ def test_toml(value: Any, expected: str) -> None:
 
 
 def test_image_set() -> None:
-    target = DockerMirrorImageTarget(
+    target = DockerMirrorInlineImageTarget(
         {
             "image": "quay.io/cilium/cilium",
             "source_tags": ["v1.15.1"],
@@ -53,6 +53,6 @@ variants = {"hardened" = "DIGEST"}
 select = {"semver" = ["^1.15"], "latest" = 3, "allow_empty" = true}
 """.replace("DIGEST", DIGEST)
     )
-    target = DockerMirrorImageTarget({"image": "pause:3.9"}, ADDRESS)
+    target = DockerMirrorInlineImageTarget({"image": "pause:3.9"}, ADDRESS)
     text = image_set(PackageImageListFieldSet.create(target)).decode()
     assert text == 'origin = "3rdparty:images"\n\n[[image]]\nsource = "pause:3.9"\n'

@@ -63,7 +63,7 @@ def test_edits_before_publish(
                 {
                     f"{name}/BUILD": (
                         f"docker_mirror_image_list(source='x.txt', allow_empty=True, repository='{state.repository}', "
-                        f"skip_publish={state.skipped})\n"
+                        f"skip_push={state.skipped})\n"
                     ),
                     f"{name}/x.txt": f"{source.host}/{name}:{state.tag}\n" if state.tag else "",
                 }

@@ -173,7 +173,9 @@ def test_errors_of_a_plan(runner: Runner, fields: str, images: str, error: str) 
 
 
 def test_an_error_in_a_field_names_no_file_of_ours(runner: Runner) -> None:
-    runner.rules.write_files({"BUILD": "docker_mirror_image(name='x', image='a.example/x:1', image_tags=['', '1'])"})
+    runner.rules.write_files(
+        {"BUILD": "docker_mirror_inline_image(name='x', image='a.example/x:1', image_tags=['', '1'])"}
+    )
     result = runner.mirror("::")
     assert result.exit_code == 2
     assert result.stderr.splitlines() == ['✕ //:x: an entry of "image_tags" is empty', "Nothing was mirrored."]
@@ -209,7 +211,7 @@ docker_mirror_image_list(
     source=parametrize("a.txt", "b.txt"),
     overrides=parametrize(a={"app": {"repository": "first"}}, b={"b.example/x": {"repository": "second"}}),
 )
-docker_mirror_image(name="image", image=parametrize(one="a.example/one:1", two="a.example/two:1"))
+docker_mirror_inline_image(name="image", image=parametrize(one="a.example/one:1", two="a.example/two:1"))
 """,
     "a.txt": "a.example/x:1 AS app\n",
     "b.txt": "b.example/x:1\n",
@@ -250,7 +252,7 @@ def test_parametrize_with_overrides(runner: Runner) -> None:
         ),
         (
             "docker_mirror_images(name='x', sources=['a.txt'], output_path='p')\n"
-            "docker_mirror_image(name='y', image='a.example/y:1', output_path='./p')",
+            "docker_mirror_inline_image(name='y', image='a.example/y:1', output_path='./p')",
             "//:y, //a.txt:x",
         ),
     ],
@@ -305,8 +307,10 @@ docker_mirror_image_list(name="unknown", source="images.txt", repository="{build
 DIGEST = "sha256:" + 64 * "a"
 IMAGES = {
     "3rdparty/BUILD": f"""
-docker_mirror_image(name="pause", image="registry.k8s.io/pause:3.9", image_tags=["{{tag}}", "stable"], tags=["base"])
-docker_mirror_image(
+docker_mirror_inline_image(
+    name="pause", image="registry.k8s.io/pause:3.9", image_tags=["{{tag}}", "stable"], tags=["base"]
+)
+docker_mirror_inline_image(
     name="golang",
     image="golang",
     variants={{"1.21-alpine": "{DIGEST}", "1.21": "{DIGEST[7:]}"}},
@@ -315,7 +319,7 @@ docker_mirror_image(
     platforms=["linux/amd64"],
     referrers="none",
 )
-docker_mirror_image(
+docker_mirror_inline_image(
     name="cilium",
     image="quay.io/cilium/cilium",
     source_tags=["v1.16.1", "latest@{DIGEST}"],
@@ -355,12 +359,12 @@ def test_errors_of_an_image_name_its_target_once(runner: Runner) -> None:
     runner.rules.write_files(
         {
             "3rdparty/BUILD": """
-docker_mirror_image(name="source", image="Nginx")
-docker_mirror_image(name="destination", image="nginx", repository="Bad/{nmae}")
-docker_mirror_image(name="policy", image="nginx", select={"semvr": "^1"})
-docker_mirror_image(name="variants", image="nginx", variants={"1": "2", "-": "3"})
-docker_mirror_image(name="one", image="a.example/x:1")
-docker_mirror_image(name="other", image="b.example/x:1")
+docker_mirror_inline_image(name="source", image="Nginx")
+docker_mirror_inline_image(name="destination", image="nginx", repository="Bad/{nmae}")
+docker_mirror_inline_image(name="policy", image="nginx", select={"semvr": "^1"})
+docker_mirror_inline_image(name="variants", image="nginx", variants={"1": "2", "-": "3"})
+docker_mirror_inline_image(name="one", image="a.example/x:1")
+docker_mirror_inline_image(name="other", image="b.example/x:1")
 """
         }
     )
@@ -380,7 +384,7 @@ docker_mirror_image(name="other", image="b.example/x:1")
 
 
 def test_lint_and_publish_of_images(runner: Runner) -> None:
-    runner.rules.write_files({"BUILD": "docker_mirror_image(name='x', image='a.example/x')", **IMAGES})
+    runner.rules.write_files({"BUILD": "docker_mirror_inline_image(name='x', image='a.example/x')", **IMAGES})
     result = runner.lint(Address("", target_name="x"), Address("3rdparty", target_name="pause"))
     assert result.exit_code == 0
     assert result.stdout.startswith("//:x: warn: a.example/x has no tag, which means latest")
@@ -409,7 +413,7 @@ def test_mirror_reports_all_bad_plans_and_sends_nothing(runner: Runner) -> None:
 
 
 def test_a_report_that_cannot_be_written_is_bad_input(runner: Runner) -> None:
-    runner.rules.write_files({"BUILD": "docker_mirror_image(name='x', image='a.example/x:1')"})
+    runner.rules.write_files({"BUILD": "docker_mirror_inline_image(name='x', image='a.example/x:1')"})
     result = runner.mirror("--mirror-output=BUILD/report.json", "::")
     assert result.exit_code == 2
     assert "/BUILD/report.json can't be written: File exists.\nNothing was mirrored." in result.stderr
@@ -420,7 +424,7 @@ def test_mirror_needs_no_helper_where_all_is_skipped() -> None:
     runner.rules.write_files(
         {
             "BUILD": """
-docker_mirror_image_list(name="field", source="images.txt", skip_publish=True)
+docker_mirror_image_list(name="field", source="images.txt", skip_push=True)
 docker_mirror_image_list(name="registry", source="images.txt", registries=["@off"])
 """,
             "images.txt": "a.example/x:1\n",
@@ -428,7 +432,7 @@ docker_mirror_image_list(name="registry", source="images.txt", registries=["@off
     )
     result = runner.mirror("::")
     assert result.exit_code == 0
-    assert "//:field skipped (by the `skip_publish` field)." in result.stderr
+    assert "//:field skipped (by the `skip_push` field)." in result.stderr
     assert "//:registry skipped (by `skip_push` on @off)." in result.stderr
 
 
@@ -445,8 +449,8 @@ def test_company_shaped_registries(options: Sequence[str], caplog: pytest.LogCap
     runner = Runner(*(o for o in options if "registries" not in o), f"--docker-registries={registries}")
     runner.rules.write_files(
         {
-            "BUILD": "docker_mirror_image(name='x', image='a.example/x:1')\n"
-            "docker_mirror_image(name='y', image='a.example/y', source_tags=['1', '2'])"
+            "BUILD": "docker_mirror_inline_image(name='x', image='a.example/x:1')\n"
+            "docker_mirror_inline_image(name='y', image='a.example/y', source_tags=['1', '2'])"
         }
     )
     assert [entry["dst"] for entry in runner.plan("", "x")] == ["prod.example/x:1", "prod.example/x:newest"]
@@ -505,7 +509,7 @@ def test_publish_hands_the_plan_to_its_process_and_announces_it(options: Sequenc
         {"x.txt": "a.example/x:2\n"},
         {"x.txt": ""},
         {"BUILD": "docker_mirror_image_list(name='x', source='x.txt', repository='other')"},
-        {"BUILD": "docker_mirror_image_list(name='x', source='x.txt', skip_publish=True)"},
+        {"BUILD": "docker_mirror_image_list(name='x', source='x.txt', skip_push=True)"},
         {"BUILD": "docker_mirror_images(name='x', sources=['x.txt'])"},
     ],
     ids=["list", "emptied", "field", "skipped", "another kind of target"],
@@ -532,7 +536,7 @@ def test_outdated_requests_announce_nothing(runner: Runner, edited: dict[str, st
 @pytest.mark.parametrize(
     ("field", "reason"),
     [
-        ("skip_publish=True", "(by the `skip_publish` field)"),
+        ("skip_push=True", "(by the `skip_push` field)"),
         ("registries=['@off']", "(by `skip_push` on @off)"),
         ("allow_empty=True", "(it lists no image)"),
     ],
@@ -542,6 +546,47 @@ def test_publish_skips(runner: Runner, field: str, reason: str) -> None:
     runner.rules.write_files({"BUILD": f"docker_mirror_image_list(name='x', source='x.txt', {field})", "x.txt": images})
     packages = runner.publish("", "x")
     assert (packages.process, packages.description) == (None, reason)
+
+
+def test_old_names(runner: Runner, caplog: pytest.LogCaptureFixture) -> None:
+    build = (
+        "docker_mirror_images(name='lists', sources=['*.txt'], skip_publish={})\n"
+        "docker_mirror_image(name='i', image='a:1')"
+    )
+    runner.rules.write_files({"BUILD": build.format(True), "a.txt": "a.example/a:1\n", "b.txt": "a.example/b:1\n"})
+    assert runner.publish("", "lists", "a.txt").description == "(by the `skip_publish` field)"
+    assert runner.publish("", "lists", "b.txt").process is None
+    assert [entry["src"] for entry in runner.plan("", "i")] == ["docker.io/library/a:1"]
+    assert sorted(record.message for record in caplog.records if "old name" in record.message) == [
+        "//:i: the target type `docker_mirror_image` is now called `docker_mirror_inline_image`. docker-mirror 0.3.0 "
+        "won't know the old name.",
+        "//:lists: the field `skip_publish` is now called `skip_push`. docker-mirror 0.3.0 won't know the old name.",
+    ]
+    runner.rules.write_files({"BUILD": build.format(False)})
+    assert runner.publish("", "lists", "a.txt").process is not None
+
+
+def test_lint_and_fmt_leave_alone_what_says_so(runner: Runner) -> None:
+    skips = "skip_docker_mirror_lint=True, skip_docker_mirror_fmt=True"
+    runner.rules.write_files(
+        {"BUILD": f"docker_mirror_images(name='x', sources=['*.txt'], {skips})", "a.txt": "  a:1\na:1\n"}
+    )
+    assert runner.goal(Lint, "::").exit_code == 0
+    assert runner.goal(Fmt, "::").exit_code == 0
+    assert runner.read("a.txt") == "  a:1\na:1\n"
+    runner.rules.write_files({"BUILD": "docker_mirror_images(name='x', sources=['*.txt'])"})
+    assert runner.goal(Lint, "::").exit_code == 1
+
+
+def test_overrides_keyed_by_a_file_get_a_hint(runner: Runner) -> None:
+    overrides = "{'a.txt': {'platforms': ['linux/amd64']}}"
+    runner.rules.write_files(
+        {"d/BUILD": f"docker_mirror_images(name='x', sources=['*.txt'], overrides={overrides})", "d/a.txt": "a:1\n"}
+    )
+    with pytest.raises(
+        Exception, match=r"no image matches 'a\.txt' .* a\.txt: a spec file is no key here.*image_list` for it"
+    ):
+        runner.plan("d", "x", "a.txt")
 
 
 def test_lint_reports_every_bad_target(runner: Runner) -> None:

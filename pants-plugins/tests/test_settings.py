@@ -21,7 +21,7 @@ from docker_mirror.registries import (
     shared_tags_hint,
 )
 from docker_mirror.subsystem import RegistryTemplates
-from docker_mirror.target_types import DockerMirrorImageListTarget, DockerMirrorImageTarget
+from docker_mirror.target_types import DockerMirrorImageListTarget, DockerMirrorInlineImageTarget
 
 CONFIGURED = DockerRegistries.from_dict(
     {
@@ -119,7 +119,7 @@ def test_settings() -> None:
     [
         ({}, False, ""),
         ({}, True, "(by `[docker-mirror].skip`)"),
-        ({"skip_publish": True}, False, "(by the `skip_publish` field)"),
+        ({"skip_push": True}, False, "(by the `skip_push` field)"),
         ({"registries": ["@off"]}, False, "(by `skip_push` on @off)"),
         ({"registries": ["@off", "@prod"]}, False, ""),
         ({"registries": ["@off"], "overrides": {"x": {"registries": ["@prod"]}}}, False, ""),
@@ -183,7 +183,7 @@ def test_output_path_of_an_image() -> None:
     def of(template: str | None) -> str:
         values = {"image": "a.example/x:1", "output_path": template}
         return output_path(
-            PackageImageListFieldSet.create(DockerMirrorImageTarget(values, Address("a", target_name="x")))
+            PackageImageListFieldSet.create(DockerMirrorInlineImageTarget(values, Address("a", target_name="x")))
         )
 
     assert of(None) == "a/x.plan.json"

@@ -9,7 +9,7 @@ from pants.util.frozendict import FrozenDict
 from docker_mirror.target_types import (
     DockerMirrorImageListTarget,
     DockerMirrorImagesTarget,
-    DockerMirrorImageTarget,
+    DockerMirrorInlineImageTarget,
     DockerMirrorOverridesField,
     DockerMirrorRepositoryField,
     DockerMirrorSelectField,
@@ -92,9 +92,9 @@ def test_bad_tag_policies(raw: object) -> None:
 
 def test_an_image_that_says_twice_what_to_mirror() -> None:
     for image in ("a.example:5000/x", "x", "a.example/x"):
-        DockerMirrorImageTarget({"image": image, "source_tags": ["1"]}, ADDRESS)
-    DockerMirrorImageTarget({"image": "x:1"}, ADDRESS)
+        DockerMirrorInlineImageTarget({"image": image, "source_tags": ["1"]}, ADDRESS)
+    DockerMirrorInlineImageTarget({"image": "x:1"}, ADDRESS)
     digest = "sha256:" + 64 * "0"
     for image in ("a.example:5000/x:1", "x:1", f"a.example/x@{digest}"):
         with pytest.raises(InvalidTargetException, match=r"3rdparty:images has .*beside `variants` and `select`"):
-            DockerMirrorImageTarget({"image": image, "variants": {"1": digest}, "select": {}}, ADDRESS)
+            DockerMirrorInlineImageTarget({"image": image, "variants": {"1": digest}, "select": {}}, ADDRESS)

@@ -66,7 +66,7 @@ def test_overrides(copy_of: Callable[[str], PantsProject], source: DevRegistry, 
         "3rdparty/platform/tools.txt",
     ]
     (peeked,) = json.loads(project.run("peek", "3rdparty/apps:web").succeeded().stdout)
-    assert peeked["target_type"] == "docker_mirror_image"
+    assert peeked["target_type"] == "docker_mirror_inline_image"
     assert peeked["image"] == f"{source.host}/web:1.0"
 
     without = project.run("package", "3rdparty/apps:web").failed()

@@ -51,7 +51,7 @@ def mirror_external(
     if publish_images is not None:
         raise ValueError("mirror_external: `publish_images` is for spec files; one image has `publish`")
     build_number = append_build_number_separator + "{build_args.BUILD_NUMBER}" if append_build_number else ""
-    docker_mirror_image(
+    docker_mirror_inline_image(
         image=image if version is None else f"{image}:{version}",
         image_tags=["{tag}" + build_number, *(["latest"] if latest else [])],
         tags=labels,
