@@ -20,6 +20,8 @@ type page struct {
 
 func about(path, image string) page { return page{regexp.MustCompile("^" + path), image} }
 
+const awsConsole = "console.aws.amazon.com"
+
 // sites are found by their host, without www.; that of the AWS console without the region before it.
 var sites = func() map[string]site {
 	dockerHub := site{"Docker Hub's web site", []page{
@@ -35,7 +37,7 @@ var sites = func() map[string]site {
 		"registry.hub.docker.com": {dockerHub.name, dockerHub.pages[:3], ""},
 		"quay.io":                 {"Quay's web site", []page{about(`repository/([^/]+/[^/]+)`, "quay.io/$1")}, ""},
 		"gallery.ecr.aws":         {"the ECR Public Gallery", []page{about(`([^/]+/.+)`, "public.ecr.aws/$1")}, "public.ecr.aws/ALIAS/NAME"},
-		"console.aws.amazon.com": {"the AWS console", []page{
+		awsConsole: {"the AWS console", []page{
 			about(`ecr/repositories/private/(\d+)/(.+?)(?:/_/.*)?$`, "$1.dkr.ecr.$region.amazonaws.com/$2"),
 		}, "ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME"},
 		"github.com": {"GitHub's web site", []page{
@@ -62,14 +64,10 @@ var sites = func() map[string]site {
 	}
 }()
 
-// Whatever the host: pages of Harbor, and requests of the distribution API, out of a log or of curl.
-var (
-	harbor  = regexp.MustCompile(`^harbor/projects/`)
-	request = regexp.MustCompile(`^v2/(.+)/(?:(?:manifests|blobs)/([^/]+)|tags/list)$`)
-)
+// request is one of the distribution API, out of a log or of curl.
+var request = regexp.MustCompile(`^v2/(.+)/(?:(?:manifests|blobs)/([^/]+)|tags/list)$`)
 
 var (
-	scheme = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]*://`)
 	// afterPath is what an address may have that says nothing of the image.
 	afterPath = regexp.MustCompile(`/?(?:[?#].*)?$`)
 	// identifier is what people put to such an address.
@@ -79,31 +77,26 @@ var (
 // CheckWebAddress refuses the address of a page about an image, or of a request for it, and says what to write. [Parse] asks it, too; it knows
 // addresses with their scheme (https://) as well.
 func CheckWebAddress(s string) error {
-	host, path, hasPath := strings.Cut(scheme.ReplaceAllString(s, ""), "/")
+	bare := s
+	if i := strings.Index(s, "://"); i >= 0 {
+		bare = s[i+len("://"):]
+	}
+	host, path, hasPath := strings.Cut(bare, "/")
 	if !hasPath {
 		return nil
 	}
 	host = strings.TrimPrefix(strings.ToLower(host), "www.")
-	web, known := sites[host]
-	region, rest, _ := strings.Cut(host, ".")
-	if !known {
-		web, known = sites[rest]
-		known = known && rest == "console.aws.amazon.com"
-	}
 	wrong := func(site, image string) error {
 		return fmt.Errorf("%q is an address of %s, not an image: write %s", s, site, image)
 	}
+	web, known := sites[host]
+	region, rest, _ := strings.Cut(host, ".")
+	if !known && rest == awsConsole {
+		web, known = sites[rest], true
+	}
 	if !known {
-		path = afterPath.ReplaceAllString(path, "")
-		switch m := request.FindStringSubmatch(path); {
-		case m != nil && strings.Contains(m[2], ":"):
-			return wrong("the registry's API", host+"/"+m[1]+"@"+m[2])
-		case m != nil && m[2] != "":
-			return wrong("the registry's API", host+"/"+m[1]+":"+m[2])
-		case m != nil:
-			return wrong("the registry's API", host+"/"+m[1])
-		case harbor.MatchString(path):
-			return wrong("Harbor's web site", host+"/PROJECT/NAME")
+		if image, site := ofAnyHost(host, path); image != "" {
+			return wrong(site, image)
 		}
 		return nil
 	}
@@ -120,4 +113,26 @@ func CheckWebAddress(s string) error {
 		return wrong(web.name, web.images)
 	}
 	return nil
+}
+
+// ofAnyHost is for paths that no image has, or hardly any.
+func ofAnyHost(host, path string) (image, site string) {
+	switch {
+	case strings.HasPrefix(path, "harbor/projects/"):
+		return host + "/PROJECT/NAME", "Harbor's web site"
+	case !strings.HasPrefix(path, "v2/"): // most
+		return "", ""
+	}
+	m := request.FindStringSubmatch(afterPath.ReplaceAllString(path, ""))
+	switch {
+	case m == nil:
+		return "", ""
+	case strings.Contains(m[2], ":"):
+		image = host + "/" + m[1] + "@" + m[2]
+	case m[2] != "":
+		image = host + "/" + m[1] + ":" + m[2]
+	default:
+		image = host + "/" + m[1]
+	}
+	return image, "the registry's API"
 }
