@@ -40,9 +40,26 @@ const (
 type Option func(*settings)
 
 type settings struct {
-	password bool
-	indexes  string
+	program          string
+	password         bool
+	indexes          string
+	certificate, key string
+	tokens           *Tokens
 }
+
+// WithProgram runs another build or version of the registry than the one that tools/go.mod pins.
+func WithProgram(path string) Option { return func(s *settings) { s.program = path } }
+
+// WithTLS makes the registry speak TLS with the certificate and the key of these files.
+func WithTLS(certificate, key string) Option {
+	return func(s *settings) { s.certificate, s.key = certificate, key }
+}
+
+// Tokens say whose tokens the registry takes.
+type Tokens struct{ Realm, Service, Issuer, Certificates string }
+
+// WithTokens makes the registry send its clients to a token service.
+func WithTokens(t Tokens) Option { return func(s *settings) { s.tokens = &t } }
 
 // WithPassword makes the registry ask for User and Password with basic authentication.
 func WithPassword() Option { return func(s *settings) { s.password = true } }
@@ -69,6 +86,19 @@ const authConfig = `auth:
     path: %q
 `
 
+const tokenConfig = `auth:
+  token:
+    realm: %q
+    service: %q
+    issuer: %q
+    rootcertbundle: %q
+`
+
+const tlsConfig = `  tls:
+    certificate: %q
+    key: %q
+`
+
 const config = `version: 0.1
 log:
   level: info
@@ -82,7 +112,7 @@ storage:
 http:
   addr: 127.0.0.1:0
   secret: the same for every request
-validation:
+%svalidation:
   manifests:
     urls:
       allow:
@@ -101,11 +131,18 @@ func Start(t testing.TB, options ...Option) *Server {
 	for _, option := range options {
 		option(&chosen)
 	}
-	program := toolstest.Build(t, toolstest.Registry)
+	program := chosen.program
+	if program == "" {
+		program = toolstest.Build(t, toolstest.Registry)
+	}
 	dir := t.TempDir()
 	root := filepath.Join(dir, "registry")
 	configFile := filepath.Join(dir, "config.yml")
-	content := fmt.Appendf(nil, config, root)
+	scheme, overTLS := "http://", ""
+	if chosen.certificate != "" {
+		scheme, overTLS = "https://", fmt.Sprintf(tlsConfig, chosen.certificate, chosen.key)
+	}
+	content := fmt.Appendf(nil, config, root, overTLS)
 	content = append(content, chosen.indexes...) // belongs to validation.manifests, which the configuration ends with
 	if chosen.password {
 		passwords := filepath.Join(dir, "htpasswd")
@@ -113,6 +150,9 @@ func Start(t testing.TB, options ...Option) *Server {
 			t.Fatal(err)
 		}
 		content = fmt.Appendf(content, authConfig, passwords)
+	}
+	if chosen.tokens != nil {
+		content = fmt.Appendf(content, tokenConfig, chosen.tokens.Realm, chosen.tokens.Service, chosen.tokens.Issuer, chosen.tokens.Certificates)
 	}
 	if err := os.WriteFile(configFile, content, 0o600); err != nil {
 		t.Fatal(err)
@@ -143,7 +183,7 @@ func Start(t testing.TB, options ...Option) *Server {
 	})
 	select {
 	case host := <-address:
-		return &Server{Host: host, URL: "http://" + host, Root: root}
+		return &Server{Host: host, URL: scheme + host, Root: root}
 	case <-read:
 		t.Fatalf("the registry ended at once:\n%s", log.String())
 	case <-time.After(startTimeout):
@@ -169,7 +209,7 @@ func (l *lastLines) follow(r io.Reader, address chan<- string) {
 			found = true
 			address <- m[1]
 		}
-		if strings.Contains(scanner.Text(), `msg="response completed`) {
+		if strings.Contains(scanner.Text(), `msg="response completed`) || strings.Contains(scanner.Text(), `msg="authorized request"`) {
 			continue
 		}
 		l.mu.Lock()
