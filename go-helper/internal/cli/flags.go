@@ -117,7 +117,7 @@ func addRunFlags(c *cobra.Command, s *run.Settings) {
 	flags.BoolVar(&s.ReportMoved, "report-moved", false, "ask what the tags of locked images name now, one request a tag, and report those that have moved")
 	flags.BoolVar(&s.DryRun, "dry-run", false, "show what would be copied, and write nothing")
 	flags.BoolVar(&s.Force, "force", false, "don't trust a destination that has the digest: check its content and repair it")
-	flags.BoolVar(&s.Verify, "verify", false, "compare the destinations' content in depth, and write nothing unless with --force")
+	addVerifyFlag(c, s)
 }
 
 func addChoiceFlags(c *cobra.Command, choice *run.Choice) {

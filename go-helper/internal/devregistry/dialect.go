@@ -110,6 +110,9 @@ type Dialect struct {
 	// RefuseForeignLayers answers 500 with several errors to a manifest whose layers have urls, as distribution does where
 	// its validation.manifests.urls.allow isn't configured.
 	RefuseForeignLayers bool
+	// KeepBlobs drops an upload of what is in the storage already, whole or not: distribution (registry/storage/blobwriter.go,
+	// moveBlob).
+	KeepBlobs bool
 	// ManifestsOnlyInIndexes refuses an index that names blobs, as BuildKit's caches do: distribution 3.
 	ManifestsOnlyInIndexes bool
 	// SparseIndexes takes an index although manifests that it names aren't there, but for those of RequiredPlatforms
@@ -137,7 +140,7 @@ type Dialect struct {
 var (
 	// Distribution is the zero value but for what our own registry has beyond it. Its RefuseForeignLayers is a matter of
 	// configuration.
-	Distribution = Dialect{NoMonolithicPost: true, NoReferrers: true, ManifestsOnlyInIndexes: true}
+	Distribution = Dialect{NoMonolithicPost: true, NoReferrers: true, ManifestsOnlyInIndexes: true, KeepBlobs: true}
 	// ECR is Amazon's. RepositoriesMustExist and ImmutableTags are true of it where nothing else is configured and where
 	// they are; a test that is about them sets them.
 	ECR = Dialect{MountNeedsManifest: true, MinChunk: 5 << 20, TagsPageSize: 1000}

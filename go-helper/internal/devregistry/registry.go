@@ -200,6 +200,21 @@ func (g *Registry) RemoveManifest(repository string, h v1.Hash) error {
 	return err
 }
 
+// PlantBlob puts content in unchecked, under any digest, for tests of clients that meet a registry which has lost some of it.
+func (g *Registry) PlantBlob(repository string, h v1.Hash, content []byte) error {
+	w, err := g.storage.create()
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(content); err != nil {
+		return errors.Join(err, w.discard())
+	}
+	if err := w.commit(h); err != nil {
+		return err
+	}
+	return g.repositoryFor(repository).linkBlob(h)
+}
+
 // PlantManifest puts a manifest in unchecked, under a tag or any digest, for tests of clients that meet a hostile or
 // ancient registry: schema 1, digests that don't match, children that aren't there. It isn't kept on disk.
 func (g *Registry) PlantManifest(repository, reference, mediaType string, body []byte) error {

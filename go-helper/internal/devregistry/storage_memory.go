@@ -73,7 +73,7 @@ func (w *memoryWriter) writeTo(to io.Writer) error {
 }
 
 func (w *memoryWriter) commit(h v1.Hash) error {
-	w.storage.content.LoadOrStore(h, w.buf)
+	w.storage.content.Store(h, w.buf)
 	w.buf = nil
 	return nil
 }

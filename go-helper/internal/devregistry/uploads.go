@@ -94,9 +94,9 @@ func (u *upload) rewind(turn, offset int64, digest hash.Hash) error {
 	return u.writer.truncate(offset)
 }
 
-// commit files the upload under h. Where its content has another digest the session stays, as with distribution, until
+// commit files the upload under h, or drops it for what is there already. Where its content has another digest the session stays, as with distribution, until
 // somebody cancels it.
-func (u *upload) commit(turn int64, h v1.Hash) error {
+func (u *upload) commit(turn int64, h v1.Hash, keep bool) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	switch {
@@ -113,7 +113,23 @@ func (u *upload) commit(turn int64, h v1.Hash) error {
 		return fail(http.StatusBadRequest, CodeDigestInvalid, "uploaded content has digest %s, not %s", got, h)
 	}
 	u.closed = true
+	if keep {
+		return u.writer.discard()
+	}
 	return u.writer.commit(h)
+}
+
+// keeps tells whether what the storage has of a digest stays.
+func (c *call) keeps(h v1.Hash) bool {
+	if !c.dialect.KeepBlobs {
+		return false
+	}
+	content, _, err := c.registry.storage.open(h)
+	if err != nil {
+		return false
+	}
+	_ = content.Close()
+	return true
 }
 
 // digestBy tells the digest of what came. Only the end of an upload says by which algorithm; for all but the usual one the
@@ -382,7 +398,7 @@ func (c *call) receiveLast(repo *repository, u *upload, h v1.Hash) error {
 	if _, err := c.receive(u, turn); err != nil {
 		return err
 	}
-	if err := u.commit(turn, h); errors.Is(err, errSuperseded) {
+	if err := u.commit(turn, h, c.keeps(h)); errors.Is(err, errSuperseded) {
 		return abortUpload{err}
 	} else if err != nil {
 		return err

@@ -153,7 +153,7 @@ func (r *run) recheck(im *image, root *tree.Node) bool {
 	}
 	var missing []*need
 	for _, n := range needs {
-		exists, err := im.destination.client.HeadBlob(r.ctx, n.repository, n.host.blob.digest)
+		exists, err := im.destination.client.HeadBlob(r.ctx, n.repository, n.host.blob.digest, n.host.blob.size)
 		if err != nil {
 			return false
 		}

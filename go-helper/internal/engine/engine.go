@@ -45,6 +45,8 @@ type Options struct {
 	// Verify compares and writes nothing: every blob of every destination is asked for, and what is missing or
 	// different fails its copy with an error that wraps ErrDrift. Together with Force it repairs that.
 	Verify bool
+	// VerifyDeep also reads every blob and compares it with its digest; it implies Verify.
+	VerifyDeep bool
 	// Force does not trust a destination that has the digest: its blobs are asked for and its manifests written again.
 	Force bool
 	// CheckReferrers also asks for the attachments of images that are unchanged, and copies what is missing.
@@ -125,6 +127,7 @@ type run struct {
 	cache   *originCache
 	sparse  *sparseIndexes
 	sources *sources
+	deep    *deepCheck
 	chunks  *chunkPool
 
 	images       []*image   // as the caller listed them
@@ -150,6 +153,7 @@ func newRun(ctx context.Context, copies []Copy, opts Options) *run {
 	if opts.Concurrency <= 0 {
 		opts.Concurrency = DefaultConcurrency
 	}
+	opts.Verify = opts.Verify || opts.VerifyDeep
 	if opts.Observe == nil {
 		opts.Observe = func(Event) {}
 	}
@@ -164,6 +168,7 @@ func newRun(ctx context.Context, copies []Copy, opts Options) *run {
 		cache:        newOriginCache(opts.CachePath, opts.Logger),
 		sparse:       newSparseIndexes(opts.SparsePath, opts.Logger),
 		sources:      newSources(),
+		deep:         newDeepCheck(opts.Concurrency),
 		chunks:       &chunkPool{},
 		destinations: map[string]*destination{},
 		tags:         map[string]int{},

@@ -149,7 +149,7 @@ func (r *run) open(n *need) bool {
 	if mode = d.awaitVerdict(r.ctx, r.probe); mode == mountsWork && from == n.repository {
 		return true
 	}
-	exists, err := d.client.HeadBlob(r.ctx, n.repository, b.digest)
+	exists, err := d.client.HeadBlob(r.ctx, n.repository, b.digest, b.size)
 	if err != nil {
 		r.fail(n, err)
 		return false
@@ -168,7 +168,7 @@ func (r *run) openAfterHead(n *need) bool {
 	h := n.host
 	b, d := h.blob, h.destination
 	if !d.knownMissing(n.repository) && (b.size > smallBlob || n.distrust) {
-		exists, err := d.client.HeadBlob(r.ctx, n.repository, b.digest)
+		exists, err := d.client.HeadBlob(r.ctx, n.repository, b.digest, b.size)
 		if err != nil {
 			r.fail(n, err)
 			return false

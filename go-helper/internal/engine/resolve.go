@@ -66,6 +66,11 @@ func (r *run) resolve(im *image) (*tree.Node, []attachment, *Result, error) {
 	if attached, err = r.keepOwn(ctx, im, attached); err != nil {
 		return nil, nil, nil, fmt.Errorf("look up destination %s: %w", c.Destination, err)
 	}
+	if r.opts.Force && !r.opts.DryRun {
+		if err := r.lookForDamage(ctx, im, root, attached); err != nil {
+			return nil, nil, nil, fmt.Errorf("look at destination %s: %w", c.Destination, err)
+		}
+	}
 	if r.opts.DryRun {
 		return nil, nil, &Result{
 			Status: StatusPlanned, Digest: root.Manifest.Digest, SourceDigest: q.sourceDigest,

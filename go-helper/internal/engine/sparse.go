@@ -96,7 +96,7 @@ func hasEntry(ctx context.Context, client *registry.Client, repository string, e
 			return err == nil, notFoundIsNone(err)
 		}
 	}
-	return client.HeadBlob(ctx, repository, entry.Digest)
+	return client.HeadBlob(ctx, repository, entry.Digest, entry.Size)
 }
 
 func notFoundIsNone(err error) error {

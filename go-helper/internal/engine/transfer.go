@@ -339,7 +339,7 @@ func (r *run) resume(s *sink) bool {
 	switch {
 	case errors.Is(err, registry.ErrNotFound):
 		// The session is gone, perhaps because the answer to a complete upload got lost.
-		if exists, err := client.HeadBlob(ctx, n.repository, b.digest); err == nil && exists {
+		if exists, err := client.HeadBlob(ctx, n.repository, b.digest, b.size); err == nil && exists {
 			s.close(sinkSent)
 			return false
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sync/errgroup"
@@ -37,15 +38,97 @@ func (r *run) verifyTree(ctx context.Context, im *image, digest v1.Hash, want tr
 	root.Walk(func(n *tree.Node) {
 		for _, d := range n.Blobs {
 			group.Go(func() error {
-				exists, err := client.HeadBlob(ctx, repository, d.Digest)
-				if err == nil && !exists {
+				err := r.verifyBlob(ctx, client, repository, d)
+				if errors.Is(err, registry.ErrNotFound) {
 					err = fmt.Errorf("%w: %s lacks blob %s of manifest %s", ErrDrift, im.copy.Destination.Name(), d.Digest, n.Manifest.Digest)
+				}
+				if errors.As(err, new(*registry.DamagedBlobError)) {
+					err = fmt.Errorf("%w: %w", ErrDrift, err)
 				}
 				return err
 			})
 		}
 	})
 	return root, group.Wait()
+}
+
+// verifyBlob asks for a blob. Verifying deeply it is read, once a run and registry: content is stored by its digest.
+func (r *run) verifyBlob(ctx context.Context, client *registry.Client, repository string, d v1.Descriptor) error {
+	if err := client.CheckBlobSize(ctx, repository, d.Digest, d.Size); err != nil || !r.opts.VerifyDeep {
+		return err
+	}
+	return r.deep.check(ctx, client, repository, d)
+}
+
+// lookForDamage asks for what a destination has of an image that is to be repaired: what is damaged is sent again instead of
+// being mounted.
+func (r *run) lookForDamage(ctx context.Context, im *image, root *tree.Node, attached []attachment) error {
+	client, repository := im.destination.client, im.repository()
+	if im.destination.knownMissing(repository) {
+		return nil
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(resolvers)
+	look := func(n *tree.Node) {
+		for _, d := range n.Blobs {
+			group.Go(func() error {
+				err := r.verifyBlob(ctx, client, repository, d)
+				if errors.Is(err, registry.ErrNotFound) || errors.As(err, new(*registry.DamagedBlobError)) {
+					return nil
+				}
+				return err
+			})
+		}
+	}
+	root.Walk(look)
+	for _, a := range attached {
+		a.node.Walk(look)
+	}
+	return group.Wait()
+}
+
+// deepCheck reads blobs of destinations, a few at a time.
+type deepCheck struct {
+	reading chan struct{}
+
+	mu   sync.Mutex
+	read map[deepKey]*once[error]
+}
+
+type deepKey struct {
+	host   string
+	digest v1.Hash
+	size   int64
+}
+
+func newDeepCheck(atOnce int) *deepCheck {
+	return &deepCheck{reading: make(chan struct{}, atOnce), read: map[deepKey]*once[error]{}}
+}
+
+// check reads a blob that wasn't read before.
+func (c *deepCheck) check(ctx context.Context, client *registry.Client, repository string, d v1.Descriptor) error {
+	key := deepKey{client.Host(), d.Digest, d.Size}
+	c.mu.Lock()
+	read := c.read[key]
+	if read == nil {
+		read = &once[error]{}
+		c.read[key] = read
+	}
+	c.mu.Unlock()
+	damaged, err := read.do(ctx, func() (error, error) {
+		select {
+		case c.reading <- struct{}{}:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		defer func() { <-c.reading }()
+		err := client.CheckBlobContent(ctx, repository, d.Digest, d.Size)
+		if errors.As(err, new(*registry.DamagedBlobError)) {
+			return err, nil // that is known now
+		}
+		return nil, err
+	})
+	return errors.Join(damaged, err)
 }
 
 // readDestination reads a manifest that a destination has, and all below it; of a sparse index only what is wanted.

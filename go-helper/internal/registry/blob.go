@@ -15,15 +15,6 @@ import (
 	"docker-mirror/go-helper/internal/auth"
 )
 
-// HeadBlob tells whether the repository has the blob.
-func (c *Client) HeadBlob(ctx context.Context, repository string, digest v1.Hash) (bool, error) {
-	_, err := c.StatBlob(ctx, repository, digest)
-	if errors.Is(err, ErrNotFound) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
 // StatBlob tells how large the registry says that a blob is, -1 where it doesn't say. [ErrNotFound] where it isn't there.
 func (c *Client) StatBlob(ctx context.Context, repository string, digest v1.Hash) (int64, error) {
 	answer, err := c.do(ctx, c.blobRequest("blob HEAD", "look for blob", http.MethodHead, repository, digest))

@@ -53,6 +53,7 @@ type Client struct {
 	noReferrers atomic.Bool
 	// destinations are those that this run writes to, by name; false where their token may only read.
 	destinations sync.Map
+	damages      damages
 	// creator makes repositories that a push finds missing; nil: nobody does.
 	creator      RepositoryCreator
 	repositories repositories

@@ -38,7 +38,7 @@ func TestHappyPath(t *testing.T) {
 	}
 	blob := bytes.Repeat([]byte("blob"), 1<<16)
 	digest := digestOf(blob)
-	if exists, err := c.HeadBlob(ctx, "a/b", digest); err != nil || exists {
+	if exists, err := c.HeadBlob(ctx, "a/b", digest, int64(len(blob))); err != nil || exists {
 		t.Fatalf("HeadBlob = %v, %v", exists, err)
 	}
 	up, err := c.StartUpload(ctx, "a/b", digest, "")
@@ -48,7 +48,7 @@ func TestHappyPath(t *testing.T) {
 	if err := up.Put(ctx, digest, int64(len(blob)), bytes.NewReader(blob), 0); err != nil {
 		t.Fatal(err)
 	}
-	if exists, err := c.HeadBlob(ctx, "a/b", digest); err != nil || !exists {
+	if exists, err := c.HeadBlob(ctx, "a/b", digest, int64(len(blob))); err != nil || !exists {
 		t.Fatalf("HeadBlob = %v, %v", exists, err)
 	}
 	r, err := c.OpenBlob(ctx, "a/b", digest, 0)

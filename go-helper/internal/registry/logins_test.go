@@ -194,7 +194,7 @@ func TestDestinationsAreReadWithTheRightToPush(t *testing.T) {
 	if missing, err := c.RepositoryMissing(t.Context(), "new/two"); err != nil || !missing {
 		t.Errorf("its tags: %v, %v", missing, err)
 	}
-	if exists, err := c.HeadBlob(t.Context(), "new/two", digestOf(nil)); err != nil || exists {
+	if exists, err := c.HeadBlob(t.Context(), "new/two", digestOf(nil), 0); err != nil || exists {
 		t.Errorf("a blob: %v, %v", exists, err)
 	}
 	push(t, c, "new/two", []byte("content"))

@@ -285,7 +285,7 @@ func TestRevokedTokenIsReplacedOnce(t *testing.T) {
 	server.RevokeTokens()
 	err = up.Put(t.Context(), digest, int64(len(blob)), bytes.NewReader(blob), 0)
 	if err == nil { // the refusal came before the body's first byte was sent
-		if exists, err := c.HeadBlob(t.Context(), "a/b", digest); err != nil || !exists {
+		if exists, err := c.HeadBlob(t.Context(), "a/b", digest, int64(len(blob))); err != nil || !exists {
 			t.Errorf("it was taken, and is there: %v, %v", exists, err)
 		}
 		return

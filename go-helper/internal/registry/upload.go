@@ -53,7 +53,7 @@ type Upload struct {
 // repository itself), else to open an upload. No Upload and no error: it is mounted.
 func (c *Client) StartUpload(ctx context.Context, repository string, digest v1.Hash, mountFrom string) (*Upload, error) {
 	u := &Upload{c: c, repository: repository, digest: digest}
-	if mountFrom != "" {
+	if mountFrom != "" && c.damages.of(digest) == 0 {
 		mounted, err := u.mount(ctx, mountFrom)
 		switch {
 		case mounted:
@@ -191,7 +191,7 @@ func (u *Upload) Put(ctx context.Context, digest v1.Hash, size int64, body io.Re
 		return &DigestMismatchError{Reference: r.where(u.c), Want: digest, Got: got}
 	}
 	if resp.StatusCode == http.StatusCreated {
-		return nil
+		return u.c.checkResent(ctx, u.repository, digest, size)
 	}
 	// The specification knows 201 alone here: what else says "fine" may mean "still at it", or nothing.
 	stored, err := u.c.StatBlob(ctx, u.repository, digest)
@@ -204,7 +204,7 @@ func (u *Upload) Put(ctx context.Context, digest v1.Hash, size int64, body io.Re
 	case err != nil:
 		return err
 	}
-	return nil
+	return u.c.checkResent(ctx, u.repository, digest, size)
 }
 
 // patch sends one chunk.

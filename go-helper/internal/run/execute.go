@@ -147,7 +147,7 @@ func (s *session) runEngine(ctx, outer context.Context, pool *registry.Pool, cop
 		Pool:        pool,
 		Concurrency: s.Concurrency,
 		Logger:      s.log,
-		DryRun:      s.DryRun, Force: s.Force, Verify: s.Verify,
+		DryRun:      s.DryRun, Force: s.Force, Verify: s.Verify, VerifyDeep: s.VerifyDeep,
 		CheckReferrers: s.Referrers == referrersAlways,
 		ForeignLayers:  s.ForeignLayers == foreignCopied,
 		CheckPlatforms: s.CheckPlatforms,

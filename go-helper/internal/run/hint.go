@@ -17,6 +17,7 @@ func hint(c engine.Copy, err error) string {
 	var uncreated *registry.CreationError
 	var certificate *registry.CertificateError
 	var immutable *registry.ImmutableTagError
+	var damaged *registry.DamagedBlobError
 	switch {
 	case errors.As(err, &certificate) && certificate.Ours:
 		return fmt.Sprintf("%[1]s wants to see a certificate that it trusts: client_certificate and client_key in [registries.%[1]q] of the file of --config", certificate.Host)
@@ -26,6 +27,8 @@ func hint(c engine.Copy, err error) string {
 		return "create it, or give the identity that shall create it what it lacks"
 	case errors.Is(err, engine.ErrInterrupted):
 		return "the next run makes this copy"
+	case errors.As(err, &damaged) && damaged.Kept:
+		return "delete the blob at the registry, or have it collect what nothing refers to, and run again"
 	case errors.Is(err, engine.ErrDrift):
 		return "run with --force to repair the destination"
 	case errors.Is(err, engine.ErrAttachmentsRequired):

@@ -57,6 +57,8 @@ type Settings struct {
 	DryRun bool // look, send nothing that writes
 	Force  bool // don't trust a destination that has the digest
 	Verify bool // compare, write nothing
+	// VerifyDeep also reads every blob at the destinations.
+	VerifyDeep bool
 
 	// Referrers says what attachments come along with images whose lists don't say: one of [ReferrersChoices].
 	Referrers string
