@@ -40,7 +40,7 @@ func FuzzHeaders(f *testing.F) {
 		if start, ok := rangeStart(value); ok && start < 0 {
 			t.Error("a negative offset")
 		}
-		if next, err := nextPage(&reply{header: h, url: answered}); err == nil && next != nil && next.Host == "" {
+		if next, err := c.nextPage(&reply{header: h, url: answered}, &request{url: answered}); err == nil && next != nil && next.Host == "" {
 			t.Errorf("a next page nowhere: %s", next)
 		}
 		if next, err := c.resolve(answered, value); err == nil && (next.User != nil || next.Host == "" || next.Scheme != "https" && next.Scheme != "http") {

@@ -25,6 +25,9 @@ type Options struct {
 	// MaxWindow is the most small requests (all without a blob's body) at once to a registry, default 64.
 	// The window starts lower and adapts: up one by one, down at once on 429 or 503.
 	MaxWindow int
+	// MaxTagList is the most bytes that the pages of one tag list may have together; default 64 MiB, which is about two million
+	// tags.
+	MaxTagList int64
 	// PlainHTTP tells which hosts speak HTTP without TLS; nil means loopback only (127/8, ::1, localhost).
 	PlainHTTP func(host string) bool
 	// Host gives what is particular to a host; nil, and the zero HostOptions, mean nothing.
@@ -58,7 +61,9 @@ type HostOptions struct {
 
 const (
 	defaultMaxWindow = 64
-	defaultUserAgent = "docker-mirror"
+
+	defaultMaxTagList = 64 << 20
+	defaultUserAgent  = "docker-mirror"
 )
 
 // Pool has one [Client] a registry host. It is safe for concurrent use.
@@ -76,6 +81,12 @@ func NewPool(opts Options) (*Pool, error) {
 	}
 	if opts.MaxWindow == 0 {
 		opts.MaxWindow = defaultMaxWindow
+	}
+	if opts.MaxTagList < 0 {
+		return nil, errors.New("registry: MaxTagList is negative")
+	}
+	if opts.MaxTagList == 0 {
+		opts.MaxTagList = defaultMaxTagList
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)

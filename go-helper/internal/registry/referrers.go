@@ -111,15 +111,12 @@ func (c *Client) referrersAPI(ctx context.Context, repository string, digest v1.
 			return nil, false, wrapTransport(ctx, r.op, r.where(c), permanentf("the answer is no index: %v", err))
 		}
 		list = append(list, page...)
-		next, err := nextPage(answer)
+		next, err := c.nextPage(answer, r)
 		if err != nil {
 			return nil, false, wrapTransport(ctx, r.op, r.where(c), err)
 		}
 		if next == nil {
 			return list, true, nil
-		}
-		if next.Host != r.url.Host || next.Scheme != r.url.Scheme {
-			return nil, false, wrapTransport(ctx, r.op, r.where(c), permanentf("the list's next page is on another host, %s", next.Host))
 		}
 		following := *r
 		following.url = next
