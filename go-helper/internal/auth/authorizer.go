@@ -77,6 +77,12 @@ type Authorization struct {
 	challenge Challenge
 }
 
+// Authenticated tells whether it says who asks, or would have, had those credentials been taken.
+func (a Authorization) Authenticated() bool { return !a.creds.Anonymous() || a.instead != nil }
+
+// Wanted tells whether the registry asks who asks.
+func (a Authorization) Wanted() bool { return a.challenge.Scheme != "" }
+
 type resolution struct {
 	creds Credentials
 	err   error

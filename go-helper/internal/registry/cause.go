@@ -23,11 +23,14 @@ func (c Cause) String() string { return c.Host + ": " + c.Why }
 func CauseOf(err error) (Cause, bool) {
 	var paused *PausedError
 	var certificate *CertificateError
+	var protocol *ProtocolError
 	var refused *Error
 	var broken *transportError
 	switch {
 	case errors.As(err, &paused):
 		return Cause{paused.Host, paused.why()}, true
+	case errors.As(err, &protocol):
+		return Cause{protocol.Host, protocol.Error()}, true
 	case errors.As(err, &certificate):
 		return Cause{certificate.Host, Why(certificate.Err)}, true
 	case errors.As(err, &refused):
@@ -88,6 +91,9 @@ func (e *Error) why() string {
 		if c.Message != "" && (e.Repository == "" || !strings.Contains(c.Message, e.Repository)) {
 			why += ": " + c.Message
 		}
+	}
+	if e.Said != "" && (e.Repository == "" || !strings.Contains(e.Said, e.Repository)) {
+		why += ": " + e.Said
 	}
 	if e.Detail != "" && (e.Repository == "" || !strings.Contains(e.Detail, e.Repository)) {
 		why += " (" + e.Detail + ")"

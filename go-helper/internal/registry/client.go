@@ -307,7 +307,7 @@ func (c *Client) authorize(ctx context.Context, r *request, target *url.URL) (st
 	case errors.As(err, &denied):
 		return "", &Error{
 			Op: r.op, Host: c.host, Repository: r.repository, Reference: r.reference,
-			Status: denied.Status, Detail: denied.Reason, noToken: true,
+			Status: denied.Status, Detail: denied.Reason, Login: login(sent), noToken: true,
 		}
 	case ctx.Err() != nil:
 		return "", wrapTransport(ctx, r.op, r.where(c), err)
@@ -358,7 +358,7 @@ func (c *Client) roundTrip(t *connections, req *http.Request, kind string) (*htt
 	resp, err := t.RoundTrip(req)
 	switch {
 	case err != nil && api:
-		err = certificateError(c.host, err)
+		err = protocolError(c.host, certificateError(c.host, err))
 	case err != nil:
 		err = certificateError(req.URL.Host, err)
 	case api:
@@ -442,10 +442,20 @@ func (c *Client) redirect(r *request, resp *http.Response) (*url.URL, error) {
 func (c *Client) refusal(r *request, resp *http.Response) error {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	discard(resp)
+	if c.isAPI(resp.Request.URL) && refusedPlainHTTP(resp, body) {
+		return wrapTransport(resp.Request.Context(), r.op, r.where(c), &ProtocolError{Host: c.host, TLS: true, Err: errors.New("400 Bad Request")})
+	}
+	secrets := sentSecrets(resp.Request)
 	refused := &Error{
 		Op: r.op, Host: c.host, Repository: r.repository, Reference: r.reference,
-		Status: resp.StatusCode, Codes: parseCodes(body, sentSecrets(resp.Request)), RetryAfter: retryAfter(resp.Header, time.Now()),
+		Status: resp.StatusCode, Codes: parseCodes(body, secrets), RetryAfter: retryAfter(resp.Header, time.Now()),
 		session: r.session,
+	}
+	if len(refused.Codes) == 0 {
+		refused.Said = said(body, secrets)
+	}
+	if r.method == http.MethodPut && !r.session {
+		refused.MediaType = r.header.Get("Content-Type")
 	}
 	if _, length, ok := strings.Cut(resp.Header.Get("Content-Range"), "*/"); ok { // RFC 9110, 15.5.17
 		refused.length, _ = strconv.ParseInt(length, 10, 64)
@@ -455,9 +465,19 @@ func (c *Client) refusal(r *request, resp *http.Response) error {
 		refused.Detail = "from " + resp.Request.URL.Host
 		refused.elsewhere = true
 	case IsDenied(refused):
-		refused.Detail = c.auth.Hint(r.sent)
+		refused.Detail, refused.Login = c.auth.Hint(r.sent), login(r.sent)
 	}
 	return refused
+}
+
+func login(sent auth.Authorization) Login {
+	switch {
+	case sent.Authenticated():
+		return LoginSent
+	case sent.Wanted():
+		return LoginMissing
+	}
+	return LoginUnwanted
 }
 
 // discard ends an answer: a short rest is read, so that the connection can be used again.

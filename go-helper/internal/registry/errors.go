@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,8 +15,6 @@ import (
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-
-	"docker-mirror/go-helper/internal/auth"
 )
 
 // maxErrorBody caps what is read of an error answer.
@@ -44,6 +41,12 @@ type Error struct {
 	Reference  string // tag, digest or upload; may be empty
 	Status     int
 	Codes      []Code // as far as the registry named any
+	// Said is what the answer says in another form than the specification's, cleaned and shortened.
+	Said string
+	// Login is what the request carried, for a refusal of it.
+	Login Login
+	// MediaType is that of a manifest which was sent; empty for all else.
+	MediaType string
 	// RetryAfter is how long the registry asked to be left alone; 0 where it said nothing.
 	RetryAfter time.Duration
 	// Detail is what we know beyond the answer: which credentials were used, or that there were none; which
@@ -77,11 +80,28 @@ func (e *Error) Error() string {
 		}
 		b.WriteString(c.Message)
 	}
+	if e.Said != "" {
+		fmt.Fprintf(&b, ": %q", e.Said)
+	}
 	if e.Detail != "" {
 		b.WriteString(" (" + e.Detail + ")")
 	}
 	return b.String()
 }
+
+// Login is how a request was authenticated that a registry refused.
+type Login int
+
+// The logins. LoginUnwanted: the registry asked for none.
+const (
+	LoginUnknown Login = iota
+	LoginUnwanted
+	LoginMissing
+	LoginSent
+)
+
+// Elsewhere tells whether it was another host that refused, which the registry had pointed at.
+func (e *Error) Elsewhere() bool { return e.elsewhere }
 
 // Is makes a 404 an [ErrNotFound], and the loss of an upload session an [ErrUploadLost].
 func (e *Error) Is(target error) bool {
@@ -108,7 +128,7 @@ func (e *Error) sessionLost() bool {
 }
 
 // Temporary tells whether the same request may succeed later.
-func (e *Error) Temporary() bool { return e.again || temporaryStatus(e.Status) }
+func (e *Error) Temporary() bool { return e.again || temporaryStatus(e.Status) && !e.StorageFull() }
 
 // HasCode tells whether the registry named this error code.
 func (e *Error) HasCode(code string) bool {
@@ -205,7 +225,7 @@ func passing(err error) bool {
 		permanent        *permanentError
 	)
 	switch {
-	case errors.As(err, &permanent),
+	case errors.As(err, &permanent), errors.As(err, new(*ProtocolError)),
 		errors.As(err, &unknownAuthority), errors.As(err, &hostname), errors.As(err, &invalid),
 		errors.As(err, &verification), errors.As(err, &record), errors.As(err, &quic), finalAlert(err):
 		return false
@@ -267,25 +287,6 @@ func IsDenied(err error) bool {
 	var refused *Error
 	return errors.As(err, &refused) &&
 		(refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden)
-}
-
-// parseCodes reads an error answer's body, without secrets that were sent; what isn't the spec's JSON is no code.
-func parseCodes(body []byte, secrets []string) []Code {
-	var parsed struct {
-		Errors []struct {
-			Code    string          `json:"code"`
-			Message string          `json:"message"`
-			Detail  json.RawMessage `json:"detail"`
-		} `json:"errors"`
-	}
-	if json.Unmarshal(body, &parsed) != nil {
-		return nil
-	}
-	codes := make([]Code, 0, len(parsed.Errors))
-	for _, e := range parsed.Errors {
-		codes = append(codes, Code{Code: clip(auth.Redact(e.Code, secrets...), 64), Message: clip(auth.Redact(e.Message, secrets...), 512)})
-	}
-	return codes
 }
 
 // clip keeps what a registry says printable and short.

@@ -71,6 +71,8 @@ func (c *Client) pingOnce(ctx context.Context) error {
 	answer, err := retrying(ctx, c, r, func(ctx context.Context, again bool) (*reply, error) { return c.tryPing(ctx, r, again) })
 	var refused *Error
 	switch {
+	case errors.As(err, new(*ProtocolError)):
+		return &finalError{err}
 	case errors.As(err, &refused) && !refused.Temporary():
 		// Some registries serve everything but this address: if credentials are needed, a 401 will say so.
 		c.opts.Logger.Debug("ping refused", "registry", c.host, "status", refused.Status)

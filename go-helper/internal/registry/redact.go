@@ -15,5 +15,8 @@ func sentSecrets(req *http.Request) []string {
 			secrets = append(secrets, password)
 		}
 	}
+	if query := req.URL.RawQuery; len(query) > 40 {
+		secrets = append(secrets, query) // a signature may be in there
+	}
 	return secrets
 }

@@ -99,7 +99,7 @@ func (s *session) copyTargets(ctx context.Context, targets, done []*target, ende
 		}
 		e.copy.SetResult(result)
 		if result.Err != nil {
-			e.copy.Hint = hint(copies[index], result.Err)
+			e.copy.Hint = hint(copies[index], result.Err, s.ForeignLayers == foreignCopied)
 			if cause, ok := registry.CauseOf(result.Err); ok && missingProject(result.Err) == "" {
 				e.copy.Cause = report.Clean(cause.String())
 			}

@@ -3,22 +3,32 @@ package run
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"regexp"
+	"strings"
+	"time"
 
 	"docker-mirror/go-helper/internal/ecr"
 	"docker-mirror/go-helper/internal/engine"
 	"docker-mirror/go-helper/internal/registry"
 )
 
-// hint says what a user can do about a failure; empty where nobody knows.
-func hint(c engine.Copy, err error) string {
+// hint says what a user can do about a failure; empty where nobody knows. It follows from what was asked of whom, and
+// why that was refused. Foreign tells that foreign layers were to be copied.
+func hint(c engine.Copy, err error, foreign bool) string {
 	var refused *registry.Error
 	var mismatch *registry.DigestMismatchError
 	var uncreated *registry.CreationError
 	var certificate *registry.CertificateError
+	var protocol *registry.ProtocolError
 	var immutable *registry.ImmutableTagError
 	var damaged *registry.DamagedBlobError
+	var paused *registry.PausedError
 	switch {
+	case errors.As(err, &protocol) && protocol.TLS:
+		return fmt.Sprintf("plain_http = false in [registries.%q] of the file of --config, which is the default but on loopback", protocol.Host)
+	case errors.As(err, &protocol):
+		return fmt.Sprintf("if %[1]s is to be spoken to over plain HTTP: plain_http = true in [registries.%[1]q] of the file of --config", protocol.Host)
 	case errors.As(err, &certificate) && certificate.Ours:
 		return fmt.Sprintf("%[1]s wants to see a certificate that it trusts: client_certificate and client_key in [registries.%[1]q] of the file of --config", certificate.Host)
 	case errors.As(err, &certificate):
@@ -42,16 +52,23 @@ func hint(c engine.Copy, err error) string {
 		return fmt.Sprintf("check the name of the image: %s has no project %s", refused.Host, missingProject(err))
 	case missingProject(err) != "" && errors.As(err, &refused):
 		return fmt.Sprintf("create the project %s at %s, or correct the destination's repository", missingProject(err), refused.Host)
+	case errors.As(err, &paused):
+		return fmt.Sprintf("run again after %s: what is done is kept", paused.Until.Format("15:04 on 2 January"))
+	case errors.As(err, &refused) && refused.RetryAfter > time.Minute:
+		return fmt.Sprintf("run again in %s: what is done is kept", refused.RetryAfter.Round(time.Minute))
+	case errors.As(err, &refused) && refused.StorageFull():
+		return fmt.Sprintf("make room in the storage of %s, and run again: what is done is kept", refused.Host)
 	case registry.IsDenied(err) && errors.As(err, &refused):
-		what := "write to " + c.Destination.Name()
-		if refused.Host == c.Source.Registry && refused.Repository == c.Source.Repository {
-			what = "read " + c.Source.Name()
-		}
-		return fmt.Sprintf("log in to %s with an account that may %s; --verbose shows which credentials are used", refused.Host, what)
+		return denied(c, refused)
+	case errors.As(err, &refused) && refusal(refused) != "":
+		return refusal(refused)
 	case errors.Is(err, registry.ErrNotFound) && errors.As(err, &refused):
 		if refused.Host == c.Source.Registry && refused.Repository == c.Source.Repository {
-			if refused.Op == "get blob" {
+			switch {
+			case refused.Op == "get blob" && foreign:
 				return "the source has lost some of the image, or, with --foreign-layers=copy, never had it: skip leaves foreign layers where they are"
+			case refused.Op == "get blob":
+				return "the source has lost some of the image: push it there again, or name another one"
 			}
 			return "check the name and the tag of the image"
 		}
@@ -68,6 +85,45 @@ func hint(c engine.Copy, err error) string {
 		}
 	case registry.Temporary(err):
 		return "run again later: what is done is kept"
+	}
+	return ""
+}
+
+// denied is the hint of a 401 or 403.
+func denied(c engine.Copy, refused *registry.Error) string {
+	what := "write to " + c.Destination.Name()
+	if refused.Host == c.Source.Registry && refused.Repository == c.Source.Repository {
+		what = "read " + c.Source.Name()
+	}
+	switch {
+	case refused.Elsewhere():
+		return fmt.Sprintf("the storage that %s points at refuses what it was sent: look for a proxy between, and at this machine's clock", refused.Host)
+	case refused.Login == registry.LoginUnwanted:
+		return fmt.Sprintf("%s refuses without asking for a login: a rule about addresses or names, or a proxy between, may be the reason", refused.Host)
+	case refused.Login == registry.LoginSent && refused.Status == http.StatusUnauthorized:
+		return fmt.Sprintf("log in to %s anew, or with another account, one that may %s: these credentials are refused", refused.Host, what)
+	}
+	return fmt.Sprintf("log in to %s with an account that may %s; --verbose shows which credentials are used", refused.Host, what)
+}
+
+// refusal is the hint of other refusals that say themselves what is wrong.
+func refusal(refused *registry.Error) string {
+	writes := refused.Op == "upload" || refused.Op == "start upload of" || refused.Op == "mount" || refused.MediaType != ""
+	switch {
+	case !writes:
+	case refused.Status == http.StatusRequestEntityTooLarge && refused.MediaType != "":
+		return fmt.Sprintf("%s, or a proxy before it, takes no manifest so large: raise its limit (nginx: client_max_body_size)", refused.Host)
+	case refused.Status == http.StatusRequestEntityTooLarge && refused.Host == "ghcr.io":
+		return "ghcr.io takes a layer in one piece only, and none so large"
+	case refused.Status == http.StatusRequestEntityTooLarge:
+		return fmt.Sprintf("%[1]s, or a proxy before it, limits bodies: chunk_size in [registries.%[1]q] of the file of --config, below that limit, or raise it (nginx: client_max_body_size)", refused.Host)
+	case refused.Status == http.StatusUnsupportedMediaType && strings.Contains(refused.MediaType, "docker"):
+		return fmt.Sprintf("%s doesn't take Docker's media types, here %s: let it (zot: \"compat\": [\"docker2s2\"] under \"http\"), or mirror an OCI image; "+
+			"converted, the image would have another digest", refused.Host, refused.MediaType)
+	case refused.Status == http.StatusUnsupportedMediaType:
+		return fmt.Sprintf("%s doesn't take manifests of %s", refused.Host, refused.MediaType)
+	case refused.Status == http.StatusMethodNotAllowed:
+		return fmt.Sprintf("%s takes no writes: it may be read-only for the moment, or a cache of another registry", refused.Host)
 	}
 	return ""
 }

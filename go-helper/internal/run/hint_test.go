@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
+	"time"
 
 	"docker-mirror/go-helper/internal/engine"
 	"docker-mirror/go-helper/internal/reference"
@@ -20,6 +22,9 @@ func TestHintsSayWhatToDo(t *testing.T) {
 	}
 	at := func(status int, host, repository string) error {
 		return fmt.Errorf("copying: %w", &registry.Error{Op: "get manifest", Host: host, Repository: repository, Status: status})
+	}
+	with := func(status int, login registry.Login) error {
+		return &registry.Error{Op: "start upload of", Host: "dst.example", Repository: "mirror/app", Status: status, Login: login}
 	}
 	for _, tt := range []struct {
 		name string
@@ -57,15 +62,49 @@ func TestHintsSayWhatToDo(t *testing.T) {
 				"or let the registry take sparse indexes, where it can be told to",
 		},
 		{"interrupted", fmt.Errorf("%w: %w", engine.ErrInterrupted, context.Canceled), "the next run makes this copy"},
+		{
+			"plain HTTP", fmt.Errorf("copying: %w", &registry.ProtocolError{Host: "dst.example", Err: errors.New("x")}),
+			`if dst.example is to be spoken to over plain HTTP: plain_http = true in [registries."dst.example"] of the file of --config`,
+		},
+		{"TLS", &registry.ProtocolError{Host: "dst.example", TLS: true}, `plain_http = false in [registries."dst.example"] of the file of --config, which is the default but on loopback`},
+		{"credentials are refused", with(401, registry.LoginSent), "log in to dst.example anew, or with another account, one that may write to dst.example/mirror/app: these credentials are refused"},
+		{"they don't allow it", with(403, registry.LoginSent), "log in to dst.example with an account that may write to dst.example/mirror/app; --verbose shows which credentials are used"},
+		{"no login is asked for", with(403, registry.LoginUnwanted), "dst.example refuses without asking for a login: a rule about addresses or names, or a proxy between, may be the reason"},
+		{
+			"a limit of bodies", &registry.Error{Op: "upload", Host: "dst.example", Status: 413},
+			`dst.example, or a proxy before it, limits bodies: chunk_size in [registries."dst.example"] of the file of --config, below that limit, or raise it (nginx: client_max_body_size)`,
+		},
+		{
+			"a limit of bodies, for a manifest", &registry.Error{Op: "put manifest", MediaType: "x", Host: "dst.example", Status: 413},
+			"dst.example, or a proxy before it, takes no manifest so large: raise its limit (nginx: client_max_body_size)",
+		},
+		{"a limit of bodies, where there are no chunks", &registry.Error{Op: "upload", Host: "ghcr.io", Status: 413}, "ghcr.io takes a layer in one piece only, and none so large"},
+		{
+			"Docker's media types", &registry.Error{Op: "put manifest", MediaType: "application/vnd.docker.distribution.manifest.v2+json", Host: "dst.example", Status: 415},
+			`dst.example doesn't take Docker's media types, here application/vnd.docker.distribution.manifest.v2+json: let it (zot: "compat": ["docker2s2"] under "http"), ` +
+				"or mirror an OCI image; converted, the image would have another digest",
+		},
+		{"read-only", &registry.Error{Op: "start upload of", Host: "dst.example", Status: 405}, "dst.example takes no writes: it may be read-only for the moment, or a cache of another registry"},
+		{"405 to what only reads", &registry.Error{Op: "list tags", Host: "dst.example", Status: 405}, ""},
+		{"no room", &registry.Error{Op: "upload", Host: "dst.example", Status: 500, Said: "no space left on device"}, "make room in the storage of dst.example, and run again: what is done is kept"},
+		{"an hour", &registry.Error{Host: "dst.example", Status: 429, RetryAfter: time.Hour}, "run again in 1h0m0s: what is done is kept"},
+		{
+			"paused", fmt.Errorf("copying: %w", &registry.PausedError{Host: "dst.example", Until: time.Date(2026, 1, 2, 15, 4, 0, 0, time.UTC)}),
+			"run again after 15:04 on 2 January: what is done is kept",
+		},
 		{"nobody knows", errors.New("something else"), ""},
 	} {
-		if got := hint(c, tt.err); got != tt.want {
+		if got := hint(c, tt.err, true); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}
+	gone := &registry.Error{Op: "get blob", Host: "src.example", Repository: "team/app", Status: 404}
+	if got := hint(c, gone, false); strings.Contains(got, "foreign") || !strings.Contains(got, "lost") {
+		t.Errorf("a blob is gone, foreign layers are left out: %q", got)
+	}
 	c.Destination.Registry = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 	want := `create repository mirror/app, or have it created: [registries."123456789012.dkr.ecr.eu-west-1.amazonaws.com".create_repositories] in the file of --config`
-	if got := hint(c, at(404, c.Destination.Registry, "mirror/app")); got != want {
+	if got := hint(c, at(404, c.Destination.Registry, "mirror/app"), false); got != want {
 		t.Errorf("no repository at ECR: %q", got)
 	}
 }
