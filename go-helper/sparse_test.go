@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -96,4 +97,31 @@ func TestARegistryThatRefusesASparseIndexIsExplained(t *testing.T) {
 	}
 	wantContains(t, "stderr", w.run(2, "copy", "--registry", dst.Host, "--index", "original", "list.txt").stderr.String(),
 		`--index: unknown kind of index "original": known are rewritten, sparse`)
+}
+
+// What a source doesn't have of an index is named, and left out where that is asked for.
+func TestMissingManifestsAreTold(t *testing.T) {
+	t.Parallel()
+	src, dst := startRegistry(t), startRegistry(t)
+	pushPlatforms(t, src.Host+"/multi:v")
+	body, _, _ := src.Manifest("multi", "v")
+	list, err := v1.ParseIndexManifest(bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := list.Manifests[1].Digest
+	if err := src.RemoveManifest("multi", gone); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorkplace(t)
+	w.write("images.txt", src.Host+"/multi:v\n")
+	args := []string{"copy", "--registry", dst.Host, "--report", "report.json", "images.txt"}
+	wantContains(t, "stderr", w.run(1, args...).stderr.String(), "names what isn't there", gone.String(), "--missing=skip")
+	p := w.run(0, append(args, "--missing", "skip")...)
+	wantContains(t, "stderr", p.stderr.String(), "WARNING: images.txt:1: ", "rewritten without it", gone.String())
+	index := w.report("report.json").Copies[0].Index
+	if index == nil || index.Kind != "rewritten" || len(index.Missing) != 1 || !strings.HasSuffix(index.Missing[0], gone.String()) {
+		t.Errorf("reported %+v", index)
+	}
+	wantContains(t, "stderr", w.run(2, append(args, "--missing", "some")...).stderr.String(), "--missing some: want one of fail, skip")
 }

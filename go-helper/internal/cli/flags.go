@@ -113,6 +113,10 @@ func addRunFlags(c *cobra.Command, s *run.Settings) {
 	flags.StringVar(&s.ForeignLayers, "foreign-layers", foreign[0], "`WHAT` becomes of layers that name a place of their own, as those of old Windows images do: skip (they stay "+
 		"there), or copy, from the source registry; for images that are there already, with --force")
 	complete(c, "foreign-layers", foreign)
+	missing := run.MissingChoices()
+	flags.StringVar(&s.Missing, "missing", missing[0], "`WHAT` becomes of an image whose index names what its source doesn't have, a platform or an attestation: fail (the image does), or "+
+		"skip (it is copied without: in an index rewritten to what is there, or in a sparse one where its list wants that)")
+	complete(c, "missing", missing)
 	flags.BoolVar(&s.CheckPlatforms, "check-platforms", false, "ask for what the index of an unchanged image names: an earlier run may have left platforms out of it (--index=sparse)")
 	flags.BoolVar(&s.ReportMoved, "report-moved", false, "ask what the tags of locked images name now, one request a tag, and report those that have moved")
 	flags.BoolVar(&s.DryRun, "dry-run", false, "show what would be copied, and write nothing")

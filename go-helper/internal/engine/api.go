@@ -78,6 +78,9 @@ func (m Missed) String() string {
 // Subset tells what of an index a copy takes.
 type Subset = tree.Subset
 
+// MissingManifestsError tells that an index names what its source doesn't have.
+type MissingManifestsError = tree.MissingError
+
 // Bytes counts the blob bytes of a copy or a run. Where several copies share a blob, its bytes stand with the
 // copy whose repository they were uploaded to, and as mounted with the others.
 type Bytes struct {

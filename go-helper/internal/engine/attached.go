@@ -232,7 +232,7 @@ func (f *attachmentFinder) add(ctx context.Context, identifier, tag string, subj
 	if tag == "" && !speaksOf(m.Body, subject) {
 		return nil, fmt.Errorf("it does not refer to %s", subject)
 	}
-	n, err := f.run.sourceTree(f.image).Tree(ctx, m, tree.Selection{})
+	n, err := f.run.sourceTree(f.image, false).Tree(ctx, m, tree.Selection{})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", identifier, err)
 	}

@@ -137,9 +137,12 @@ func (r *run) lacksAttachments(ctx context.Context, im *image, attached []attach
 
 // verifyAttachment looks whether all of an attachment is there, and whether it is found by its subject.
 func (r *run) verifyAttachment(ctx context.Context, im *image, a attachment, there v1.Hash) (lacks string, err error) {
-	_, err = r.verifyTree(ctx, im, there, tree.Selection{})
+	root, err := r.verifyTree(ctx, im, there, tree.Selection{})
 	if errors.Is(err, ErrDrift) {
 		return err.Error(), nil
+	}
+	if err == nil && root.Subset != nil {
+		return "lacks " + root.Subset.Missing[0].String() + " of " + there.String(), nil
 	}
 	if err != nil || a.tag != "" {
 		return "", err

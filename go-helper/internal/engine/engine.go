@@ -53,6 +53,9 @@ type Options struct {
 	CheckReferrers bool
 	// ForeignLayers copies layers that name a place of their own (URLs), too, from the source registry; else they are left there.
 	ForeignLayers bool
+	// SkipMissing leaves out of an index what it names and its source doesn't have; else that fails its copy with a
+	// *[MissingManifestsError].
+	SkipMissing bool
 	// CheckPlatforms also asks for what the index of an unchanged image names: an earlier run, or another tool, may have
 	// left some of it out.
 	CheckPlatforms bool

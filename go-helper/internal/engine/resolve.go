@@ -218,58 +218,6 @@ func (r *run) trust(ctx context.Context, q *question) (*Result, error) {
 	return unchanged, nil
 }
 
-// tree reads the source's manifests, limited to the wanted platforms; or settles the image where its first manifest tells
-// that the destination has them.
-func (r *run) tree(ctx context.Context, q *question) (*tree.Node, *Result, error) {
-	im := q.image
-	from := im.copy.Source
-	failed := func(err error) (*tree.Node, *Result, error) {
-		return nil, nil, fmt.Errorf("read source %s: %w", from, err)
-	}
-	m, err := r.sources.manifest(ctx, im.source, from.Repository, from.Identifier())
-	if err != nil {
-		return failed(err)
-	}
-	q.sourceDigest = m.Digest
-	r.mu.Lock()
-	im.result.SourceDigest = m.Digest
-	r.mu.Unlock()
-	selected, err := tree.Select(m, im.copy.selection())
-	if err != nil {
-		return failed(err)
-	}
-	if want := im.copy.Expect; im.copy.expected() && !selected.Manifest.Is(want) {
-		return nil, nil, fmt.Errorf("limited to its platforms, %s has %s, and %s is locked for it", from, selected.Manifest.Digest, want)
-	}
-	if q.same(selected.Manifest) && !q.distrusted && !r.checksAttached(im.copy) {
-		r.noteSubset(im, selected.Subset)
-		if settled, err := r.trust(ctx, q); settled != nil || err != nil {
-			return nil, settled, err
-		}
-	}
-	root, err := r.sourceTree(im).Tree(ctx, m, im.copy.selection())
-	if err != nil {
-		return failed(err)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	im.result.Subset = root.Subset
-	root.Walk(func(n *tree.Node) { im.result.Foreign += n.Foreign })
-	return root, nil, nil
-}
-
-// selection says what the copy takes of an index.
-func (c Copy) selection() tree.Selection {
-	return tree.Selection{Platforms: c.Platforms, Sparse: c.Sparse}
-}
-
-// sourceTree reads what is below a manifest at an image's source.
-func (r *run) sourceTree(im *image) tree.Reader {
-	return tree.Reader{ForeignLayers: r.opts.ForeignLayers, Manifest: func(ctx context.Context, digest v1.Hash) (*registry.Manifest, error) {
-		return r.sources.manifest(ctx, im.source, im.copy.Source.Repository, digest.String())
-	}}
-}
-
 // estimate tells a dry run's bytes: a blob goes up once a registry and is mounted elsewhere. What a
 // repository has already is not asked for.
 func (r *run) estimate(im *image, root *tree.Node, attached []attachment) Bytes {

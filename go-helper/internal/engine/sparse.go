@@ -64,26 +64,67 @@ func (r *run) lacksWanted(ctx context.Context, im *image, digest v1.Hash) (bool,
 	if wanted.Platforms != nil {
 		r.noteSubset(im, named.Subset)
 	}
-	group, groupCtx := errgroup.WithContext(ctx)
+	lost, err := r.lackedEntries(ctx, client, repository, named.Content.Manifests)
+	if err != nil {
+		return false, err
+	}
+	switch {
+	case len(lost) > 0 && r.opts.SkipMissing:
+		return r.sourceHasMore(ctx, im, named, lost)
+	case len(lost) > 0:
+		return true, nil
+	case wanted.Platforms == nil:
+		r.sparse.note(im.destination.host, repository, digest, false)
+	}
+	return false, nil
+}
+
+// lackedEntries asks for what an index names, and gives what isn't there by its place.
+func (r *run) lackedEntries(ctx context.Context, client *registry.Client, repository string, entries []v1.Descriptor) (map[int]error, error) {
+	lost := map[int]error{}
+	var mu sync.Mutex
+	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(resolvers)
-	for _, entry := range named.Content.Manifests {
+	for i, entry := range entries {
 		group.Go(func() error {
-			has, err := hasEntry(groupCtx, client, repository, entry)
+			has, err := hasEntry(ctx, client, repository, entry)
 			if err == nil && !has {
-				err = errLacking
+				mu.Lock()
+				defer mu.Unlock()
+				lost[i] = registry.ErrNotFound
 			}
 			return err
 		})
 	}
-	switch err := group.Wait(); {
-	case errors.Is(err, errLacking):
-		return true, nil
-	case err != nil:
+	return lost, group.Wait()
+}
+
+// sourceHasMore tells whether anything can be had that the destination lacks of an index: what its source lacks, too, is left
+// out, with what attests it.
+func (r *run) sourceHasMore(ctx context.Context, im *image, named tree.Selected, lost map[int]error) (bool, error) {
+	var asked []v1.Descriptor
+	var places []int
+	for i := range lost {
+		asked, places = append(asked, named.Content.Manifests[i]), append(places, i)
+	}
+	nowhere, err := r.lackedEntries(ctx, im.source, im.copy.Source.Repository, asked)
+	if err != nil {
 		return false, err
 	}
-	if wanted.Platforms == nil {
-		r.sparse.note(im.destination.host, repository, digest, false)
+	lostAtSource := map[int]error{}
+	for i, err := range nowhere {
+		lostAtSource[places[i]] = err
 	}
+	left, keep, err := named.Without(lostAtSource)
+	if err != nil {
+		return true, nil // nothing is left: reading the source tells
+	}
+	for i := range lost {
+		if keep[i] {
+			return true, nil
+		}
+	}
+	r.noteSubset(im, left.Subset)
 	return false, nil
 }
 
@@ -105,8 +146,6 @@ func notFoundIsNone(err error) error {
 	}
 	return err
 }
-
-var errLacking = errors.New("lacks a manifest")
 
 func (r *run) noteSubset(im *image, s *Subset) {
 	r.mu.Lock()

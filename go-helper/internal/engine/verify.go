@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -19,10 +20,37 @@ func (r *run) verify(ctx context.Context, im *image, digest v1.Hash) error {
 	if err != nil {
 		return err
 	}
+	if root.Subset != nil && len(root.Subset.Missing) > 0 {
+		if err := r.missingEverywhere(ctx, im, root.Subset.Missing); err != nil {
+			return err
+		}
+	}
 	if root.Subset != nil {
 		r.noteSubset(im, root.Subset)
 	}
 	r.sparse.note(im.destination.host, im.repository(), digest, root.Subset != nil)
+	return nil
+}
+
+// missingEverywhere is an error where the source has something of an index that the destination lacks, other than attestations
+// of what the source lacks.
+func (r *run) missingEverywhere(ctx context.Context, im *image, missing []tree.Missing) error {
+	nowhere := map[string]bool{}
+	inOrder := slices.Clone(missing) // attestations after what they speak of
+	slices.SortStableFunc(inOrder, func(a, b tree.Missing) int { return len(a.Attests) - len(b.Attests) })
+	for _, m := range inOrder {
+		if nowhere[m.Attests] {
+			continue
+		}
+		_, err := r.sources.head(ctx, im.source, im.copy.Source.Repository, m.Digest.String())
+		if err == nil {
+			return fmt.Errorf("%w: %s lacks %s, which the source has", ErrDrift, im.copy.Destination.Name(), m)
+		}
+		if !errors.Is(err, registry.ErrNotFound) {
+			return fmt.Errorf("look up source %s: %w", im.copy.Source, err)
+		}
+		nowhere[m.Digest.String()] = true
+	}
 	return nil
 }
 
@@ -132,13 +160,13 @@ func (c *deepCheck) check(ctx context.Context, client *registry.Client, reposito
 }
 
 // readDestination reads a manifest that a destination has, and all below it; of a sparse index only what is wanted.
-func (r *run) readDestination(ctx context.Context, client *registry.Client, repository string, digest v1.Hash, want tree.Selection) (*tree.Node, error) {
-	t := tree.Reader{ForeignLayers: r.opts.ForeignLayers, Manifest: func(ctx context.Context, digest v1.Hash) (*registry.Manifest, error) {
+func (r *run) readDestination(ctx context.Context, client *registry.Client, repository string, root v1.Hash, want tree.Selection) (*tree.Node, error) {
+	t := tree.Reader{ForeignLayers: r.opts.ForeignLayers, SkipMissing: r.opts.SkipMissing, Manifest: func(ctx context.Context, digest v1.Hash) (*registry.Manifest, error) {
 		m, err := client.GetManifest(ctx, repository, digest.String())
-		if errors.Is(err, registry.ErrNotFound) {
+		if errors.Is(err, registry.ErrNotFound) && (!r.opts.SkipMissing || digest == root) {
 			return nil, fmt.Errorf("%w: %s/%s lacks it", ErrDrift, client.Host(), repository)
 		}
 		return m, err
 	}}
-	return t.TreeOf(ctx, digest, want)
+	return t.TreeOf(ctx, root, want)
 }

@@ -58,7 +58,7 @@ type Copy struct {
 	Lock *Lock `json:"lock,omitempty"`
 	// MovedTo is what the source's tag names now, where that isn't what is locked: a digest, or "deleted". Only with --report-moved.
 	MovedTo string `json:"moved_to,omitempty"`
-	// Index says what is left out of an index because of Platforms; absent where that is nothing.
+	// Index says what is left out of an index because of Platforms, or as its source lacks it; absent where that is nothing.
 	Index *Index `json:"index,omitempty"`
 	// ForeignLayers is how many layers the image names that were left where their URLs say; absent where it was not looked into.
 	ForeignLayers int `json:"foreign_layers_left,omitempty"`
@@ -89,6 +89,8 @@ type Index struct {
 	Kept      int `json:"kept"`
 	// LeftOut are the platforms that can't be pulled from the destination.
 	LeftOut []string `json:"left_out"`
+	// Missing is what the source's index names and the source doesn't have: a platform, or what it attests, and a digest.
+	Missing []string `json:"missing,omitempty"`
 }
 
 // Missed is something that is attached to an image, or may be, and wasn't copied with it.
@@ -108,6 +110,9 @@ func indexOf(s *engine.Subset) *Index {
 	}
 	for _, p := range s.LeftOut {
 		index.LeftOut = append(index.LeftOut, Clean(p.String()))
+	}
+	for _, m := range s.Missing {
+		index.Missing = append(index.Missing, Clean(m.String()))
 	}
 	return index
 }

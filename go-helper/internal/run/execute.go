@@ -104,6 +104,9 @@ func (s *session) copyTargets(ctx context.Context, targets, done []*target, ende
 				e.copy.Cause = report.Clean(cause.String())
 			}
 		}
+		if subset := result.Subset; subset != nil && len(subset.Missing) > 0 && result.Status != engine.StatusFailed {
+			s.console.Notice(missingNotice(copies[index], subset))
+		}
 		if len(result.Missed) > 0 && result.Status != engine.StatusFailed {
 			s.console.Notice(missedNotice(copies[index], result.Missed))
 		}
@@ -151,6 +154,7 @@ func (s *session) runEngine(ctx, outer context.Context, pool *registry.Pool, cop
 		CheckReferrers: s.Referrers == referrersAlways,
 		ForeignLayers:  s.ForeignLayers == foreignCopied,
 		CheckPlatforms: s.CheckPlatforms,
+		SkipMissing:    s.Missing == missingSkipped,
 		CachePath:      cacheFile("blob-origins"),
 		SparsePath:     cacheFile("sparse-indexes"),
 		Observe: func(event engine.Event) {

@@ -41,6 +41,8 @@ func hint(c engine.Copy, err error, foreign bool) string {
 		return "delete the blob at the registry, or have it collect what nothing refers to, and run again"
 	case errors.Is(err, engine.ErrDrift):
 		return "run with --force to repair the destination"
+	case errors.As(err, new(*engine.MissingManifestsError)):
+		return "the source has lost it, or never had it: name the platforms that are wanted, or let --missing=skip leave out what isn't there"
 	case errors.Is(err, engine.ErrAttachmentsRequired):
 		return "with referrers = \"all\" (--referrers=all) the image is copied without it, and that is reported"
 	case errors.As(err, new(*engine.SparseRefusedError)):

@@ -66,6 +66,8 @@ type Settings struct {
 	// ForeignLayers says what becomes of layers that name a place of their own, one of [ForeignLayersChoices].
 	ForeignLayers string
 
+	// Missing says what becomes of an index that names what its source doesn't have, one of [MissingChoices].
+	Missing string
 	// CheckPlatforms asks for the manifests of all platforms of unchanged indexes: they may have been left out before.
 	CheckPlatforms bool
 
@@ -105,6 +107,9 @@ func (s Settings) open() (*session, error) {
 	if s.Referrers != "" && !slices.Contains(ReferrersChoices(), s.Referrers) {
 		err = errors.Join(err, fmt.Errorf("--referrers %s: want one of %s", s.Referrers, strings.Join(ReferrersChoices(), ", ")))
 	}
+	if s.Missing != "" && !slices.Contains(MissingChoices(), s.Missing) {
+		err = errors.Join(err, fmt.Errorf("--missing %s: want one of %s", s.Missing, strings.Join(MissingChoices(), ", ")))
+	}
 	if s.ForeignLayers != "" && !slices.Contains(ForeignLayersChoices(), s.ForeignLayers) {
 		err = errors.Join(err, fmt.Errorf("--foreign-layers %s: want one of %s", s.ForeignLayers, strings.Join(ForeignLayersChoices(), ", ")))
 	}
@@ -139,6 +144,11 @@ func (s Settings) open() (*session, error) {
 const referrersAlways = "always"
 
 const foreignCopied = "copy"
+
+const missingSkipped = "skip"
+
+// MissingChoices are what Settings.Missing can be; empty is the first.
+func MissingChoices() []string { return []string{"fail", missingSkipped} }
 
 // ForeignLayersChoices are what Settings.ForeignLayers can be; empty is the first.
 func ForeignLayersChoices() []string { return []string{"skip", foreignCopied} }

@@ -30,4 +30,6 @@ type Subset struct {
 	Manifests, Kept int  // that the source's index names; that the destination has, or would have
 	// LeftOut are the platforms that the destination lacks, each once; attestations have none.
 	LeftOut []v1.Platform
+	// Missing is what the source's index names and the source doesn't have.
+	Missing []Missing
 }

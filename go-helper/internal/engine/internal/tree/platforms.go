@@ -81,13 +81,15 @@ type Selected struct {
 	Manifest *registry.Manifest // the one selected from, or what it was cut down to
 	Content  *Content           // without the entries that are left out
 	Subset   *Subset            // nil where nothing is
+
+	sparse bool // what is left out stays named
 }
 
 // Select reads a manifest and limits it to what is wanted, if it is an index.
 func Select(m *registry.Manifest, want Selection) (Selected, error) {
 	c, err := Parse(m)
 	if err != nil || len(want.Platforms) == 0 || !c.IsIndex() {
-		return Selected{Manifest: m, Content: c}, err
+		return Selected{Manifest: m, Content: c, sparse: want.Sparse}, err
 	}
 	keep, err := keptEntries(c, want.Platforms)
 	if err != nil {
@@ -95,10 +97,10 @@ func Select(m *registry.Manifest, want Selection) (Selected, error) {
 	}
 	subset := subsetOf(c, keep, want.Sparse)
 	if want.Sparse {
-		return Selected{m, c.only(keep), subset}, nil
+		return Selected{m, c.only(keep), subset, true}, nil
 	}
 	m, c, err = rewriteIndex(m, c, keep)
-	return Selected{m, c, subset}, err
+	return Selected{m, c, subset, false}, err
 }
 
 // rewriteIndex drops the entries of an index that are not kept. Where all are it gives back m itself: bytes and digest

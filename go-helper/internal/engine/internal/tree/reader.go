@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -30,6 +31,9 @@ type Reader struct {
 	Manifest      func(ctx context.Context, digest v1.Hash) (*registry.Manifest, error)
 	ForeignLayers bool  // foreign layers count as blobs
 	MaxBytes      int64 // of all manifests of a tree; 0: DefaultMaxBytes
+	// SkipMissing leaves out of the index what it names and isn't there; else that is a *[MissingError]. An index within an index
+	// is left out whole.
+	SkipMissing bool
 }
 
 // Selection says what is wanted of an index.
@@ -106,10 +110,44 @@ func (t *reading) node(ctx context.Context, s Selected, depth int) (*Node, error
 	if err := t.expect(c.Manifests); err != nil {
 		return nil, err
 	}
+	children, lost, err := t.entries(ctx, c.Manifests, depth+1)
+	if err != nil {
+		return nil, err
+	}
+	if len(lost) > 0 {
+		if !t.SkipMissing || depth > 0 {
+			return nil, &MissingError{Index: s.Manifest.Digest, Missing: missingOf(c, lost)}
+		}
+		var keep []bool
+		if s, keep, err = s.Without(lost); err != nil {
+			return nil, err
+		}
+		var kept []*Node
+		for i, child := range children {
+			if keep[i] {
+				kept = append(kept, child)
+			}
+		}
+		children, c = kept, s.Content
+		n.Manifest, n.Subset = s.Manifest, s.Subset
+	}
 	var blobs []v1.Descriptor
-	children := make([]*Node, len(c.Manifests)) // nil: a blob
+	for i, child := range children {
+		if child == nil {
+			blobs = append(blobs, c.Manifests[i])
+		}
+	}
+	n.Children = slices.DeleteFunc(children, func(child *Node) bool { return child == nil })
+	n.Blobs, n.Foreign, err = distinct(blobs, t.ForeignLayers)
+	return n, err
+}
+
+// entries reads what an index names, side by side: a node each, nil for a blob; and those that aren't there.
+func (t *reading) entries(ctx context.Context, list []v1.Descriptor, depth int) (children []*Node, lost map[int]error, err error) {
+	children, lost = make([]*Node, len(list)), map[int]error{}
+	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
-	for i, entry := range c.Manifests {
+	for i, entry := range list {
 		if KindOf(entry.MediaType) == BlobEntry {
 			continue
 		}
@@ -117,23 +155,18 @@ func (t *reading) node(ctx context.Context, s Selected, depth int) (*Node, error
 			if err := ctx.Err(); err != nil { // another child failed
 				return err
 			}
-			child, err := t.entry(ctx, entry, depth+1)
+			child, err := t.entry(ctx, entry, depth)
+			if isMissing(err) {
+				mu.Lock()
+				defer mu.Unlock()
+				lost[i] = err
+				return nil
+			}
 			children[i] = child
 			return err
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	for i, child := range children {
-		if child == nil {
-			blobs = append(blobs, c.Manifests[i])
-		}
-	}
-	n.Children = slices.DeleteFunc(children, func(child *Node) bool { return child == nil })
-	var err error
-	n.Blobs, n.Foreign, err = distinct(blobs, t.ForeignLayers)
-	return n, err
+	return children, lost, group.Wait()
 }
 
 // entry reads what an index names; nil is a blob.
