@@ -55,7 +55,7 @@ func (r *run) pushAttachments(ctx context.Context, im *image, attached []attachm
 func refusesKind(err error) bool {
 	var refused *registry.Error
 	statuses := []int{http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity}
-	return errors.As(err, &refused) && slices.Contains(statuses, refused.Status) && !blobUnknown(err)
+	return errors.As(err, &refused) && slices.Contains(statuses, refused.Status) && !registry.BlobUnknown(err)
 }
 
 // pushAttachment writes one, and tells whether it is found without the referrers tag.

@@ -46,7 +46,7 @@ func (r *run) commit(im *image, root *tree.Node, attached []attachment) {
 	if err != nil && registry.Temporary(err) && r.written(im, root, identifier) {
 		err = nil
 	}
-	if err != nil && blobUnknown(err) && !errors.As(err, new(*SparseRefusedError)) && r.recheck(im, root) {
+	if err != nil && registry.ContentMissing(err) && !errors.As(err, new(*SparseRefusedError)) && r.recheck(im, root) {
 		return // comes back when what was missing is there
 	}
 	if err != nil {
@@ -179,19 +179,13 @@ func (r *run) recheck(im *image, root *tree.Node) bool {
 			}
 		}
 	}
-	if im.ended || !im.resending {
+	if im.ended || !im.resending && len(missing) > 0 {
 		return false
 	}
-	im.writing = false
+	im.writing = false // where all is there the registry has noticed it late, and once more will do
 	for _, n := range missing {
 		r.advance(n.host)
 	}
 	r.commitIfReady(im)
 	return true
-}
-
-func blobUnknown(err error) bool {
-	var refused *registry.Error
-	return errors.As(err, &refused) &&
-		(refused.HasCode("MANIFEST_BLOB_UNKNOWN") || refused.HasCode("BLOB_UNKNOWN"))
 }

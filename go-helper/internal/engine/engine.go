@@ -190,6 +190,9 @@ func newRun(ctx context.Context, copies []Copy, opts Options) *run {
 		if c.sparse() {
 			r.destinations[host].sparse = true
 		}
+		if !opts.Verify || opts.Force {
+			r.destinations[host].client.WillPush(c.Destination.Repository)
+		}
 		r.tags[c.Destination.Name()]++
 		r.images = append(r.images, &image{
 			index:       i,

@@ -150,7 +150,7 @@ func (r *run) open(n *need) bool {
 		return true
 	}
 	exists, err := d.client.HeadBlob(r.ctx, n.repository, b.digest, b.size)
-	if err != nil {
+	if err != nil && !registry.IsDenied(err) { // who may not read may still write
 		r.fail(n, err)
 		return false
 	}
@@ -169,7 +169,7 @@ func (r *run) openAfterHead(n *need) bool {
 	b, d := h.blob, h.destination
 	if !d.knownMissing(n.repository) && (b.size > smallBlob || n.distrust) {
 		exists, err := d.client.HeadBlob(r.ctx, n.repository, b.digest, b.size)
-		if err != nil {
+		if err != nil && !registry.IsDenied(err) { // who may not read may still write
 			r.fail(n, err)
 			return false
 		}

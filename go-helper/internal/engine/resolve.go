@@ -63,6 +63,9 @@ func (r *run) resolve(im *image) (*tree.Node, []attachment, *Result, error) {
 		}
 		return nil, nil, nil, err
 	}
+	if err := refusedTypes(im, root); err != nil {
+		return nil, nil, nil, err
+	}
 	if attached, err = r.keepOwn(ctx, im, attached); err != nil {
 		return nil, nil, nil, fmt.Errorf("look up destination %s: %w", c.Destination, err)
 	}
@@ -113,6 +116,19 @@ func (r *run) settledByDigest(ctx context.Context, q *question) (*Result, error)
 	return r.trust(ctx, q)
 }
 
+// writes tells whether what is missing at a destination is sent there.
+func (r *run) writes() bool { return !r.opts.DryRun && (!r.opts.Verify || r.opts.Force) }
+
+// refusedTypes fails an image whose kind of manifest the destination has refused before: its blobs needn't be sent.
+func refusedTypes(im *image, root *tree.Node) (err error) {
+	root.Walk(func(n *tree.Node) {
+		if err == nil {
+			err = im.destination.client.Refuses(im.repository(), n.MediaType)
+		}
+	})
+	return err
+}
+
 func (c Copy) limited() bool { return len(c.Platforms) > 0 }
 
 // lookAtDestination gives what the destination has, nil where it is not there.
@@ -124,7 +140,13 @@ func (r *run) lookAtDestination(ctx context.Context, im *image) (*v1.Descriptor,
 	}
 	look := func() (*v1.Descriptor, error) {
 		descriptor, err := im.destination.client.HeadManifest(ctx, to.Repository, identifier)
-		if errors.Is(err, registry.ErrNotFound) {
+		missing, known := registry.Missing(err)
+		if missing && !known && r.writes() {
+			// Some may push what they may not read; others are told so of whatever isn't there. The push will tell.
+			r.log.Debug("not known whether the destination is there", "destination", to, "error", err)
+			return nil, nil
+		}
+		if known {
 			return nil, nil
 		}
 		if err != nil {

@@ -54,6 +54,8 @@ type Client struct {
 	// destinations are those that this run writes to, by name; false where their token may only read.
 	destinations sync.Map
 	damages      damages
+	// refusedTypes are the media types of manifests that the registry doesn't take, and how it said so.
+	refusedTypes sync.Map
 	// creator makes repositories that a push finds missing; nil: nobody does.
 	creator      RepositoryCreator
 	repositories repositories

@@ -60,6 +60,8 @@ func hint(c engine.Copy, err error, foreign bool) string {
 		return fmt.Sprintf("run again in %s: what is done is kept", refused.RetryAfter.Round(time.Minute))
 	case errors.As(err, &refused) && refused.StorageFull():
 		return fmt.Sprintf("make room in the storage of %s, and run again: what is done is kept", refused.Host)
+	case errors.Is(err, registry.ErrUploadLost) && errors.As(err, &refused):
+		return fmt.Sprintf("%s loses uploads that it has begun: where several servers answer for it they may not share their state (distribution: the same http.secret for all)", refused.Host)
 	case registry.IsDenied(err) && errors.As(err, &refused):
 		return denied(c, refused)
 	case errors.As(err, &refused) && refusal(refused) != "":
