@@ -36,6 +36,9 @@ func isImageKey(key string) bool {
 	return key == strings.ToUpper(key) && strings.Contains(key, "IMAGE_") && !aboutImages.MatchString(name)
 }
 
+// isImageList tells whether a key's value is several images.
+func isImageList(key string) bool { return strings.HasSuffix(normalized(key), "images") }
+
 // passedOver are keys whose text is for people, or the part of an image that says nothing without the others.
 var passedOver = map[string]bool{
 	"description": true, "message": true, "summary": true, "title": true, "documentation": true, "icon": true,
@@ -98,11 +101,19 @@ func (f *finder) document(key string, v strictjson.Value, s string) bool {
 // separators are what several images, or their names and values, stand between in text.
 const separators = " \t\r\n,;=\"'`|()[]{}<>"
 
+// assignment is how scripts, properties and TOML give something a value.
+var assignment = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_.-]*)["']?\s*[:=]\s*["']?([^\s"',;=]+)`)
+
 // tokens looks at each word of text; named tells that its key means images.
 func (f *finder) tokens(v strictjson.Value, s string, named bool) {
 	for line := range strings.Lines(s) {
 		if isTemplate(line) && strings.Contains(line, "{{") { // its words are no whole words
 			continue
+		}
+		for _, m := range assignment.FindAllStringSubmatch(line, -1) {
+			if isImageKey(m[1]) && !isTemplate(m[2]) {
+				f.loose(v, m[2])
+			}
 		}
 		for _, word := range strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(separators, r) }) {
 			word = strings.TrimRight(word, ".:")
@@ -175,11 +186,20 @@ func (f *finder) guess(v strictjson.Value, source string) {
 	f.take(v, source, ref)
 }
 
+// official is how Docker Hub's official images look: alpine:3.18.
+var official = regexp.MustCompile(`^[a-z][a-z0-9_-]+:v?\d+\.\d[a-zA-Z0-9._-]*$`)
+
 // strict takes what can hardly be anything else, and notes what is like an image.
 func (f *finder) strict(v strictjson.Value, source string) {
 	ref, err := reference.Parse(source)
 	path, _, hasDigest := strings.Cut(source, "@")
-	if err != nil || !strings.Contains(source, "/") || isFile(path) {
+	if err != nil || isFile(path) {
+		return
+	}
+	if !strings.Contains(source, "/") {
+		if official.MatchString(source) {
+			f.leave(v, source, "may be an image, but nothing around it says so")
+		}
 		return
 	}
 	known, versioned := isKnownHost(source), hasDigest || versionTag.MatchString(ref.Tag)

@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"slices"
 	"strings"
 
 	"docker-mirror/go-helper/internal/strictjson"
@@ -30,7 +31,30 @@ func (f *finder) plainFile(v strictjson.Value) {
 			f.asked(who, service.Value, "image")
 		}
 	}
+	for _, field := range v.Fields { // GitLab CI/CD YAML syntax, "image" and "services", of jobs and for all
+		_, isJob := member(field.Value, "script")
+		switch {
+		case isJob || field.Key == "default":
+			f.gitlab("job "+field.Key, field.Value)
+		case field.Key == "stages":
+			f.gitlab("pipeline", v)
+		}
+	}
 	f.asker = ""
+}
+
+// gitlab takes images, which are text or have a name.
+func (f *finder) gitlab(by string, v strictjson.Value) {
+	services, _ := member(v, "services")
+	image, _ := member(v, "image")
+	for _, item := range append(slices.Clone(services.Items), image) {
+		if item.Kind == strictjson.Object {
+			f.asked(by, item, "name")
+		} else if item.Kind == strictjson.String {
+			f.asker = by
+			f.image(item)
+		}
+	}
 }
 
 func (f *finder) asked(by string, v strictjson.Value, key string) {

@@ -21,7 +21,15 @@ func (f *finder) parts(key string, v strictjson.Value, where place) map[string]b
 	for _, key := range f.charts(v) {
 		handled[key] = true
 	}
-	if name, value := text(v, "name"), text(v, "value"); name != "" && value != "" && !handled["name"] {
+	switch name := text(v, "name"); {
+	case name == "" || handled["name"]:
+	case text(v, "kind") == "DockerImage": // OpenShift, ObjectReference of images
+		named, _ := member(v, "name")
+		f.loose(named, name)
+		return map[string]bool{"name": true}
+	case key == "env":
+		handled["value"] = true // as [variables]
+	case text(v, "value") != "":
 		value, _ := member(v, "value")
 		f.scalar(name, value)
 		handled["value"] = true
@@ -31,7 +39,7 @@ func (f *finder) parts(key string, v strictjson.Value, where place) map[string]b
 		if handled[field.Key] || field.Value.Kind != strictjson.String {
 			continue
 		}
-		if name := normalized(field.Key); isAnchor(name) {
+		if name := normalized(field.Key); isAnchor(name) || o.underImage && underImageAnchors[name] {
 			if f.anchored(o, name, strings.TrimSpace(field.Value.Text), field.Value, where) {
 				handled[field.Key] = true
 			}
@@ -78,8 +86,17 @@ func isAnchor(name string) bool {
 		strings.HasSuffix(name, "imagename")
 }
 
+// underImageAnchors are further names of a repository, where the object is an image.
+var underImageAnchors = map[string]bool{"path": true, "url": true, "uri": true, "ref": true}
+
+// between are members that go between a registry and a name, in an order that only their reader knows.
+var between = []string{"org", "organization", "owner", "project", "imagenamespace", "imageprefix", "imagepath", "repositoryprefix"}
+
 // prefixes are what the keys of an anchor's siblings begin with: of proxyImage those of proxyImageTag and proxyTag.
 func prefixes(name string) []string {
+	if underImageAnchors[name] {
+		return []string{""}
+	}
 	stem := name
 	for _, suffix := range []string{"repository", "repo", "name"} {
 		stem = strings.TrimSuffix(stem, suffix)
@@ -124,6 +141,10 @@ func (f *finder) anchored(o siblings, name, value string, v strictjson.Value, wh
 	switch {
 	case name == "name" && !o.underImage && !(hasHost(repository) && (tag.Text != "" || digest.Text != "")), !isPart && !hasHost(repository):
 		return false // a name or a repository of anything
+	case where.isRepositories(name) && !own:
+		f.leave(v, repository, "names a repository, in which others choose the image or the tag")
+	case isPart && !hasHost(value) && o.goesBetween():
+		f.leave(v, value, "has more parts beside it than a registry, a name and a tag: which come where isn't clear")
 	case o.underImage && o.hasSuffix():
 		f.leave(v, repository, "has a suffix beside it that only the chart knows how to add: render it first")
 	case own && (name == "name" || tag.Text == "" || isImage && !strings.HasSuffix(name, "baseimage") && !o.has(around, "tag", "imagetag")):
@@ -141,12 +162,23 @@ func (f *finder) anchored(o siblings, name, value string, v strictjson.Value, wh
 		if !own {
 			source = joined(repository, tag.Text)
 		}
-		if hex := strings.TrimPrefix(digest.Text, "sha256:"); digest.Text != "" && !strings.Contains(source, "@") {
-			source += "@sha256:" + hex
+		if digest.Text != "" && !strings.Contains(source, "@") {
+			if !strings.Contains(digest.Text, ":") { // its hex alone
+				digest.Text = "sha256:" + digest.Text
+			}
+			source += "@" + digest.Text
 		}
 		f.guess(v, source)
 	}
 	return true
+}
+
+// goesBetween tells whether a name has more before it than a registry.
+func (o siblings) goesBetween() bool {
+	if o.underImage && o.has([]string{""}, "namespace") {
+		return true
+	}
+	return o.has([]string{""}, between...)
 }
 
 // hasSuffix tells whether a chart makes several images of one repository: operator-generic, operator-aws.

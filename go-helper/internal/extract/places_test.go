@@ -184,6 +184,53 @@ spec:
 		"", "a/b:1 a/proxy c:1 quay.io/a/default:1", "",
 	},
 	{
+		"variables in parts", `kind: Deployment
+spec: {template: {spec: {containers: [{env: [{name: WORKER_REPOSITORY, value: apache/airflow}, {name: WORKER_TAG, value: "2.9.1"}, {name: PROXY_IMAGE, value: quay.io/a/proxy}, {name: PROXY_VERSION, value: v1}]}]}}}
+`,
+		"", "apache/airflow:2.9.1 quay.io/a/proxy:v1", "",
+	},
+	{
+		"what chooses its tag elsewhere", `apiVersion: image.toolkit.fluxcd.io/v1beta2
+kind: ImageRepository
+spec: {image: ghcr.io/a/podinfo}
+---
+apiVersion: controlplane.cluster.x-k8s.io/v1beta1
+kind: KubeadmControlPlane
+spec: {kubeadmConfigSpec: {clusterConfiguration: {dns: {imageRepository: registry.k8s.io/coredns, imageTag: v1.11.1}}}}
+`,
+		"", "", "ghcr.io/a/podinfo names a repository\nregistry.k8s.io/coredns names a repository",
+	},
+	{
+		"OpenShift", `kind: ImageStream
+spec: {tags: [{from: {kind: DockerImage, name: "openshift/ruby:1"}}, {from: {kind: ImageStreamTag, name: "ruby:2.7"}}], dockerImageReference: "quay.io/a/b:1"}
+`,
+		"", "openshift/ruby:1 quay.io/a/b:1", "ruby:2.7 may be an image",
+	},
+	{
+		"GitLab", `stages: [a]
+image: ruby:3.3
+services: [docker:dind]
+build: {image: {name: "golang:1.22", entrypoint: [""]}, services: [{name: "postgres:16", alias: db}], script: [make]}
+deploy: {image: "$CI_REGISTRY/x:1", script: [make]}
+`,
+		"docker:dind golang:1.22 postgres:16 ruby:3.3", "", "",
+	},
+	{
+		"settings in other languages", `kind: ConfigMap
+data:
+  config.toml: |
+    [[runners]]
+      [runners.kubernetes]
+        image = "ubuntu:22.04"
+        helper_image = "gitlab/gitlab-runner-helper:x86_64-latest"
+        pull_policy = "always"
+  run.sh: |
+    export PROXY_IMAGE='a/proxy:edge'
+    docker run alpine:3.18 x
+`,
+		"", "a/proxy:edge gitlab/gitlab-runner-helper:x86_64-latest ubuntu:22.04", "alpine:3.18 may be an image",
+	},
+	{
 		"what is no image", `kind: Thing
 spec:
   image: https://x.example/logo.png

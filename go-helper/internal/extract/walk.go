@@ -2,6 +2,7 @@ package extract
 
 import (
 	"slices"
+	"strings"
 
 	"docker-mirror/go-helper/internal/strictjson"
 )
@@ -27,9 +28,12 @@ var containerFields = map[string][]string{
 func (f *finder) walk(key string, v strictjson.Value, where place) {
 	switch v.Kind {
 	case strictjson.Array:
-		if key == "args" || key == "command" {
+		switch {
+		case key == "args" || key == "command":
 			f.flags(v)
 			return
+		case key == "env":
+			v.Items = append(slices.Clone(v.Items), variables(v)) // FOO_IMAGE and FOO_TAG
 		}
 		for _, item := range v.Items {
 			f.walk(key, item, where)
@@ -52,11 +56,32 @@ func (f *finder) walk(key string, v strictjson.Value, where place) {
 			case field.Key == "images" && where.kustomize, handled[field.Key]:
 				continue
 			}
-			f.walk(field.Key, field.Value, where)
+			name := field.Key
+			if isImageList(key) && field.Value.Kind == strictjson.String && !aboutImages.MatchString(normalized(name)) {
+				name = key // images: {proxy: a/b:1}
+			}
+			f.walk(name, field.Value, where)
 		}
 	case strictjson.String:
 		f.scalar(key, v)
 	}
+}
+
+// isRepositories tells whether a key of a resource names repositories, not images: what Flux's image automation looks for tags in, and what kubeadm
+// puts the names of its images to.
+func (w place) isRepositories(name string) bool {
+	return w.group == "image.toolkit.fluxcd.io" || name == "imagerepository" && (w.group == "kubeadm.k8s.io" || strings.HasSuffix(w.group, "cluster.x-k8s.io"))
+}
+
+// variables makes one object of a container's environment.
+func variables(env strictjson.Value) strictjson.Value {
+	all := strictjson.Value{Kind: strictjson.Object, Line: env.Line}
+	for _, variable := range env.Items {
+		if value, ok := member(variable, "value"); ok && value.Kind == strictjson.String {
+			all.Fields = append(all.Fields, strictjson.Field{Key: text(variable, "name"), Value: value})
+		}
+	}
+	return all
 }
 
 // within is the place of an object's members.

@@ -62,7 +62,7 @@ var foreignFiles = []foreignFile{
 	{"a GitHub workflow", func(v strictjson.Value) bool {
 		return member(v, "jobs").Kind == strictjson.Object && hasAny(v, "on", "name", "true")
 	}, extractIt},
-	{"a pipeline of GitLab", func(v strictjson.Value) bool { return hasAny(v, "stages", "include") && hasAnyJob(v) }, extractDeep},
+	{"a pipeline of GitLab", func(v strictjson.Value) bool { return hasAny(v, "stages", "include") && hasAnyJob(v) }, extractIt},
 	{"an OCI index or manifest", func(v strictjson.Value) bool { return hasAll(v, "schemaVersion") }, "name the image that it belongs to in a text list"},
 	{"an OCI layout", func(v strictjson.Value) bool { return hasAll(v, "imageLayoutVersion") }, "push it to a registry first, as with `oras cp --from-oci-layout`, and name the image in a text list"},
 	{"annotations for ORAS", looksLikeAnnotations, "it lists no images: name what `oras` pushed in a text list"},

@@ -39,7 +39,7 @@ var foreignSamples = []struct {
 	{"deployment.yaml", "# Source: x\napiVersion: apps/v1\nkind: Deployment\n---\napiVersion: v1\nkind: Service\n", "a Kubernetes manifest", "docker-mirror extract"},
 	{"list.yaml", "- {apiVersion: v1, kind: Pod}\n", "a list of Kubernetes manifests", "docker-mirror extract"},
 	{"workflow.yml", "on: push\njobs:\n  build: {container: 'node:18'}\n", "a GitHub workflow", "docker-mirror extract"},
-	{".gitlab-ci.yml", "stages: [a]\nbuild: {image: 'node:18', script: [make]}\n", "a pipeline of GitLab", "extract --deep"},
+	{".gitlab-ci.yml", "stages: [a]\nbuild: {image: 'node:18', script: [make]}\n", "a pipeline of GitLab", "docker-mirror extract"},
 	{"list.yaml", "- nginx:1.25\n- quay.io/a/b:1\n", "a list of images in YAML or JSON", "text list"},
 	{"images.yaml", "images:\n- nginx:1.25\n- quay.io/a/b:1\n", "a list of images in YAML or JSON", "text list"},
 	{"images.json", `["nginx:1.25", "quay.io/a/b:1"]`, "a list of images in YAML or JSON", "text list"},
