@@ -17,8 +17,12 @@ func checkHost(host string) error {
 	if !hostGrammar.MatchString(host) {
 		return fmt.Errorf("%q is no host name", host)
 	}
+	i := strings.LastIndexByte(host, ':')
+	if i < 0 { // most
+		return nil
+	}
 	name, port := host, ""
-	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
+	if !strings.HasSuffix(host, "]") {
 		name, port = host[:i], host[i+1:]
 	}
 	if number, err := strconv.Atoi(port); port != "" && (err != nil || number < 1 || number > 65535) {

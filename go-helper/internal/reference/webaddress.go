@@ -10,12 +10,22 @@ import (
 type site struct {
 	name   string
 	pages  []page
-	images string // what images are called in general; empty: what is no page of it is an image
+	images string // what images are called in general; empty: it is a registry, too, and what is no page of it is an image
+}
+
+// isPage tells whether a path may be that of a page on a host that is a registry, too: most references end their check here.
+func isPage(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+	switch first {
+	case "repository", "_", "r", "layers", "v2", "product", "artifact":
+		return true
+	}
+	return len(first) == len("en-us") && first[2] == '-'
 }
 
 type page struct {
 	path  *regexp.Regexp
-	image string // what it is about, as $1, $2 …, and $host
+	image string // what it is about, as $1, $2 …, and $region
 }
 
 func about(path, image string) page { return page{regexp.MustCompile("^" + path), image} }
@@ -86,9 +96,6 @@ func CheckWebAddress(s string) error {
 		return nil
 	}
 	host = strings.TrimPrefix(strings.ToLower(host), "www.")
-	wrong := func(site, image string) error {
-		return fmt.Errorf("%q is an address of %s, not an image: write %s", s, site, image)
-	}
 	web, known := sites[host]
 	region, rest, _ := strings.Cut(host, ".")
 	if !known && rest == awsConsole {
@@ -96,8 +103,11 @@ func CheckWebAddress(s string) error {
 	}
 	if !known {
 		if image, site := ofAnyHost(host, path); image != "" {
-			return wrong(site, image)
+			return noImage(s, site, image)
 		}
+		return nil
+	}
+	if web.images == "" && !isPage(path) {
 		return nil
 	}
 	path = afterPath.ReplaceAllString(path, "")
@@ -106,13 +116,17 @@ func CheckWebAddress(s string) error {
 	for _, page := range web.pages {
 		if m := page.path.FindStringSubmatchIndex(path); m != nil {
 			image := strings.ReplaceAll(page.image, "$region", region)
-			return wrong(web.name, string(page.path.ExpandString(nil, image, path, m))+suffix)
+			return noImage(s, web.name, string(page.path.ExpandString(nil, image, path, m))+suffix)
 		}
 	}
 	if web.images != "" {
-		return wrong(web.name, web.images)
+		return noImage(s, web.name, web.images)
 	}
 	return nil
+}
+
+func noImage(s, site, image string) error {
+	return fmt.Errorf("%q is an address of %s, not an image: write %s", s, site, image)
 }
 
 // ofAnyHost is for paths that no image has, or hardly any.
