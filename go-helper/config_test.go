@@ -98,6 +98,7 @@ func TestConfigTLS(t *testing.T) {
 	}
 	configure(append(client, "skip_verify = true")...)
 	wantContains(t, "stderr", w.run(0, args...).stderr.String(), "WARNING", host, "not verified")
+	wantContains(t, "stderr, quiet", w.run(0, append(args, "--progress", "none")...).stderr.String(), "WARNING", host, "not verified")
 }
 
 func TestConfigPullThrough(t *testing.T) {
@@ -159,5 +160,21 @@ func TestConfigErrors(t *testing.T) {
 	w.run(2, "copy", "--registry", dst.Host, "--config", "missing.toml", "images.txt")
 	if n := dst.Log().Total(); n != 0 {
 		t.Errorf("%d requests were sent", n)
+	}
+}
+
+// A proxy that the environment names and nobody can read isn't gone past.
+func TestUnreadableProxyOfTheEnvironment(t *testing.T) {
+	t.Parallel()
+	w := newWorkplace(t)
+	source, destination := startRegistry(t), startRegistry(t)
+	pushImage(t, source.Host+"/a:v", 512, 1)
+	source.Log().Reset()
+	w.write("images.txt", source.Host+"/a:v\n")
+	p := w.command("copy", "--registry", destination.Host, "images.txt")
+	p.cmd.Env = append(p.cmd.Env, "HTTPS_PROXY=http://planted-user:planted-pw@proxy:port")
+	wantContains(t, "stderr", p.demand(2).stderr.String(), "HTTPS_PROXY is no proxy's address")
+	if n := len(source.Log().Entries()) + len(destination.Log().Entries()); n > 0 || strings.Contains(p.stderr.String(), "planted") {
+		t.Errorf("%d requests; %s", n, &p.stderr)
 	}
 }

@@ -26,8 +26,9 @@ import (
 // dockerHubServer is Docker Hub's name towards credential stores, for historical reasons.
 const dockerHubServer = "https://index.docker.io/v1/"
 
-// helperTimeout is for helpers that ask a person for a passphrase, or a cloud for a token.
-const helperTimeout = 2 * time.Minute
+// helperTimeout is for helpers that ask a person for a passphrase, or a cloud for a token; after helperPatience it is said
+// what is waited for.
+const helperTimeout, helperPatience = 2 * time.Minute, 5 * time.Second
 
 // helperMemory is how long a credential helper's answer is kept: long enough not to run it for every
 // repository, short enough for a helper whose passwords expire (ECR's live 12 hours).
@@ -51,7 +52,8 @@ type ConfigKeychain struct {
 	files []configSource
 	err   error
 
-	helpers Memory[helperKey, Credentials]
+	helpers           Memory[helperKey, Credentials]
+	timeout, patience time.Duration // for a helper
 }
 
 type configSource struct {
@@ -67,7 +69,7 @@ func NewConfigKeychain(logger *slog.Logger) *ConfigKeychain {
 	if logger == nil {
 		logger = discard()
 	}
-	return &ConfigKeychain{logger: logger, getenv: os.Getenv}
+	return &ConfigKeychain{logger: logger, getenv: os.Getenv, timeout: helperTimeout, patience: helperPatience}
 }
 
 var (
@@ -235,7 +237,7 @@ func (k *ConfigKeychain) fromHelper(ctx context.Context, source configSource, ho
 		return Credentials{}, nil
 	}
 	return k.helpers.Get(ctx, helperKey{helper, server}, func(ctx context.Context) (Credentials, time.Time, error) {
-		creds, err := askHelper(ctx, helper, server)
+		creds, err := k.askHelper(ctx, helper, server)
 		if !creds.Anonymous() {
 			creds.Source = fmt.Sprintf("credential helper %s, by %s", helper, source.name)
 			k.logger.Debug("credentials found", "registry", host, "credentials", creds)
@@ -245,10 +247,13 @@ func (k *ConfigKeychain) fromHelper(ctx context.Context, source configSource, ho
 }
 
 // askHelper runs docker-credential-<helper>. What it prints is never repeated: it may be the secret.
-func askHelper(ctx context.Context, helper, server string) (Credentials, error) {
-	ctx, stop := context.WithTimeout(ctx, helperTimeout)
+func (k *ConfigKeychain) askHelper(ctx context.Context, helper, server string) (Credentials, error) {
+	ctx, stop := context.WithTimeout(ctx, k.timeout)
 	defer stop()
 	program := "docker-credential-" + helper
+	defer time.AfterFunc(k.patience, func() {
+		k.logger.Warn("waiting for a credential helper", "helper", program, "registry", server, "at most", k.timeout)
+	}).Stop()
 	found, err := client.Get(func(args ...string) client.Program {
 		cmd := exec.CommandContext(ctx, program, args...)
 		cmd.WaitDelay = time.Second // a helper's own children may hold its pipes
@@ -257,7 +262,7 @@ func askHelper(ctx context.Context, helper, server string) (Credentials, error) 
 	switch {
 	case err == nil:
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return Credentials{}, fmt.Errorf("credential helper %s for %s didn't answer in %s", program, server, helperTimeout)
+		return Credentials{}, fmt.Errorf("credential helper %s for %s didn't answer in %s", program, server, k.timeout)
 	case ctx.Err() != nil:
 		return Credentials{}, ctx.Err()
 	case credentials.IsErrCredentialsNotFound(err), credentials.IsCredentialsMissingServerURL(err):

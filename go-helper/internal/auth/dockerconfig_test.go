@@ -202,3 +202,21 @@ func TestBrokenConfig(t *testing.T) {
 		}
 	}
 }
+
+// A helper that hangs is named while it is waited for, and given up.
+func TestCredentialHelperThatHangs(t *testing.T) {
+	k, log := keychainIn(t, nil, map[string]string{
+		"home/.docker/config.json":   `{"credHelpers": {"slow.example": "test"}}`,
+		"bin/docker-credential-test": helperScript,
+	})
+	k.patience, k.timeout = time.Millisecond, 300*time.Millisecond
+	for range 2 { // the second time it is known
+		_, err := k.Resolve(t.Context(), "slow.example", "a")
+		if err == nil || !strings.Contains(err.Error(), "docker-credential-test for slow.example didn't answer in 300ms") {
+			t.Errorf("got %v", err)
+		}
+	}
+	if n := strings.Count(log.String(), "waiting for a credential helper"); n != 1 || !strings.Contains(log.String(), "docker-credential-test") {
+		t.Errorf("logged %s", log)
+	}
+}

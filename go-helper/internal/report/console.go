@@ -164,6 +164,9 @@ func (c *Console) Error(text string) { c.put(lineError, text) }
 // Notice shows one line that a user should see.
 func (c *Console) Notice(text string) { c.put(lineNotice, text) }
 
+// Warn shows one line that no mode leaves out.
+func (c *Console) Warn(text string) { c.put(lineLog, text) }
+
 // Summary shows the line that sums a run up; no mode leaves it out.
 func (c *Console) Summary(text string) { c.put(lineSummary, text) }
 

@@ -22,7 +22,10 @@ import (
 )
 
 // config is what --config says of registries. The zero value says nothing.
-type config struct{ hosts map[string]hostConfig }
+type config struct {
+	hosts   map[string]hostConfig
+	proxies proxies
+}
 
 // hostConfig is a table [registries."HOST"] of the file; each key left out means the default.
 type hostConfig struct {
@@ -163,7 +166,7 @@ func (h *hostConfig) prepare(dir string) (errs []error) {
 		h.options.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
 	default:
 		proxy, err := url.Parse(h.Proxy)
-		if err != nil || proxy.Host == "" {
+		if err != nil || proxy.Host == "" || !slices.Contains(schemesOfProxies, proxy.Scheme) {
 			fail("proxy: want a URL such as http://proxy.example:3128, or none") // not the value: it may hold a password
 			break
 		}
@@ -187,7 +190,13 @@ func within(dir, file string) string {
 }
 
 // host gives the client's options for a host.
-func (c config) host(host string) registry.HostOptions { return c.hosts[host].options }
+func (c config) host(host string) registry.HostOptions {
+	options := c.hosts[host].options
+	if options.Proxy == nil && c.proxies.of != nil {
+		options.Proxy = c.proxies.proxy
+	}
+	return options
+}
 
 func (c config) plainHTTP(host string) bool {
 	h := c.hosts[host]

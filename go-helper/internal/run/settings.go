@@ -121,14 +121,15 @@ func (s Settings) open() (*session, error) {
 		s.Report = ""
 	}
 	configured, configErr := readConfig(s.Config)
-	err = errors.Join(err, configErr)
+	configured, proxyErr := configured.withProxies()
+	err = errors.Join(err, configErr, proxyErr)
 	level := slog.LevelWarn
 	if s.Verbose {
 		level = slog.LevelDebug
 	}
 	console := report.NewConsole(mode, s.Err, s.Verbose)
 	for _, host := range configured.unverified() {
-		console.Notice("WARNING: the certificates of " + host + " are not verified (skip_verify in " + s.Config + ")")
+		console.Warn("WARNING: the certificates of " + host + " are not verified (skip_verify in " + s.Config + ")")
 	}
 	return &session{
 		config:   configured,
