@@ -236,6 +236,7 @@ func (f *attachmentFinder) add(ctx context.Context, identifier, tag string, subj
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", identifier, err)
 	}
+	knowInline(f.image, n)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.found = append(f.found, foundAttachment{attachment{n, tag, subject}, depth})

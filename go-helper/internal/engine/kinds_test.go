@@ -5,12 +5,14 @@ import (
 	"crypto/sha512"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"docker-mirror/go-helper/internal/devregistry"
 	"docker-mirror/go-helper/internal/engine"
 	"docker-mirror/go-helper/internal/registry"
 )
@@ -169,5 +171,57 @@ func TestAmbiguousManifestsAreRefused(t *testing.T) {
 	}
 	if r := run(t, list, engine.Options{Verify: true})[0]; r.Status != engine.StatusFailed || !strings.Contains(fmt.Sprint(r.Err), "CVE-2021-41190") {
 		t.Errorf("verified: %s, %v", r.Status, r.Err)
+	}
+}
+
+// Content that a manifest has with it takes a lost blob's place.
+func TestInlineDataOfALostBlob(t *testing.T) {
+	source, destination := pair(t)
+	p := newPusher(t, source.Host)
+	config := []byte("{}")
+	of := func(data []byte) object {
+		d := descriptor("application/vnd.oci.empty.v1+json", p.blob("x", "", config))
+		d["data"] = data
+		return object{
+			"schemaVersion": 2, "mediaType": ociManifest, "artifactType": "application/x", "config": d,
+			"layers": []object{descriptor(ociLayer, p.blob("x", "", content("layer", 1000)))},
+		}
+	}
+	p.put("x", "right", ociManifest, of(config))
+	p.put("x", "wrong", ociManifest, of([]byte("[]")))
+	if err := source.RemoveBlob("x", hashOf(t, config)); err != nil {
+		t.Fatal(err)
+	}
+	for tag, want := range map[string]engine.Status{"wrong": engine.StatusFailed, "right": engine.StatusCopied} {
+		list := copies(t, source.Host, []string{destination.Host}, "x:"+tag)
+		list[0].Destination.Repository = "mirror/" + tag
+		wantStatus(t, list, runRetrying(t.Context(), t, list, engine.Options{}, hasty), want)
+	}
+	if got, err := destination.ReadBlob("mirror/right", hashOf(t, config)); err != nil || !bytes.Equal(got, config) {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// A registry that takes no manifests of a kind says so once all blobs are there: that is heard once.
+func TestARefusedMediaTypeIsNotSentAgain(t *testing.T) {
+	source, destination := pair(t)
+	destination.SetDialect(devregistry.Dialect{RefuseMediaTypes: []string{dockerImage, dockerList}})
+	p := newPusher(t, source.Host)
+	p.image("x", "v", dockerImage, content("one", 100_000))
+	p.image("y", "v", dockerImage, content("two", 100_000))
+	p.image("z", "v", ociManifest, content("three", 1000))
+	pool := newPool(t)
+	list := copies(t, source.Host, []string{destination.Host}, "x:v", "y:v", "z:v")
+	for i, want := range []engine.Status{engine.StatusFailed, engine.StatusFailed, engine.StatusCopied} {
+		destination.Log().Reset()
+		results := engine.Run(t.Context(), list[i:i+1], engine.Options{Pool: pool})
+		wantStatus(t, list[i:i+1], results, want)
+		if uploads := destination.Log().Counts()[devregistry.KindUploadPut]; (uploads > 0) != (i != 1) {
+			t.Errorf("%s: %d uploads", list[i].Source, uploads)
+		}
+		var refused *registry.Error
+		if want == engine.StatusFailed && (!errors.As(results[0].Err, &refused) || refused.MediaType != dockerImage) {
+			t.Errorf("%v", results[0].Err)
+		}
 	}
 }

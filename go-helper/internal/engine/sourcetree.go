@@ -47,6 +47,7 @@ func (r *run) tree(ctx context.Context, q *question) (*tree.Node, *Result, error
 	im.result.Subset = root.Subset
 	root.Walk(func(n *tree.Node) { im.result.Foreign += n.Foreign })
 	r.mu.Unlock()
+	knowInline(im, root)
 	if root.Manifest == selected.Manifest {
 		return root, nil, nil
 	}
@@ -59,6 +60,17 @@ func (r *run) tree(ctx context.Context, q *question) (*tree.Node, *Result, error
 		return root, settled, err
 	}
 	return root, nil, nil
+}
+
+// knowInline takes the content of blobs that manifests have with them.
+func knowInline(im *image, root *tree.Node) {
+	root.Walk(func(n *tree.Node) {
+		for _, d := range n.Blobs {
+			if d.Data != nil {
+				im.source.KnowBlob(d.Digest, d.Data)
+			}
+		}
+	})
 }
 
 // selection says what the copy takes of an index.

@@ -58,8 +58,12 @@ func (c *Client) OpenBlob(ctx context.Context, repository string, digest v1.Hash
 	})
 	if err == nil {
 		b.Refused = refused
+		return b, nil
 	}
-	return b, err
+	if inline := c.openInline(ctx, r, digest, offset); inline != nil {
+		return inline, nil
+	}
+	return nil, err
 }
 
 func (c *Client) openBlob(ctx context.Context, r *request, offset int64) (*BlobReader, error) {

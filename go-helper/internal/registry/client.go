@@ -56,6 +56,8 @@ type Client struct {
 	damages      damages
 	// refusedTypes are the media types of manifests that the registry doesn't take, and how it said so.
 	refusedTypes sync.Map
+	// inline is content that manifests had with them, by digest.
+	inline inlineBlobs
 	// creator makes repositories that a push finds missing; nil: nobody does.
 	creator      RepositoryCreator
 	repositories repositories
