@@ -194,13 +194,16 @@ func TestBuildRefuses(t *testing.T) {
 		},
 		{
 			"bad registries", "nginx",
-			plan.Settings{Registries: to("@prod", "prod", "https://r.example", "me:hunter2@r.example", "r.example:port", "R.example/UP")},
+			plan.Settings{Registries: to("@prod", "prod", "https://r.example", "me:hunter2@r.example", "r.example:port", "r.example:99999", "quay.io/repository/team", "gallery.ecr.aws", "R.example/UP")},
 			[]string{
 				`registries: registry @prod is an alias, which means nothing here: want an address`,
 				`registries: registry "prod" is no host name: want one with a dot or a port, as in registry.example or localhost:5000`,
 				`registries: registry "https://r.example": leave the https:// out`,
 				`registries: a registry address has a user name or password in it: credentials come from the keychain`,
-				`registries: registry "r.example:port" is no host name with an optional port and path`,
+				`registries: registry "r.example:port": "r.example:port" is no host name; want a host name with an optional port and path`,
+				`registries: registry "r.example:99999": "r.example:99999" has the port 99999: ports are 1 to 65535; want a host name with an optional port and path`,
+				`registries: registry "quay.io/repository/team": "quay.io/repository/team/NAME" is an address of Quay's web site, not an image: write quay.io/team/NAME`,
+				`registries: registry "gallery.ecr.aws": "gallery.ecr.aws/NAME" is an address of the ECR Public Gallery, not an image: write public.ecr.aws/ALIAS/NAME`,
 				`registries: registry "R.example/UP": repository "UP": a repository can't have upper-case letters`,
 			},
 		},

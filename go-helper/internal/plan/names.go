@@ -24,6 +24,12 @@ func splitAddress(address string) (host, prefix string, err error) {
 	if !strings.ContainsAny(host, ".:") && host != "localhost" {
 		return "", "", fmt.Errorf("registry %q is no host name: want one with a dot or a port, as in registry.example or localhost:5000", address)
 	}
+	if err := reference.CheckWebAddress(address + "/NAME"); err != nil {
+		return "", "", fmt.Errorf("registry %q: %w", address, err)
+	}
+	if err := reference.CheckHost(host); err != nil {
+		return "", "", fmt.Errorf("registry %q: %w; want a host name with an optional port and path", address, err)
+	}
 	ref, err := reference.Parse(host + "/x")
 	if err != nil || ref.Repository != "x" && ref.Registry != reference.DockerHub {
 		return "", "", fmt.Errorf("registry %q is no host name with an optional port and path", address)

@@ -12,8 +12,8 @@ import (
 // hostGrammar is that of a registry's host and port in an image reference (distribution's reference grammar, "domain").
 var hostGrammar = regexp.MustCompile(`^(\[[a-fA-F0-9:]+\]|[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*)(:[0-9]{1,5})?$`)
 
-// checkHost tells why no registry can have that address.
-func checkHost(host string) error {
+// CheckHost tells why no registry can have that address.
+func CheckHost(host string) error {
 	if !hostGrammar.MatchString(host) {
 		return fmt.Errorf("%q is no host name", host)
 	}

@@ -62,7 +62,7 @@ func Parse(s string) (Reference, error) {
 		return Reference{}, fmt.Errorf("image reference %q has an empty tag", s)
 	}
 	host, path := splitHost(repository)
-	if err := checkHost(host); err != nil {
+	if err := CheckHost(host); err != nil {
 		return Reference{}, fmt.Errorf("image reference %q does not match expected format: %w", s, err)
 	}
 	ref.Registry, ref.Repository = CanonicalHost(host), path
