@@ -207,3 +207,26 @@ func TestVerifyComparesAttachments(t *testing.T) {
 		})
 	}
 }
+
+// Artifactory denies tags that aren't there, at destinations as well: attachments are written all the same.
+func TestDestinationsThatDenyWhatIsNotThere(t *testing.T) {
+	source, destination := pair(t)
+	a := pushAttached(t, source)
+	destination.SetFaults(devregistry.Faults{Intercept: func(r devregistry.Request) *devregistry.Fault {
+		if r.Kind != devregistry.KindManifestHead && r.Kind != devregistry.KindManifestGet {
+			return nil
+		}
+		if _, _, ok := destination.Manifest("mirror/x", r.Reference); ok {
+			return nil
+		}
+		return &devregistry.Fault{Status: 403, Code: devregistry.CodeDenied}
+	}})
+	list := referrersOf(t, source, destination, engine.ReferrersAll)
+	results := run(t, list, engine.Options{})
+	wantStatus(t, list, results, engine.StatusCopied)
+	wantMissed(t, results[0])
+	if _, _, ok := destination.Manifest("mirror/x", a.cosign); !ok || results[0].Attached != 4 {
+		t.Errorf("%d attached", results[0].Attached)
+	}
+	wantStatus(t, list, run(t, list, engine.Options{CheckReferrers: true}), engine.StatusUnchanged)
+}

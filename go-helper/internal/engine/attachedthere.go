@@ -11,6 +11,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"docker-mirror/go-helper/internal/engine/internal/tree"
+	"docker-mirror/go-helper/internal/registry"
 )
 
 // A destination may have attachments of its own: who mirrors an image may sign the copy. What names single attachments can
@@ -38,9 +39,11 @@ func (r *run) standing(ctx context.Context, im *image, a attachment) (standing, 
 		identifier = a.node.Manifest.Digest.String()
 	}
 	there, err := client.HeadManifest(ctx, repository, identifier)
-	switch {
+	switch missing, known := registry.Missing(err); {
+	case known, missing && r.writes():
+		return standsNot, v1.Hash{}, nil // as of the image itself: many registries deny what isn't there
 	case err != nil:
-		return standsNot, v1.Hash{}, notFoundIsNone(err)
+		return standsNot, v1.Hash{}, err
 	case a.node.Manifest.Is(there.Digest):
 		return standsWhole, there.Digest, nil
 	}

@@ -90,7 +90,7 @@ func (r *run) pushTree(ctx context.Context, im *image, n *tree.Node, identifier 
 		defer stop()
 		return struct{}{}, d.client.PutManifest(ctx, im.repository(), identifier, &m)
 	})
-	return sparseRefused(n, err)
+	return whyRefused(n, err)
 }
 
 // answerPatience is how long an interrupt leaves a manifest that is on its way.

@@ -56,6 +56,18 @@ func TestABuildKitCacheIsCopied(t *testing.T) {
 	wantStatus(t, list, run(t, list, engine.Options{Verify: true}), engine.StatusUnchanged)
 }
 
+func TestARegistryThatRefusesAnIndexOfBlobs(t *testing.T) {
+	source, destination := pair(t)
+	destination.SetDialect(devregistry.Dialect{ManifestsOnlyInIndexes: true})
+	p := newPusher(t, source.Host)
+	p.index("cache", "v", ociIndex, entry{of: p.blob("cache", "", content("layer", 1000)), extra: object{"mediaType": ociLayer}})
+	list := copies(t, source.Host, []string{destination.Host}, "cache:v")
+	r := run(t, list, engine.Options{})[0]
+	if r.Status != engine.StatusFailed || !errors.As(r.Err, new(*engine.BlobsInIndexRefusedError)) {
+		t.Errorf("%s, %v", r.Status, r.Err)
+	}
+}
+
 func sha512Of(body []byte) v1.Hash {
 	sum := sha512.Sum512(body)
 	return v1.Hash{Algorithm: "sha512", Hex: hex.EncodeToString(sum[:])}

@@ -165,19 +165,33 @@ func (e *SparseRefusedError) Error() string {
 
 func (e *SparseRefusedError) Unwrap() error { return e.Err }
 
-// sparseRefused says so where that is why an index was refused. Its children were accepted a moment before, so it is not that the
-// repository is missing or may not be written; the specification has MANIFEST_BLOB_UNKNOWN for this, with 404 or 400,
-// and some registries have MANIFEST_INVALID.
-func sparseRefused(n *tree.Node, err error) error {
+// BlobsInIndexRefusedError tells that a registry doesn't take an index that names blobs, as BuildKit's caches do.
+type BlobsInIndexRefusedError struct{ Err error }
+
+func (e *BlobsInIndexRefusedError) Error() string {
+	return fmt.Sprintf("the registry refuses an index that names blobs, as BuildKit's caches do: %v", e.Err)
+}
+
+func (e *BlobsInIndexRefusedError) Unwrap() error { return e.Err }
+
+// whyRefused says so where what an index names is why it was refused. Its children and blobs were accepted a moment before, so it
+// is not that the repository is missing or may not be written; the specification has MANIFEST_BLOB_UNKNOWN for this, with 404 or
+// 400, and some registries have MANIFEST_INVALID.
+func whyRefused(n *tree.Node, err error) error {
 	var refused *registry.Error
-	if n.Subset == nil || !n.Subset.Sparse || !errors.As(err, &refused) || errors.As(err, new(*registry.ImmutableTagError)) {
+	sparse := n.Subset != nil && n.Subset.Sparse
+	ofBlobs := types.MediaType(n.MediaType).IsIndex() && len(n.Blobs) > 0
+	if !sparse && !ofBlobs || !errors.As(err, &refused) || errors.As(err, new(*registry.ImmutableTagError)) {
 		return err
 	}
 	statuses := []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity}
-	if !slices.Contains(statuses, refused.Status) {
+	switch {
+	case !slices.Contains(statuses, refused.Status):
 		return err
+	case sparse:
+		return &SparseRefusedError{Err: err, Manifests: n.Subset.Manifests, LeftOut: n.Subset.Manifests - n.Subset.Kept}
 	}
-	return &SparseRefusedError{Err: err, Manifests: n.Subset.Manifests, LeftOut: n.Subset.Manifests - n.Subset.Kept}
+	return &BlobsInIndexRefusedError{Err: err}
 }
 
 // sparseIndexes remembers over runs which indexes were written sparse, so that a run that wants all of one doesn't take its

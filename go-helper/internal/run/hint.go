@@ -45,6 +45,8 @@ func hint(c engine.Copy, err error, foreign bool) string {
 		return "the source has lost it, or never had it: name the platforms that are wanted, or let --missing=skip leave out what isn't there"
 	case errors.Is(err, engine.ErrAttachmentsRequired):
 		return "with referrers = \"all\" (--referrers=all) the image is copied without it, and that is reported"
+	case errors.As(err, new(*engine.BlobsInIndexRefusedError)):
+		return "have BuildKit export its cache as an image: --cache-to type=registry,image-manifest=true,oci-mediatypes=true"
 	case errors.As(err, new(*engine.SparseRefusedError)):
 		return "have the index rewritten to the platforms that are wanted (index = \"rewritten\", or --index=rewritten), copy all platforms, " +
 			"or let the registry take sparse indexes, where it can be told to"
