@@ -360,6 +360,9 @@ func (c *Client) roundTrip(t *connections, req *http.Request, kind string) (*htt
 	c.stats.request(kind)
 	sent := time.Now()
 	resp, err := t.RoundTrip(req)
+	if api && (err == nil || req.Context().Err() == nil) {
+		c.throttle.heard(err == nil)
+	}
 	switch {
 	case err != nil && api:
 		err = protocolError(c.host, certificateError(c.host, err))

@@ -225,7 +225,7 @@ func passing(err error) bool {
 		permanent        *permanentError
 	)
 	switch {
-	case errors.As(err, &permanent), errors.As(err, new(*ProtocolError)),
+	case errors.As(err, &permanent), errors.As(err, new(*ProtocolError)), errors.As(err, new(*silentError)),
 		errors.As(err, &unknownAuthority), errors.As(err, &hostname), errors.As(err, &invalid),
 		errors.As(err, &verification), errors.As(err, &record), errors.As(err, &quic), finalAlert(err):
 		return false

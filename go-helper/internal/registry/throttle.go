@@ -37,6 +37,9 @@ type throttle struct {
 	strikes               int       // pauses in a row without an accepted answer between them
 	refusing              time.Time // since when there were nothing but those; zero: not now
 
+	silent time.Time // since when requests broke without any answer between them; zero: not now
+	probed time.Time // when one was last let through nevertheless
+
 	interval time.Duration // between two requests; 0: no rate was set
 	next     time.Time     // when the next one may go out
 }
@@ -106,7 +109,50 @@ func (c *Client) gate(ctx context.Context) error {
 			return err
 		}
 	}
+	if silent := c.throttle.silentFor(); silent > c.opts.Retry.Budget && !c.throttle.mayProbe() {
+		return &silentError{silent}
+	}
 	return c.unpaused(ctx)
+}
+
+// silentError tells that a request wasn't sent, as nobody has been answered for long.
+type silentError struct{ since time.Duration }
+
+func (e *silentError) Error() string {
+	return fmt.Sprintf("not sent: the registry has given no answer for %s", e.since.Round(time.Second))
+}
+
+// heard takes in whether a request got an answer. Where none does, what is queued would otherwise wait as long for each: who
+// comes after a while fails at once, but for a probe now and then.
+func (t *throttle) heard(answered bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case answered:
+		t.silent = time.Time{}
+	case t.silent.IsZero():
+		t.silent = time.Now()
+	}
+}
+
+func (t *throttle) silentFor() time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.silent.IsZero() {
+		return 0
+	}
+	return time.Since(t.silent)
+}
+
+// mayProbe lets one request through for each unreachableMemory.
+func (t *throttle) mayProbe() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if time.Since(t.probed) < unreachableMemory {
+		return false
+	}
+	t.probed = time.Now()
+	return true
 }
 
 // unpaused waits until the registry isn't paused, or returns a *[PausedError] where that is more than the work that a

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -210,5 +211,42 @@ func TestHopelessPause(t *testing.T) {
 	c.throttle.answered(404, time.Now())
 	if !c.throttle.refusing.IsZero() {
 		t.Error("an answer doesn't end it")
+	}
+}
+
+// Who comes while a registry has answered nobody for longer than a request waits isn't made to wait as well, but for a probe.
+func TestSilentRegistryIsGivenUp(t *testing.T) {
+	fails := true
+	host, _ := countingServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if fails && r.URL.Path != "/v2/" {
+			panic(http.ErrAbortHandler)
+		}
+		w.WriteHeader(http.StatusNotFound)
+	}))
+	pool := newPool(t, Options{Retry: impatient})
+	c := pool.Client(host)
+	head := func() error {
+		_, err := c.HeadManifest(t.Context(), "a/b", "v1")
+		return err
+	}
+	if err := head(); !Temporary(err) || c.throttle.silentFor() == 0 {
+		t.Fatalf("silent for %s, %v", c.throttle.silentFor(), err)
+	}
+	c.throttle.silent = time.Now().Add(-c.opts.Retry.Budget - time.Second)
+	before := pool.Stats()[host].Requests["manifest HEAD"]
+	for range 5 {
+		if err := head(); Temporary(err) || !Unreachable(err) || !strings.Contains(err.Error(), "has given no answer for 5m1s") {
+			t.Errorf("got %v", err)
+		}
+	}
+	if n := pool.Stats()[host].Requests["manifest HEAD"] - before; n != 1 {
+		t.Errorf("%d probes", n)
+	}
+	fails = false
+	c.throttle.probed = time.Time{}
+	for range 2 {
+		if err := head(); !errors.Is(err, ErrNotFound) {
+			t.Errorf("mended: %v", err)
+		}
 	}
 }
