@@ -22,7 +22,7 @@ func normalized(key string) string {
 }
 
 // aboutImages are the endings of keys that say something about an image, but not which it is.
-var aboutImages = regexp.MustCompile(`(?:policy|registry|repository|repo|repositories|secrets?|tag|tags|version|digest|size|format|prefix|enabled|type|path|dir|file|mode|scan|signature|count|timeout|url|name)$`)
+var aboutImages = regexp.MustCompile(`(?:policy|registry|repository|repo|repositories|secrets?|tag|tags|version|digest|size|format|prefix|enabled|type|path|dir|file|mode|scan|signature|count|timeout|url|name|platforms?|arch|arches|os|ids?|labels?|args?|context)$`)
 
 // isImageKey tells whether the value of a key, or of a variable, is an image or several.
 func isImageKey(key string) bool {
@@ -154,14 +154,18 @@ func (f *finder) flags(args strictjson.Value) {
 
 // loose takes what a key or a scheme says is an image. It must say at least which one: a bare word isn't enough.
 func (f *finder) loose(v strictjson.Value, source string) {
-	source, _ = withoutScheme(source)
+	bare, isMarked := withoutScheme(source)
+	isPlace := isMarked && strings.HasPrefix(source, "oci://") && !hasIdentifier(bare)
+	source = bare
 	ref, err := reference.Parse(source)
 	path, _, _ := strings.Cut(source, "@")
 	switch {
-	case strings.ContainsAny(source, "*!$") || strings.Contains(source, "://") || isFile(path):
+	case strings.ContainsAny(source, "*!$") || strings.Contains(source, "://") || isFile(path) || platforms.MatchString(source):
 	case err != nil && strings.ContainsAny(source, ":/"):
 		f.leave(v, source, err.Error())
 	case err != nil:
+	case isPlace:
+		f.leave(v, source, "has no tag: it may be a place of charts")
 	case !hasIdentifier(source) && !strings.Contains(source, "/"):
 		f.leave(v, source, "is a word, not an image with a tag")
 	case !hasIdentifier(source) && !hasHost(source) && strings.Count(source, "/") > 1:

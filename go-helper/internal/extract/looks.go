@@ -42,6 +42,9 @@ func hasIdentifier(s string) bool {
 // notImages are what files are called whose path looks like a repository.
 var notImages = regexp.MustCompile(`(?i)\.(?:png|jpe?g|svg|gif|ico|webp|iso|qcow2|img|vmdk|ova|raw|ya?ml|json|tar|t?gz|zip|html?|txt|pem|crt|key|sh|conf|so)$`)
 
+// platforms read like repositories of Docker Hub.
+var platforms = regexp.MustCompile(`^(?:linux|windows|darwin)/[a-z0-9]+(?:/v\d+)?$`)
+
 func isFile(s string) bool { return notImages.MatchString(s) }
 
 // registries are hosts, and the ends of hosts, that have nothing but images.

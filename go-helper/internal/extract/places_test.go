@@ -72,7 +72,7 @@ spec: {template: {metadata: {annotations: {containerImage: "quay.io/a/pod:1"}}}}
 		"schemes", `kind: DataVolume
 spec: {source: {registry: {url: "docker://quay.io/a/disk:1"}}, imageName: a/name:1, chart: "oci://ghcr.io/a/chart:1.2", other: "oci://ghcr.io/a/none"}
 `,
-		"", "a/name:1 ghcr.io/a/chart:1.2 ghcr.io/a/none quay.io/a/disk:1", "",
+		"", "a/name:1 ghcr.io/a/chart:1.2 quay.io/a/disk:1", "ghcr.io/a/none has no tag: it may be a place of charts",
 	},
 	{
 		"Flux", `kind: OCIRepository
@@ -247,6 +247,9 @@ spec:
   ko: "ko://github.com/a/b"
   mail: a@b.example/c
   description: "runs quay.io/never/described:1"
+  IMAGE_PLATFORMS: linux/amd64
+  hostImage: linux/arm64/v8
+  push-images: {if: "github.repository == 'never/this'", runs-on: ubuntu-latest}
   word: {image: nginx}
   dotted: apps.example/a:prod
   plain: a/b:1.2

@@ -57,7 +57,7 @@ func (f *finder) walk(key string, v strictjson.Value, where place) {
 				continue
 			}
 			name := field.Key
-			if isImageList(key) && field.Value.Kind == strictjson.String && !aboutImages.MatchString(normalized(name)) {
+			if isImageList(key) && isOneImage(field.Value) && !aboutImages.MatchString(normalized(name)) {
 				name = key // images: {proxy: a/b:1}
 			}
 			f.walk(name, field.Value, where)
@@ -65,6 +65,11 @@ func (f *finder) walk(key string, v strictjson.Value, where place) {
 	case strictjson.String:
 		f.scalar(key, v)
 	}
+}
+
+// isOneImage tells whether text can be one image, and is no word alone.
+func isOneImage(v strictjson.Value) bool {
+	return v.Kind == strictjson.String && strings.ContainsAny(v.Text, ":/") && !strings.ContainsAny(v.Text, separators)
 }
 
 // isRepositories tells whether a key of a resource names repositories, not images: what Flux's image automation looks for tags in, and what kubeadm
