@@ -34,6 +34,11 @@ const (
 // maxReferrersDepth bounds attachments of attachments, such as the signature of an SBOM.
 const maxReferrersDepth = 3
 
+// maxAttachments bounds what is read of an image's attachments; real images have a few.
+const maxAttachments = 1000
+
+var errTooManyAttachments = fmt.Errorf("more than the %d that are read of one image", maxAttachments)
+
 // cosignSuffixes end the tags by which cosign finds what it attached: `sha256-<hex>.sig` and so on.
 func cosignSuffixes(mode Referrers) []string {
 	if mode == ReferrersSignatures {
@@ -129,7 +134,7 @@ func collapse(list []Missed) []Missed {
 		case errors.As(m.Err, new(*registry.PausedError)), known && refused.Status == http.StatusTooManyRequests:
 			return "throttled"
 		case known:
-			return fmt.Sprint(refused.Op, refused.Host, refused.Status, refused.Codes)
+			return fmt.Sprint(refused.Op, refused.Host, refused.Status) // messages name the manifest
 		}
 		return m.Err.Error()
 	}
@@ -183,6 +188,9 @@ func (f *attachmentFinder) find(ctx context.Context, group *errgroup.Group, subj
 			if mode == ReferrersSignatures && !isSignature(d.ArtifactType) {
 				continue
 			}
+			if f.full() {
+				return f.miss(ctx, "further attachments", errTooManyAttachments)
+			}
 			n, err := f.add(ctx, d.Digest.String(), "", subject, depth)
 			if err != nil {
 				if err := f.miss(ctx, "manifest "+d.Digest.String()+", which is listed", err); err != nil {
@@ -213,6 +221,13 @@ func (f *attachmentFinder) find(ctx context.Context, group *errgroup.Group, subj
 			return nil
 		})
 	}
+}
+
+// full tells whether enough was read.
+func (f *attachmentFinder) full() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.seen) >= maxAttachments
 }
 
 // add reads an attachment, once. What a list names must speak of the subject: the list may be wrong, or its tag be something

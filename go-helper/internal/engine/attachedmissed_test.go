@@ -277,3 +277,31 @@ func TestDestinationsThatRefuseArtifacts(t *testing.T) {
 		})
 	}
 }
+
+// A list may name any number.
+func TestAttachmentsAreBounded(t *testing.T) {
+	source, destination := pair(t)
+	p := newPusher(t, source.Host)
+	image := p.image("x", "v", ociManifest, content("layer", 100))
+	entries := []string{}
+	for i := range 1200 {
+		entries = append(entries, fmt.Sprintf(`{"mediaType":%q,"size":2,"digest":"sha256:%064x"}`, ociManifest, i))
+	}
+	list := `{"schemaVersion":2,"manifests":[` + strings.Join(entries, ",") + `]}`
+	if err := source.PlantManifest("x", registry.ReferrersTag(image.Digest), ociIndex, []byte(list)); err != nil {
+		t.Fatal(err)
+	}
+	source.SetDialect(devregistry.Dialect{NoReferrers: true})
+	source.Log().Reset()
+	copied := referrersOf(t, source, destination, engine.ReferrersAll)
+	results := runRetrying(t.Context(), t, copied, engine.Options{}, hasty)
+	wantStatus(t, copied, results, engine.StatusCopied)
+	wantMissed(t, results[0], "further attachments: more than the 1000", "which is listed and 999 more")
+	asked := map[string]bool{}
+	for _, e := range source.Log().Select(func(e devregistry.Entry) bool { return e.Kind == devregistry.KindManifestGet }) {
+		asked[e.Reference] = true
+	}
+	if len(asked) > 1010 {
+		t.Errorf("%d manifests were asked for", len(asked))
+	}
+}
