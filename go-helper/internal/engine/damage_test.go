@@ -140,3 +140,17 @@ func TestVerifyingDeeplyReadsABlobOnce(t *testing.T) {
 	destination.SetFaults(devregistry.Faults{CutDownloadEvery: 2})
 	wantStatus(t, list, run(t, list, engine.Options{VerifyDeep: true}), engine.StatusUnchanged)
 }
+
+// Who may push but not read can still repair what was asked for.
+func TestForceWithoutAccessToBlobs(t *testing.T) {
+	source, destination := pair(t)
+	p := newPusher(t, source.Host)
+	p.image("x", "v", ociManifest, content("layer", 1000))
+	destination.SetFaults(devregistry.Faults{Intercept: devregistry.Always(func(r devregistry.Request) bool {
+		return r.Kind == devregistry.KindBlobHead || r.Kind == devregistry.KindBlobGet
+	}, devregistry.Fault{Status: 403, Code: devregistry.CodeDenied})})
+	list := copies(t, source.Host, []string{destination.Host}, "x:v")
+	for range 2 {
+		wantStatus(t, list, run(t, list, engine.Options{Force: true}), engine.StatusCopied)
+	}
+}

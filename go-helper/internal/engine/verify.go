@@ -101,8 +101,8 @@ func (r *run) lookForDamage(ctx context.Context, im *image, root *tree.Node, att
 		for _, d := range n.Blobs {
 			group.Go(func() error {
 				err := r.verifyBlob(ctx, client, repository, d)
-				if errors.Is(err, registry.ErrNotFound) || errors.As(err, new(*registry.DamagedBlobError)) {
-					return nil
+				if missing, _ := registry.Missing(err); missing || errors.As(err, new(*registry.DamagedBlobError)) {
+					return nil // the upload will tell, also who may push without reading
 				}
 				return err
 			})

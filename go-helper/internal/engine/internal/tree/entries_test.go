@@ -38,6 +38,7 @@ func TestEntriesOfAnIndex(t *testing.T) {
 	image, thing := s.image("image", 10), s.image("thing", 10)
 	layer, config := blobOf(types.OCILayer, "layer"), blobOf(cacheConfig, "cache config")
 	data := blobOf(unknown, "data")
+	data.Data = []byte("data")
 	index := s.indexOf(
 		layer, v1.Descriptor{MediaType: types.OCIManifestSchema1, Digest: image.Digest}, config,
 		v1.Descriptor{MediaType: unknown, Digest: thing.Digest}, data, layer,

@@ -171,7 +171,7 @@ func (t *reading) entries(ctx context.Context, list []v1.Descriptor, depth int) 
 
 // entry reads what an index names; nil is a blob.
 func (t *reading) entry(ctx context.Context, d v1.Descriptor, depth int) (*Node, error) {
-	if m := inline(d); m != nil {
+	if m := inline(d); m != nil && KindOf(d.MediaType) == ManifestEntry {
 		return t.below(ctx, m, Selection{}, depth)
 	}
 	n, err := t.tree(ctx, d.Digest, Selection{}, depth)
