@@ -111,7 +111,7 @@ func (f *finder) tokens(v strictjson.Value, s string, named bool) {
 			continue
 		}
 		for _, m := range assignment.FindAllStringSubmatch(line, -1) {
-			if isImageKey(m[1]) && !isTemplate(m[2]) {
+			if isImageKey(m[1]) {
 				f.loose(v, m[2])
 			}
 		}

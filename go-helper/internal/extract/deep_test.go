@@ -174,6 +174,7 @@ var joins = []struct {
 	{"registry, repository, image", `driver: {registry: nvcr.io, repository: nvidia, image: driver, tag: "1"}`, "", "driver stands beside a repository and a registry"},
 	{"hub, tag, image", `{hub: docker.io/istio, tag: "1.2", image: proxyv2}`, "docker.io/istio/proxyv2:1.2", ""},
 	{"hub and tag further up", `{hub: docker.io/istio, tag: "1.2", proxy: {image: proxyv2}, init: {image: "quay.io/a/b:1"}}`, "docker.io/istio/proxyv2:1.2 quay.io/a/b:1", ""},
+	{"hub and tag further up, a tag of its own", `{hub: docker.io/istio, tag: "1.2", proxy: {image: proxyv2, tag: "1.3"}}`, "docker.io/istio/proxyv2:1.3", ""},
 	{"hub, tag, variant", `{hub: docker.io/istio, tag: "1.2", variant: distroless, image: proxyv2}`, "docker.io/istio/proxyv2:1.2-distroless", ""},
 	{"image, path, registry, tag", `image: {registry: quay.io, path: a/b, tag: "1"}`, "quay.io/a/b:1", ""},
 	{"a path of something else", `x: {path: a/b, tag: "1"}`, "", ""},

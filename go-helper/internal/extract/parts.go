@@ -115,10 +115,7 @@ func (f *finder) anchored(o siblings, name, value string, v strictjson.Value, wh
 	if _, isNamed := o.values["image"]; name == "name" && isNamed {
 		return false // the image has a name and a reference
 	}
-	if value == "" || isTemplate(value) || strings.ContainsAny(value, " \n\t,;=") {
-		return false
-	}
-	if _, isMarked := withoutScheme(value); isMarked || strings.Contains(value, "://") {
+	if value == "" || isTemplate(value) || strings.ContainsAny(value, " \n\t,;=") || strings.Contains(value, "://") {
 		return false
 	}
 	repository, ok := f.fullRepository(o, name, value, v, around, where)
@@ -126,20 +123,16 @@ func (f *finder) anchored(o siblings, name, value string, v strictjson.Value, wh
 		return true
 	}
 	own := hasIdentifier(repository)
-	tag, hasTag := o.first(around, "tag", "imagetag")
-	digest, hasDigest := o.first(around, "digest", "sha", "sha256", "imagedigest")
-	if used, ok := o.values["usedigest"]; ok && used.Text == "false" { // Cilium's chart
-		digest = strictjson.Value{}
-	}
-	isPart := o.underImage || isImage || hasTag || hasDigest
-	if !hasTag && (o.underImage || isImage || hasHost(repository)) {
-		tag, hasTag = o.first(around, "version", "imageversion")
-	}
+	i := o.identifier(around, o.underImage || isImage || hasHost(repository))
 	if where.hub != "" && isImage && !strings.Contains(value, "/") && !own { // Istio's
-		repository, tag, hasTag = where.hub+"/"+value, strictjson.Value{Kind: strictjson.String, Text: where.tag}, true
+		repository = where.hub + "/" + value
+		if i.tag.Text == "" || o.has([]string{""}, "hub") {
+			i.tag = strictjson.Value{Kind: strictjson.String, Text: where.tag}
+		}
 	}
+	isPart := o.underImage || isImage || i.tagged
 	switch {
-	case name == "name" && !o.underImage && !(hasHost(repository) && (tag.Text != "" || digest.Text != "")), !isPart && !hasHost(repository):
+	case name == "name" && !o.underImage && !(hasHost(repository) && i.says()), !isPart && !hasHost(repository):
 		return false // a name or a repository of anything
 	case where.isRepositories(name) && !own:
 		f.leave(v, repository, "names a repository, in which others choose the image or the tag")
@@ -147,30 +140,63 @@ func (f *finder) anchored(o siblings, name, value string, v strictjson.Value, wh
 		f.leave(v, value, "has more parts beside it than a registry, a name and a tag: which come where isn't clear")
 	case o.underImage && o.hasSuffix():
 		f.leave(v, repository, "has a suffix beside it that only the chart knows how to add: render it first")
-	case own && (name == "name" || tag.Text == "" || isImage && !strings.HasSuffix(name, "baseimage") && !o.has(around, "tag", "imagetag")):
+	case own && (name == "name" || i.tag.Text == "" || isImage && !strings.HasSuffix(name, "baseimage") && !o.has(around, "tag", "imagetag")):
 		f.guess(v, repository) // the whole, whatever version stands beside it
-	case own && !strings.HasSuffix(repository, ":"+tag.Text):
-		f.leave(v, repository, "has a tag, and beside it the tag "+tag.Text)
-	case isTemplate(tag.Text) || isTemplate(digest.Text):
+	case own && !strings.HasSuffix(repository, ":"+i.tag.Text):
+		f.leave(v, repository, "has a tag, and beside it the tag "+i.tag.Text)
+	case isTemplate(i.tag.Text) || isTemplate(i.digest.Text):
 		f.leave(v, repository, "has a template for its tag: render it first")
-	case tag.Kind == strictjson.Number && !isPlainNumber(tag.Text):
-		f.leave(v, repository, "has the tag "+tag.Text+", which YAML reads as another number: quote it")
-	case tag.Text == "" && digest.Text == "":
-		return f.untagged(o, name, repository, v, isImage, hasTag || hasDigest)
+	case i.tag.Kind == strictjson.Number && !isPlainNumber(i.tag.Text):
+		f.leave(v, repository, "has the tag "+i.tag.Text+", which YAML reads as another number: quote it")
+	case !i.says():
+		return f.untagged(o, name, repository, v, isImage, i.there)
 	default:
-		source := repository
-		if !own {
-			source = joined(repository, tag.Text)
-		}
-		if digest.Text != "" && !strings.Contains(source, "@") {
-			if !strings.Contains(digest.Text, ":") { // its hex alone
-				digest.Text = "sha256:" + digest.Text
-			}
-			source += "@" + digest.Text
-		}
-		f.guess(v, source)
+		f.guess(v, i.of(repository))
 	}
 	return true
+}
+
+// identifier is what stands beside a repository to tell which image of it is meant.
+type identifier struct {
+	tag, digest strictjson.Value
+	tagged      bool // by members that only images have
+	there       bool // some member for it is, if only empty
+}
+
+// identifier looks for the tag and the digest; a version is a tag where the rest is clearly an image.
+func (o siblings) identifier(around []string, versioned bool) identifier {
+	var i identifier
+	var hasTag, hasDigest bool
+	i.tag, hasTag = o.first(around, "tag", "imagetag")
+	i.digest, hasDigest = o.first(around, "digest", "sha", "sha256", "imagedigest")
+	i.tagged = hasTag || hasDigest
+	if used, ok := o.values["usedigest"]; ok && used.Text == "false" { // Cilium's chart
+		i.digest = strictjson.Value{}
+	}
+	if !hasTag && versioned {
+		i.tag, hasTag = o.first(around, "version", "imageversion")
+	}
+	i.there = hasTag || hasDigest
+	return i
+}
+
+func (i identifier) says() bool { return i.tag.Text != "" || i.digest.Text != "" }
+
+// of puts tag and digest to a repository that may have a tag itself.
+func (i identifier) of(repository string) string {
+	source := repository
+	if !hasIdentifier(repository) {
+		source = joined(repository, i.tag.Text)
+	}
+	digest := i.digest.Text
+	switch {
+	case digest == "" || strings.Contains(source, "@"):
+		return source
+	case strings.Contains(digest, ":"):
+		return source + "@" + digest
+	default: // its hex alone
+		return source + "@sha256:" + digest
+	}
 }
 
 // goesBetween tells whether a name has more before it than a registry.
