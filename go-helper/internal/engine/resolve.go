@@ -141,8 +141,8 @@ func (r *run) lookAtDestination(ctx context.Context, im *image) (*v1.Descriptor,
 	look := func() (*v1.Descriptor, error) {
 		descriptor, err := im.destination.client.HeadManifest(ctx, to.Repository, identifier)
 		missing, known := registry.Missing(err)
-		if missing && !known && r.writes() {
-			// Some may push what they may not read; others are told so of whatever isn't there. The push will tell.
+		if missing && !known && r.writes() && im.destination.client.MayPush(ctx, to.Repository) {
+			// Some may push what they may not read; others are told so of whatever isn't there.
 			r.log.Debug("not known whether the destination is there", "destination", to, "error", err)
 			return nil, nil
 		}

@@ -53,6 +53,8 @@ type Client struct {
 	noReferrers atomic.Bool
 	// destinations are those that this run writes to, by name; false where their token may only read.
 	destinations sync.Map
+	// pushable tells of those that can't be read whether they can be written to, by name.
+	pushable sync.Map
 	damages      damages
 	// refusedTypes are the media types of manifests that the registry doesn't take, and how it said so.
 	refusedTypes sync.Map
@@ -456,7 +458,7 @@ func (c *Client) refusal(r *request, resp *http.Response) error {
 	refused := &Error{
 		Op: r.op, Host: c.host, Repository: r.repository, Reference: r.reference,
 		Status: resp.StatusCode, Codes: parseCodes(body, secrets), RetryAfter: retryAfter(resp.Header, time.Now()),
-		session: r.session,
+		session: r.session, bearer: strings.HasPrefix(r.sent.Header, "Bearer "),
 	}
 	if len(refused.Codes) == 0 {
 		refused.Said = said(body, secrets)

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -32,11 +33,32 @@ func (c *Client) readOnly(r *request, denied *auth.DeniedError) bool {
 	return true
 }
 
+// MayPush finds out whether an account that may not read in a repository may write there: by the first request of an upload,
+// once a repository. Other failures than a denial say nothing against it.
+func (c *Client) MayPush(ctx context.Context, repository string) bool {
+	if may, known := c.pushable.Load(repository); known {
+		return may.(bool)
+	}
+	nothing := digestOf(nil)
+	upload, err := c.StartUpload(ctx, repository, nothing, "")
+	if err == nil {
+		_ = upload.Cancel(ctx) // a courtesy
+	}
+	may := !IsDenied(err)
+	if ctx.Err() == nil {
+		c.pushable.Store(repository, may)
+	}
+	return may
+}
+
 // Missing tells whether an error is the registry's way to say that a repository, or what was asked for in it, may not be
-// there: a 404, or that whoever asked may not read it. The latter is not known then, rather than so.
+// there: a 404, or that whoever asked may not read it. The latter is not known then, rather than so. Credentials that
+// are refused as such say nothing of the kind.
 func Missing(err error) (missing, known bool) {
 	if errors.Is(err, ErrNotFound) {
 		return true, true
 	}
-	return IsDenied(err), false
+	var refused *Error
+	return errors.As(err, &refused) && !refused.noToken && !refused.elsewhere &&
+		(refused.Status == http.StatusForbidden || refused.Status == http.StatusUnauthorized && refused.bearer), false
 }

@@ -56,6 +56,7 @@ type Error struct {
 	length    int64 // of what a range was asked of; 0: not told
 	session   bool  // it was about an upload session
 	elsewhere bool  // another host than the registry's API refused
+	bearer    bool  // a token was sent
 	noToken   bool  // the token service refused, not the registry
 	again     bool  // temporary whatever the status: what it was about has been mended
 	learned   bool  // and the next try is another one, of which there is a bounded number: this one doesn't count

@@ -166,6 +166,52 @@ func TestHintsOfCredentials(t *testing.T) {
 	}
 }
 
+// Whoever is refused as such knows nothing of what is there.
+func TestMissing(t *testing.T) {
+	for _, tt := range []struct {
+		err            *Error
+		missing, known bool
+	}{
+		{&Error{Status: 404}, true, true},
+		{&Error{Status: 403}, true, false},
+		{&Error{Status: 401, bearer: true}, true, false},
+		{&Error{Status: 401}, false, false},
+		{&Error{Status: 401, noToken: true}, false, false},
+		{&Error{Status: 403, noToken: true}, false, false},
+		{&Error{Status: 403, elsewhere: true}, false, false},
+		{&Error{Status: 429}, false, false},
+		{&Error{Status: 500}, false, false},
+	} {
+		if missing, known := Missing(fmt.Errorf("look up: %w", tt.err)); missing != tt.missing || known != tt.known {
+			t.Errorf("%+v: %v, %v", tt.err, missing, known)
+		}
+	}
+}
+
+// Who may not read is asked once, a repository, whether pushes are allowed; and leaves no upload behind.
+func TestMayPush(t *testing.T) {
+	server := devregistrytest.Start(t, devregistry.Options{Dialect: devregistry.Dialect{Auth: devregistry.Auth{
+		Scheme: devregistry.AuthBasic, Users: map[string]string{"robot": password},
+		Allow: func(_, repository, action string) bool { return repository != "closed" || action == "pull" },
+	}}})
+	c := newPool(t, Options{Retry: impatient, Keychain: user}).Client(server.Host)
+	for range 2 {
+		if !c.MayPush(t.Context(), "open") || c.MayPush(t.Context(), "closed") {
+			t.Error("found out wrongly")
+		}
+	}
+	if n := len(entries(server, devregistry.KindUploadStart)); n != 2 {
+		t.Errorf("%d uploads were begun", n)
+	}
+	if n := server.OpenUploads(); n != 0 {
+		t.Errorf("%d uploads are left", n)
+	}
+	server.SetFaults(devregistry.Faults{RejectEvery: 1, RejectStatus: 500})
+	if !c.MayPush(t.Context(), "broken") {
+		t.Error("a failure isn't a denial")
+	}
+}
+
 // Two challenges in one line are two.
 func TestTwoChallengesInOneLine(t *testing.T) {
 	server := devregistrytest.Start(t, devregistry.Options{Dialect: devregistry.Dialect{Auth: devregistry.Auth{

@@ -57,9 +57,9 @@ func hint(c engine.Copy, err error, foreign bool) string {
 	case missingProject(err) != "" && errors.As(err, &refused):
 		return fmt.Sprintf("create the project %s at %s, or correct the destination's repository", missingProject(err), refused.Host)
 	case errors.As(err, &paused):
-		return fmt.Sprintf("run again after %s: what is done is kept", paused.Until.Format("15:04 on 2 January"))
+		return fmt.Sprintf("run again later, after %s: what is done is kept", paused.Until.Format("15:04 on 2 January"))
 	case errors.As(err, &refused) && refused.RetryAfter > time.Minute:
-		return fmt.Sprintf("run again in %s: what is done is kept", refused.RetryAfter.Round(time.Minute))
+		return fmt.Sprintf("run again later, in %s at the soonest: what is done is kept", refused.RetryAfter.Round(time.Minute))
 	case errors.As(err, &refused) && refused.StorageFull():
 		return fmt.Sprintf("make room in the storage of %s, and run again: what is done is kept", refused.Host)
 	case errors.Is(err, registry.ErrUploadLost) && errors.As(err, &refused):
@@ -104,7 +104,7 @@ func denied(c engine.Copy, refused *registry.Error) string {
 	switch {
 	case refused.Elsewhere():
 		return fmt.Sprintf("the storage that %s points at refuses what it was sent: look for a proxy between, and at this machine's clock", refused.Host)
-	case refused.Login == registry.LoginUnwanted:
+	case refused.Login == registry.LoginUnwanted && refused.Status == http.StatusForbidden:
 		return fmt.Sprintf("%s refuses without asking for a login: a rule about addresses or names, or a proxy between, may be the reason", refused.Host)
 	case refused.Login == registry.LoginSent && refused.Status == http.StatusUnauthorized:
 		return fmt.Sprintf("log in to %s anew, or with another account, one that may %s: these credentials are refused", refused.Host, what)

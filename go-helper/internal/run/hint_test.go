@@ -87,10 +87,10 @@ func TestHintsSayWhatToDo(t *testing.T) {
 		{"read-only", &registry.Error{Op: "start upload of", Host: "dst.example", Status: 405}, "dst.example takes no writes: it may be read-only for the moment, or a cache of another registry"},
 		{"405 to what only reads", &registry.Error{Op: "list tags", Host: "dst.example", Status: 405}, ""},
 		{"no room", &registry.Error{Op: "upload", Host: "dst.example", Status: 500, Said: "no space left on device"}, "make room in the storage of dst.example, and run again: what is done is kept"},
-		{"an hour", &registry.Error{Host: "dst.example", Status: 429, RetryAfter: time.Hour}, "run again in 1h0m0s: what is done is kept"},
+		{"an hour", &registry.Error{Host: "dst.example", Status: 429, RetryAfter: time.Hour}, "run again later, in 1h0m0s at the soonest: what is done is kept"},
 		{
 			"paused", fmt.Errorf("copying: %w", &registry.PausedError{Host: "dst.example", Until: time.Date(2026, 1, 2, 15, 4, 0, 0, time.UTC)}),
-			"run again after 15:04 on 2 January: what is done is kept",
+			"run again later, after 15:04 on 2 January: what is done is kept",
 		},
 		{"nobody knows", errors.New("something else"), ""},
 	} {
