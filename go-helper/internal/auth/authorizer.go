@@ -36,9 +36,15 @@ type TokenAnswer struct {
 type DeniedError struct {
 	Status int    // 401 or 403, or what else a token service refused with
 	Reason string // never holds a secret
+	Hint   string // what is known of the credentials
 }
 
-func (e *DeniedError) Error() string { return e.Reason }
+func (e *DeniedError) Error() string {
+	if e.Hint == "" {
+		return e.Reason
+	}
+	return e.Reason + "; " + e.Hint
+}
 
 // Authorizer gives requests to one registry their Authorization header, and learns from its challenges.
 // It is safe for concurrent use.
@@ -115,6 +121,10 @@ func (a *Authorizer) Authorize(ctx context.Context, scopes []Scope) (Authorizati
 		authorization, err := without.Authorize(ctx, scopes)
 		creds, _ := a.credentials(ctx, scopes)
 		authorization.instead = &creds
+		var denied *DeniedError
+		if errors.As(err, &denied) {
+			denied.Hint = a.Hint(authorization)
+		}
 		return authorization, err
 	}
 	switch challenge.Scheme {
@@ -284,7 +294,7 @@ func (a *Authorizer) bearer(ctx context.Context, challenge Challenge, scopes []S
 		if instead, ok := a.tryWithout(ctx, scopes, sent, denied); ok {
 			return instead, nil
 		}
-		return sent, &DeniedError{Status: denied.Status, Reason: denied.Reason + "; " + a.Hint(sent)}
+		return sent, &DeniedError{Status: denied.Status, Reason: denied.Reason, Hint: a.Hint(sent)}
 	}
 	if tokenErr != nil {
 		return sent, tokenErr

@@ -55,7 +55,7 @@ type Client struct {
 	destinations sync.Map
 	// pushable tells of those that can't be read whether they can be written to, by name.
 	pushable sync.Map
-	damages      damages
+	damages  damages
 	// refusedTypes are the media types of manifests that the registry doesn't take, and how it said so.
 	refusedTypes sync.Map
 	// inline is content that manifests had with them, by digest.
@@ -238,6 +238,11 @@ func (c *Client) sendAuthorized(ctx context.Context, t *connections, r *request,
 	var first error // the refusal of what was better than nothing
 	for tries := 1; ; tries-- {
 		header, err := c.authorize(ctx, r, target)
+		if err != nil && first != nil && IsDenied(err) {
+			authorizer, scopes := c.authorizer(r, target)
+			authorizer.GoBack(scopes)
+			return nil, first
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -313,7 +318,7 @@ func (c *Client) authorize(ctx context.Context, r *request, target *url.URL) (st
 	case errors.As(err, &denied):
 		return "", &Error{
 			Op: r.op, Host: c.host, Repository: r.repository, Reference: r.reference,
-			Status: denied.Status, Detail: denied.Reason, Login: login(sent), noToken: true,
+			Status: denied.Status, Detail: denied.Error(), Login: login(sent), noToken: true,
 		}
 	case ctx.Err() != nil:
 		return "", wrapTransport(ctx, r.op, r.where(c), err)

@@ -149,6 +149,7 @@ func TestHintsOfCredentials(t *testing.T) {
 		{"none were found", `Basic realm="x"`, 401, keychain{}, "were found (searched: the test's keychain)", ""},
 		{"there are some", `Basic realm="x"`, 401, user, "asked with user and password from the test", "no credentials"},
 		{"they can't be had", `Basic realm="x"`, 401, broken, "can't be had: helper is out of order", "no credentials"},
+		{"a cloud has none", `Basic realm="x"`, 401, brokenKeychain{fmt.Errorf("%w from a cloud", auth.ErrNone)}, "were found: no credentials from a cloud", "can't be had"},
 		{"another scheme", "Negotiate", 401, user, `authenticated to by "negotiate", which isn't known here`, "no credentials"},
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
