@@ -78,28 +78,14 @@ func TestOwnFilesWithMistakesAreNotTakenForOthers(t *testing.T) {
 		"r.yaml":       "imges:\n  nginx: {source: a, destination: b}\n",
 		"services.yml": "services: {}\nimages:\n  nginx: {source: a, destination: r.example/b}\n",
 		"a.json":       `[{"src": "a", "dest": "b", "services": {}}]`,
+		"b.json":       `{"src": "a", "dest": "b", "services": {}}`,
 		"a.toml":       "[[image]]\nsource = \"a\"\n[host.x]\n",
+		"b.toml":       "[[image]]\nsource = \"a\"\n[services.x]\n",
 		"a.txt":        "nginx:1\nNginx: 2\n",
 		"b.txt":        "nginx: 1\n",
 	} {
 		if _, err := Parse(name, FormatAuto, []byte(data)); err == nil || strings.Contains(err.Error(), "looks like") || strings.Contains(err.Error(), "no other YAML") {
 			t.Errorf("%s: %v", name, err)
 		}
-	}
-}
-
-func TestStandardInputIsToldByItsBeginning(t *testing.T) {
-	for data, want := range map[string]Format{
-		"[::1]:5000/x:1\n": FormatText, " \n[2001:db8::1]/x": FormatText, "\ufeff[::ffff:10.0.0.1]:5000/x": FormatText, "nginx": FormatText, "# [[image]]\nnginx": FormatText, "": FormatText,
-		"[": FormatJSON, "[]": FormatJSON, "[{": FormatJSON, "{}": FormatJSON, "[\"::1\"]": FormatJSON, "[12]": FormatJSON,
-		"[[image]]\n": FormatTOML, "# a set\n\n[defaults]\nx = 1": FormatTOML, "[[ image ]]": FormatTOML, "[[images]]": FormatJSON,
-	} {
-		if got := sniff([]byte(data)); got != want {
-			t.Errorf("%q is taken for %s, want %s", data, got, want)
-		}
-	}
-	images, err := Parse("-", FormatAuto, []byte("[::1]:5000/a:1\n[::1]:5000/b:2\n"))
-	if err != nil || len(images) != 2 || images[1].Ref.String() != "[::1]:5000/b:2" {
-		t.Errorf("got %v, %v", images, err)
 	}
 }

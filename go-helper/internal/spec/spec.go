@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"regexp"
 	"sort"
 	"strings"
 
@@ -209,37 +208,6 @@ func ParseAll(files []File, allowEmpty bool) ([]Image, error) {
 		all, errs = append(all, images...), append(errs, err)
 	}
 	return all, errors.Join(errs...)
-}
-
-// ipv6Host is what a line of text can begin with, and JSON and TOML can't: [::1]:5000/…
-var ipv6Host = regexp.MustCompile(`^\[[0-9a-fA-F]*:[0-9a-fA-F:.]*\]`)
-
-// tomlTable is what image sets begin with, and JSON can't.
-var tomlTable = regexp.MustCompile(`^\[\[?[ \t]*(?:image|defaults)[ \t]*\]`)
-
-// sniff tells JSON and image sets from text by what standard input begins with.
-func sniff(data []byte) Format {
-	trimmed := bytes.TrimLeft(withoutBOM(data), " \t\r\n")
-	switch {
-	case tomlTable.Match(withoutComments(trimmed)):
-		return FormatTOML
-	case ipv6Host.Match(trimmed):
-		return FormatText
-	case len(trimmed) > 0 && (trimmed[0] == '[' || trimmed[0] == '{'):
-		return FormatJSON
-	}
-	return FormatText
-}
-
-// withoutComments takes off the lines of comments that text and TOML can begin with.
-func withoutComments(data []byte) []byte {
-	for {
-		data = bytes.TrimLeft(data, " \t\r\n")
-		if !bytes.HasPrefix(data, []byte("#")) {
-			return data
-		}
-		_, data, _ = bytes.Cut(data, []byte("\n"))
-	}
 }
 
 // withoutBOM takes UTF-8's byte order mark off, and those that careless concatenation put before it.
