@@ -251,11 +251,33 @@ func (f *attachmentFinder) add(ctx context.Context, identifier, tag string, subj
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", identifier, err)
 	}
+	if err := f.blobsThere(ctx, n); err != nil {
+		return nil, err
+	}
 	knowInline(f.image, n)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.found = append(f.found, foundAttachment{attachment{n, tag, subject}, depth})
 	return n, nil
+}
+
+// blobsThere looks whether the source has the blobs of an attachment: later, the lack of one would fail the image.
+func (f *attachmentFinder) blobsThere(ctx context.Context, root *tree.Node) error {
+	var all []v1.Descriptor
+	root.Walk(func(n *tree.Node) { all = append(all, n.Blobs...) })
+	for _, d := range all {
+		if d.Data != nil {
+			continue
+		}
+		has, err := f.run.sources.hasBlob(ctx, f.image.source, f.image.copy.Source.Repository, d.Digest)
+		if err != nil {
+			return err
+		}
+		if !has {
+			return fmt.Errorf("its blob %s isn't there: %w", d.Digest, registry.ErrNotFound)
+		}
+	}
+	return nil
 }
 
 // speaksOf tells whether a manifest has the subject, or is an index that names it.

@@ -305,3 +305,33 @@ func TestAttachmentsAreBounded(t *testing.T) {
 		t.Errorf("%d manifests were asked for", len(asked))
 	}
 }
+
+// A signature whose content is lost is none, and fails no image.
+func TestAttachmentsWhoseBlobsAreGone(t *testing.T) {
+	source, destination := pair(t)
+	a := pushAttached(t, source)
+	if err := source.RemoveBlob("x", hashOf(t, content("sbom", 300))); err != nil {
+		t.Fatal(err)
+	}
+	required := referrersOf(t, source, destination, engine.ReferrersRequire)
+	if r := runRetrying(t.Context(), t, required, engine.Options{}, hasty)[0]; r.Status != engine.StatusFailed || !errors.Is(r.Err, engine.ErrAttachmentsRequired) {
+		t.Errorf("required: %s, %v", r.Status, r.Err)
+	}
+	list := referrersOf(t, source, destination, engine.ReferrersAll)
+	source.Log().Reset()
+	results := runRetrying(t.Context(), t, list, engine.Options{}, hasty)
+	wantStatus(t, list, results, engine.StatusCopied)
+	wantMissed(t, results[0], "manifest "+a.sbom.Digest.String()+", which is listed")
+	if results[0].Attached != 2 { // not what signs it either
+		t.Errorf("%d attached", results[0].Attached)
+	}
+	// A cache that has it once it is read has it.
+	source.SetFaults(devregistry.Faults{Intercept: devregistry.Always(func(r devregistry.Request) bool {
+		return r.Kind == devregistry.KindBlobHead
+	}, devregistry.Fault{Status: 404, Code: devregistry.CodeBlobUnknown})})
+	other := referrersOf(t, source, destination, engine.ReferrersSignatures)
+	other[0].Destination.Repository = "mirror/other"
+	results = runRetrying(t.Context(), t, other, engine.Options{}, hasty)
+	wantStatus(t, other, results, engine.StatusCopied)
+	wantMissed(t, results[0])
+}

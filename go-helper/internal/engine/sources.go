@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"sync"
 	"weak"
@@ -17,6 +18,7 @@ type sources struct {
 	mu        sync.Mutex
 	manifests map[sourceKey]*once[weak.Pointer[registry.Manifest]]
 	heads     map[sourceKey]*once[v1.Descriptor]
+	blobs     map[sourceKey]*once[bool]
 }
 
 type sourceKey struct{ host, repository, identifier string }
@@ -25,6 +27,7 @@ func newSources() *sources {
 	return &sources{
 		manifests: map[sourceKey]*once[weak.Pointer[registry.Manifest]]{},
 		heads:     map[sourceKey]*once[v1.Descriptor]{},
+		blobs:     map[sourceKey]*once[bool]{},
 	}
 }
 
@@ -74,5 +77,28 @@ func (s *sources) head(ctx context.Context, client *registry.Client, repository,
 	s.mu.Unlock()
 	return asked.do(ctx, func() (v1.Descriptor, error) {
 		return client.HeadManifest(ctx, repository, identifier)
+	})
+}
+
+// hasBlob tells whether a source has a blob. That it hasn't is only believed of a GET: caches fetch what they lack when it is
+// read. What else goes wrong is left to whoever reads it.
+func (s *sources) hasBlob(ctx context.Context, client *registry.Client, repository string, digest v1.Hash) (bool, error) {
+	key := sourceKey{client.Host(), repository, digest.String()}
+	s.mu.Lock()
+	asked := s.blobs[key]
+	if asked == nil {
+		asked = &once[bool]{}
+		s.blobs[key] = asked
+	}
+	s.mu.Unlock()
+	return asked.do(ctx, func() (bool, error) {
+		_, err := client.StatBlob(ctx, repository, digest)
+		if errors.Is(err, registry.ErrNotFound) {
+			var body *registry.BlobReader
+			if body, err = client.OpenBlob(ctx, repository, digest, 0); err == nil {
+				return true, body.Close()
+			}
+		}
+		return !errors.Is(err, registry.ErrNotFound), ctx.Err()
 	})
 }
