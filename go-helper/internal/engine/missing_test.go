@@ -178,3 +178,28 @@ func TestSkipMissingHasBounds(t *testing.T) {
 		t.Errorf("denied: %s, %v", r.Status, r.Err)
 	}
 }
+
+// What a lock expects of a rewritten index holds where nothing is missing, and fails where something is.
+func TestSkipMissingAndLocks(t *testing.T) {
+	source, destination := pair(t)
+	m := pushMulti(t, newPusher(t, source.Host), "v")
+	list := []engine.Copy{sparseCopy(t, source.Host, destination.Host, "v", "amd64", "arm64")}
+	list[0].Sparse = false
+	digest := run(t, list, engine.Options{DryRun: true})[0].Digest
+	list[0].Expect = digest
+	for _, opts := range []engine.Options{{}, {SkipMissing: true}, {Force: true}} {
+		results := run(t, list, opts)
+		if results[0].Err != nil || results[0].Digest != digest {
+			t.Errorf("%+v: %s, %v", opts, results[0].Status, results[0].Err)
+		}
+	}
+	if err := source.RemoveManifest("x", m.children["arm64"].Digest); err != nil {
+		t.Fatal(err)
+	}
+	list[0].Destination.Repository = "m/other"
+	var missing *engine.MissingManifestsError
+	r := runRetrying(t.Context(), t, list, engine.Options{SkipMissing: true}, hasty)[0]
+	if r.Status != engine.StatusFailed || !errors.As(r.Err, &missing) || len(missing.Missing) != 1 {
+		t.Errorf("locked: %s, %v", r.Status, r.Err)
+	}
+}

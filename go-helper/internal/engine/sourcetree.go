@@ -48,7 +48,7 @@ func (r *run) tree(ctx context.Context, q *question) (*tree.Node, *Result, error
 	root.Walk(func(n *tree.Node) { im.result.Foreign += n.Foreign })
 	r.mu.Unlock()
 	knowInline(im, root)
-	if root.Manifest == selected.Manifest {
+	if root.Subset == nil || len(root.Subset.Missing) == 0 {
 		return root, nil, nil
 	}
 	// Cut down to what the source has: no lock can have known, and a digest that is asked for is another one.

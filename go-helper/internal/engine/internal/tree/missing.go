@@ -51,6 +51,7 @@ func (e *MissingError) Error() string {
 	return fmt.Sprintf("index %s names what isn't there: %s: %v", e.Index, strings.Join(named, ", "), e.Missing[0].Err)
 }
 
+// Unwrap gives what was answered for the first.
 func (e *MissingError) Unwrap() error { return e.Missing[0].Err }
 
 // isMissing tells whether an entry couldn't be read because it, or something below it, isn't there.
