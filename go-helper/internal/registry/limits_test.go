@@ -182,3 +182,17 @@ func TestHintsOfTokensAtHand(t *testing.T) {
 		t.Errorf("%d tokens", n)
 	}
 }
+
+// A mount that is throttled to the end isn't taken for one that can't be had.
+func TestThrottledMountIsNoUpload(t *testing.T) {
+	server := devregistrytest.Start(t, devregistry.Options{})
+	server.SetFaults(devregistry.Faults{Intercept: devregistry.Always(isKind(devregistry.KindMount), devregistry.Fault{Status: 429})})
+	policy := RetryPolicy{ThrottleBackoff: 10 * time.Millisecond, MaxBackoff: 20 * time.Millisecond, Budget: 100 * time.Millisecond}
+	c := newPool(t, Options{Retry: policy}).Client(server.Host)
+	if up, err := c.StartUpload(t.Context(), "a/b", digestOf(nil), "c/d"); up != nil || !Overloaded(err) {
+		t.Errorf("%v, %v", up, err)
+	}
+	if n := len(entries(server, devregistry.KindUploadStart)); n != 0 {
+		t.Errorf("%d uploads begun", n)
+	}
+}
