@@ -19,20 +19,12 @@ func hint(c engine.Copy, err error, foreign bool) string {
 	var refused *registry.Error
 	var mismatch *registry.DigestMismatchError
 	var uncreated *registry.CreationError
-	var certificate *registry.CertificateError
-	var protocol *registry.ProtocolError
 	var immutable *registry.ImmutableTagError
 	var damaged *registry.DamagedBlobError
 	var paused *registry.PausedError
 	switch {
-	case errors.As(err, &protocol) && protocol.TLS:
-		return fmt.Sprintf("plain_http = false in [registries.%q] of the file of --config, which is the default but on loopback", protocol.Host)
-	case errors.As(err, &protocol):
-		return fmt.Sprintf("if %[1]s is to be spoken to over plain HTTP: plain_http = true in [registries.%[1]q] of the file of --config", protocol.Host)
-	case errors.As(err, &certificate) && certificate.Ours:
-		return fmt.Sprintf("%[1]s wants to see a certificate that it trusts: client_certificate and client_key in [registries.%[1]q] of the file of --config", certificate.Host)
-	case errors.As(err, &certificate):
-		return fmt.Sprintf("if %[1]s has an authority of its own, name that: ca_file in [registries.%[1]q] of the file of --config", certificate.Host)
+	case connection(err) != "":
+		return connection(err)
 	case errors.As(err, &uncreated):
 		return "create it, or give the identity that shall create it what it lacks"
 	case errors.Is(err, engine.ErrInterrupted):
@@ -91,6 +83,23 @@ func hint(c engine.Copy, err error, foreign bool) string {
 		}
 	case registry.Temporary(err):
 		return "run again later: what is done is kept"
+	}
+	return ""
+}
+
+// connection is the hint where a connection couldn't be made as the configuration has it.
+func connection(err error) string {
+	var certificate *registry.CertificateError
+	var protocol *registry.ProtocolError
+	switch {
+	case errors.As(err, &protocol) && protocol.TLS:
+		return fmt.Sprintf("plain_http = false in [registries.%q] of the file of --config, which is the default but on loopback", protocol.Host)
+	case errors.As(err, &protocol):
+		return fmt.Sprintf("if %[1]s is to be spoken to over plain HTTP: plain_http = true in [registries.%[1]q] of the file of --config", protocol.Host)
+	case errors.As(err, &certificate) && certificate.Ours:
+		return fmt.Sprintf("%[1]s wants to see a certificate that it trusts: client_certificate and client_key in [registries.%[1]q] of the file of --config", certificate.Host)
+	case errors.As(err, &certificate):
+		return fmt.Sprintf("if %[1]s has an authority of its own, name that: ca_file in [registries.%[1]q] of the file of --config", certificate.Host)
 	}
 	return ""
 }
