@@ -97,6 +97,7 @@ func addRunFlags(c *cobra.Command, s *run.Settings) {
 	flags.IntVar(&s.Concurrency, "concurrency", defaultConcurrency, "`N` blobs in transfer at once, at most")
 	flags.BoolVarP(&s.Verbose, "verbose", "v", false, "log what is done, and show a line for each copy")
 	flags.StringVar(&s.Report, "report", "", "write a report of the run to `FILE`, however it ends")
+	flags.StringVar(&s.ReportHTML, "report-html", "", "write the report as a page to `FILE`, for people: one file, which loads nothing")
 	modes := make([]string, len(report.Modes))
 	for i, mode := range report.Modes {
 		modes[i] = string(mode)

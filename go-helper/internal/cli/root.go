@@ -70,6 +70,7 @@ was sent), 130 interrupted. Results go to standard output, everything else to st
 		newMirror(code, streams),
 		newPublish(code, streams),
 		newServe(code, streams),
+		newReport(code, streams),
 		newSeed(streams),
 		newVersion(),
 	)

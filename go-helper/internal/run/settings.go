@@ -51,6 +51,7 @@ type Settings struct {
 	Concurrency int    // blobs in transfer at once, at least 1
 	Verbose     bool   // debug log on Err, and a line for each copy
 	Report      string // file that report.json goes to; empty: none
+	ReportHTML  string // file that the report goes to as a page; empty: none
 	Progress    string // a [report.Mode]
 	Config      string // file that says how to speak to which registry; empty: none
 
@@ -116,9 +117,14 @@ func (s Settings) open() (*session, error) {
 	if s.Verify && s.DryRun {
 		err = errors.Join(err, errors.New("--verify and --dry-run exclude each other: --verify writes nothing by itself"))
 	}
-	if reportErr := checkReportPath(s.Report); reportErr != nil {
-		err = errors.Join(err, reportErr)
-		s.Report = ""
+	for _, file := range []struct {
+		flag string
+		path *string
+	}{{"--report", &s.Report}, {"--report-html", &s.ReportHTML}} {
+		if reportErr := checkReportPath(file.flag, *file.path); reportErr != nil {
+			err = errors.Join(err, reportErr)
+			*file.path = ""
+		}
 	}
 	configured, configErr := readConfig(s.Config)
 	configured, proxyErr := configured.withProxies()
@@ -166,22 +172,22 @@ func (s Settings) ListReferrers() string {
 }
 
 // checkReportPath finds out before anything is sent whether the report can be written at the end.
-func checkReportPath(path string) error {
+func checkReportPath(flag, path string) error {
 	switch path {
 	case "":
 		return nil
 	case "-":
-		return errors.New("--report -: results go to standard output, so the report needs a file of its own")
+		return fmt.Errorf("%s -: results go to standard output, so the report needs a file of its own", flag)
 	}
 	info, err := os.Stat(filepath.Dir(path))
 	switch {
 	case err != nil:
-		return fmt.Errorf("--report %s: %w", path, err)
+		return fmt.Errorf("%s %s: %w", flag, path, err)
 	case !info.IsDir():
-		return fmt.Errorf("--report %s: %s is no folder", path, filepath.Dir(path))
+		return fmt.Errorf("%s %s: %s is no folder", flag, path, filepath.Dir(path))
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return fmt.Errorf("--report %s: is a folder", path)
+		return fmt.Errorf("%s %s: is a folder", flag, path)
 	}
 	return nil
 }
@@ -207,6 +213,14 @@ func (s *session) close(code Code, results ...func()) Code {
 	s.report.Finish(now(), code)
 	if s.Report != "" {
 		if err := s.report.WriteFile(s.Report); err != nil {
+			s.console.Error(err.Error())
+			if code == CodeDone {
+				code = CodeFailed
+			}
+		}
+	}
+	if s.ReportHTML != "" {
+		if err := s.writePage(); err != nil {
 			s.console.Error(err.Error())
 			if code == CodeDone {
 				code = CodeFailed
@@ -239,7 +253,7 @@ func cacheFile(name string) string {
 
 // WriteUsageReport writes the report of a run that ended before it began, with what the command line was told.
 func WriteUsageReport(path, version, command string, err error) error {
-	if path == "" || checkReportPath(path) != nil {
+	if path == "" || checkReportPath("--report", path) != nil {
 		return nil
 	}
 	r := report.Report{Version: version, Command: command, Started: now(), Errors: report.Lines(err)}
