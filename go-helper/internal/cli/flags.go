@@ -21,11 +21,12 @@ type listFlags struct {
 	format     string
 	allowEmpty bool
 	lock       string
+	lockFiles  map[string]string
 }
 
 // lists are those that a command is to read.
 func (f *listFlags) lists(files []string) run.Lists {
-	return run.Lists{Files: files, Format: f.format, Lock: f.lock}
+	return run.Lists{Files: files, Format: f.format, Lock: f.lock, LockFiles: f.lockFiles}
 }
 
 // destinationFlags are those that a settings file takes the place of.
@@ -64,6 +65,13 @@ func (f *listFlags) addLock(c *cobra.Command) {
 	locks := run.LockChoices()
 	c.Flags().StringVar(&f.lock, "lock", locks[0], "`WHAT` becomes of the locks beside lists: use (where there is one), require (a list without one is an error), off")
 	complete(c, "lock", locks)
+	f.addLockFiles(c)
+}
+
+// addLockFiles is for the Pants rules, whose lists of a BUILD file are elsewhere than their locks.
+func (f *listFlags) addLockFiles(c *cobra.Command) {
+	c.Flags().StringToStringVar(&f.lockFiles, "lock-of", nil, "`LIST=LOCK`: the lock of a list that is not beside it; repeatable")
+	must(c.Flags().MarkHidden("lock-of"))
 }
 
 func (f *listFlags) addFormat(c *cobra.Command) { addFormatFlag(c, &f.format) }

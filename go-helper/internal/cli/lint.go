@@ -38,11 +38,12 @@ and, of the locks beside the lists:
 					return err
 				}
 			}
-			*code = run.Lint(c.Context(), streams, run.Lists{Files: files, Format: lists.format}, rules)
+			*code = run.Lint(c.Context(), streams, lists.lists(files), rules)
 			return nil
 		},
 	}
 	lists.addFormat(c)
+	lists.addLockFiles(c)
 	c.Flags().StringArrayVar(&settings, "rule", nil, "`RULE=LEVEL` changes the level of a rule; repeatable")
 	return c
 }

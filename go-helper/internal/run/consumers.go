@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"docker-mirror/go-helper/internal/lock"
 	"docker-mirror/go-helper/internal/pin"
 	"docker-mirror/go-helper/internal/plan"
 	"docker-mirror/go-helper/internal/reference"
@@ -115,31 +117,80 @@ func Pin(ctx context.Context, s Streams, lists Lists, settings plan.Settings, fi
 	if err != nil {
 		return say(console, err)
 	}
-	var usable []pin.Image
-	for _, image := range images {
-		usable = append(usable, image.Image)
+	pinned := make([]PinnedFile, len(files))
+	for i, file := range files {
+		pinned[i] = PinnedFile{Path: file}
 	}
-	return pinFiles(s, console, pin.NewSet(usable), files, check)
+	return pinFiles(s, console, pinSet(images), pinned, check)
+}
+
+func pinSet(images []consumed) *pin.Set {
+	usable := make([]pin.Image, len(images))
+	for i, image := range images {
+		usable[i] = image.Image
+	}
+	return pin.NewSet(usable)
+}
+
+// pinLists pins what each list's targets want pinned to the lock that it has now.
+func (s *session) pinLists(lists []*lockedList, check bool) Code {
+	code := CodeDone
+	for _, list := range lists {
+		locked := list.next
+		if check {
+			locked = list.old
+		}
+		for i, files := range list.pins {
+			if len(files) == 0 {
+				continue
+			}
+			images, err := list.consumed(locked, list.settings[i])
+			if err != nil {
+				code = max(code, say(s.console, err))
+				continue
+			}
+			code = max(code, pinFiles(s.Streams, s.console, pinSet(images), files, check))
+		}
+	}
+	return code
+}
+
+// consumed plans the list as a lock has it. What its platforms are limited to is in the lock, whoever reads it again.
+func (list *lockedList) consumed(locked *lock.File, settings plan.Settings) ([]consumed, error) {
+	again, err := lock.Parse(locked.Name, lock.Format(locked)) // with the lines that entries have there
+	if err != nil {
+		return nil, err
+	}
+	images, problems := again.Apply(list.images)
+	if len(problems) > 0 {
+		return nil, problems[0] // of an image that could not be locked, which is said
+	}
+	copies, err := plan.Build(images, settings)
+	if err != nil {
+		return nil, err
+	}
+	return consumedImages(copies)
 }
 
 // pinFiles writes no file unless all of them can be pinned.
-func pinFiles(s Streams, console *report.Console, set *pin.Set, files []string, check bool) Code {
+func pinFiles(s Streams, console *report.Console, set *pin.Set, files []PinnedFile, check bool) Code {
 	results := make([]pin.Result, len(files))
 	modes := make([]fs.FileMode, len(files))
 	var errs []error
 	for i, file := range files {
-		data, err := readFile(file)
+		name := cmp.Or(file.Name, file.Path)
+		data, err := readFile(file.Path)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("can't read the file to be pinned: %w", err))
 			continue
 		}
-		if info, err := os.Stat(file); err == nil {
+		if info, err := os.Stat(file.Path); err == nil {
 			modes[i] = info.Mode().Perm()
 		}
-		results[i] = set.File(file, data)
+		results[i] = set.File(name, data)
 		errs = append(errs, results[i].Errs...)
 		if results[i].Pins == 0 && len(results[i].Errs) == 0 {
-			errs = append(errs, &spec.Error{File: file, Msg: "has nothing to pin: no FROM line with a mirrored image, and no line marked `# docker-mirror: NAME`"})
+			errs = append(errs, &spec.Error{File: name, Msg: "has nothing to pin: no FROM line with a mirrored image, and no line marked `# docker-mirror: NAME`"})
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -147,10 +198,11 @@ func pinFiles(s Streams, console *report.Console, set *pin.Set, files []string, 
 	}
 	code := CodeDone
 	for i, file := range files {
+		name := cmp.Or(file.Name, file.Path)
 		for _, change := range results[i].Changes {
-			line := fmt.Sprintf("%s:%d: %s → %s", file, change.Line, change.Old, change.New)
+			line := fmt.Sprintf("%s:%d: %s → %s", name, change.Line, change.Old, change.New)
 			if check {
-				line = fmt.Sprintf("%s:%d: error: says %s, and the lock %s [pins]", file, change.Line, change.Old, change.New)
+				line = fmt.Sprintf("%s:%d: error: says %s, and the lock %s [pins]", name, change.Line, change.Old, change.New)
 			}
 			fmt.Fprintln(s.Out, report.Clean(line))
 		}
@@ -159,12 +211,12 @@ func pinFiles(s Streams, console *report.Console, set *pin.Set, files []string, 
 		case check:
 			code = CodeFailed
 		default:
-			err := report.WriteFileAtomic(file, results[i].Data)
+			err := report.WriteFileAtomic(file.Path, results[i].Data)
 			if err == nil {
-				err = os.Chmod(file, modes[i]) // a script stays one
+				err = os.Chmod(file.Path, modes[i]) // a script stays one
 			}
 			if err != nil {
-				console.Error(fmt.Sprintf("writing %s: %s", file, report.Clean(err.Error())))
+				console.Error(fmt.Sprintf("writing %s: %s", name, report.Clean(err.Error())))
 				code = CodeFailed
 			}
 		}

@@ -25,6 +25,8 @@ type Lists struct {
 	Files  []string
 	Format string // of all files; empty: by each file's ending
 	Lock   string // what becomes of their locks, one of [LockChoices]
+	// LockFiles are those locks that aren't beside their lists, by the lists.
+	LockFiles map[string]string
 	What   string // what a person should type or pipe in; empty: copy specs
 }
 

@@ -26,6 +26,8 @@ type LockedList struct {
 	// ListName and LockName are what messages call the files; empty: by their paths.
 	ListName, LockName string
 	Settings           plan.Settings
+	// Pins are files that are pinned to the list once it is locked.
+	Pins []PinnedFile
 }
 
 // Locking says what is to be done with the locks of lists.
@@ -43,6 +45,7 @@ type Locking struct {
 type lockedList struct {
 	LockedList
 	settings []plan.Settings // of all targets that have the list
+	pins     [][]PinnedFile  // of each of them
 	old      *lock.File
 	bytes    []byte // of the old one; nil where there is none
 	images   []spec.Image
@@ -104,7 +107,7 @@ func (s *session) lock(ctx context.Context, l Locking, err error) Code {
 	if ctx.Err() != nil {
 		return s.lockInterrupted()
 	}
-	return s.writeLocks(lists)
+	return max(s.writeLocks(lists), s.pinLists(lists, false))
 }
 
 func (s *session) lockInterrupted() Code {
@@ -119,7 +122,7 @@ func (l Locking) read(ctx context.Context, s Settings, notice func(string)) ([]*
 	seen := map[string]*lockedList{}
 	for _, listed := range l.Lists {
 		if twice := seen[listed.List]; twice != nil { // another target may want other platforms
-			twice.settings = append(twice.settings, listed.Settings)
+			twice.settings, twice.pins = append(twice.settings, listed.Settings), append(twice.pins, listed.Pins)
 			continue
 		}
 		list, err := listed.read(ctx, s, l.Format, notice)
@@ -147,7 +150,7 @@ func (l LockedList) read(ctx context.Context, s Settings, format string, notice 
 	}
 	files[0].Name = l.ListName
 	images, parseErr := spec.ParseAll(files, true)
-	list := &lockedList{LockedList: l, settings: []plan.Settings{l.Settings}, images: images, old: &lock.File{Name: l.LockName}}
+	list := &lockedList{LockedList: l, settings: []plan.Settings{l.Settings}, pins: [][]PinnedFile{l.Pins}, images: images, old: &lock.File{Name: l.LockName}}
 	list.bytes, err = readFile(l.Lock)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

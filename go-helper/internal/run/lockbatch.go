@@ -17,7 +17,14 @@ type lockBatch struct {
 		Lock     string          `json:"lock"`      // path
 		LockName string          `json:"lock_name"`
 		Settings json.RawMessage `json:"settings"`
+		Pins     []PinnedFile    `json:"pins"`
 	} `json:"lists"`
+}
+
+// PinnedFile is a file that is pinned to a list.
+type PinnedFile struct {
+	Path string `json:"path"`
+	Name string `json:"name"` // for messages; empty: by its path
 }
 
 // ReadLockBatch reads the lists of a batch.
@@ -33,7 +40,7 @@ func ReadLockBatch(file string) ([]LockedList, error) {
 	var lists []LockedList
 	var errs []error
 	for _, l := range b.Lists {
-		list := LockedList{List: l.List, ListName: l.ListName, Lock: l.Lock, LockName: l.LockName}
+		list := LockedList{List: l.List, ListName: l.ListName, Lock: l.Lock, LockName: l.LockName, Pins: l.Pins}
 		if len(l.Settings) > 0 {
 			var err error
 			if list.Settings, err = plan.ReadSettings(file, l.Settings); err != nil {

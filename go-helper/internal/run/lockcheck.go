@@ -47,6 +47,9 @@ func (s *session) checkLocks(ctx context.Context, lists []*lockedList, online bo
 			}
 		}
 	}
+	if code == CodeDone {
+		code = s.pinLists(lists, true)
+	}
 	if !online {
 		return code
 	}

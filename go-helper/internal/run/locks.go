@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -49,7 +50,7 @@ func (l Lists) locks(files []spec.File) (map[string]*lock.File, error) {
 			}
 			continue
 		}
-		locked, err := readLock(lock.FileName(file.Name))
+		locked, err := readLock(cmp.Or(l.LockFiles[file.Name], lock.FileName(file.Name)))
 		switch {
 		case err != nil:
 			errs = append(errs, err)
