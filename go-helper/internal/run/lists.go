@@ -27,7 +27,7 @@ type Lists struct {
 	Lock   string // what becomes of their locks, one of [LockChoices]
 	// LockFiles are those locks that aren't beside their lists, by the lists.
 	LockFiles map[string]string
-	What   string // what a person should type or pipe in; empty: copy specs
+	What      string // what a person should type or pipe in; empty: copy specs
 }
 
 // read reads all lists; the error joins one for each file that can't be read.
