@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pants.engine.target import FieldSet, Tags
 
+from docker_mirror.lock_fields import DockerMirrorInlineLockField, DockerMirrorLockedField, DockerMirrorPinsField
 from docker_mirror.target_types import (
     DockerMirrorAllowEmptyField,
     DockerMirrorImageTagsField,
@@ -38,6 +39,9 @@ class ImageListFieldSet(FieldSet):
     source_tags: DockerMirrorSourceTagsField
     variants: DockerMirrorVariantsField
     select: DockerMirrorSelectField
+    lock: DockerMirrorInlineLockField
+    locked: DockerMirrorLockedField
+    pins: DockerMirrorPinsField
     tags: Tags
     registries: DockerMirrorRegistriesField
     repository: DockerMirrorRepositoryField

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pants.engine.fs import CreateDigest, Digest, FileContent
+from pants.engine.fs import CreateDigest, Digest, FileContent, MergeDigests, PathGlobs
 from pants.engine.rules import collect_rules, rule
 from pants.engine.target import HydratedSources, HydrateSourcesRequest
 
 from docker_mirror.field_sets import ImageListFieldSet
-from docker_mirror.pants_compat import create_digest, hydrate_sources, rule_call
+from docker_mirror.lock_fields import LOCK_SUFFIX
+from docker_mirror.pants_compat import create_digest, hydrate_sources, merge_digests, path_globs_to_digest, rule_call
 from docker_mirror.target_types import DockerMirrorSpecSourceField
 
 
@@ -26,6 +27,14 @@ class ImageList:
     path: str
     """In the digest; unique among all targets' lists, but for those that share a spec file."""
     digest: Digest
+    """Of the list and, where there is one, of its lock."""
+    lock: str
+    """Where its lock is, or would be, from the build root."""
+
+    @property
+    def lock_flags(self) -> tuple[str, ...]:
+        """For the helper, which looks for a lock beside its list."""
+        return () if self.lock == self.path + LOCK_SUFFIX else (f"--lock-of={self.path}={self.lock}",)
 
 
 def toml_value(value: Any) -> str:
@@ -63,11 +72,17 @@ async def image_list(request: ImageListRequest) -> ImageList:
     fields = request.fields
     if isinstance(fields.source, DockerMirrorSpecSourceField):
         sources: HydratedSources = await hydrate_sources(HydrateSourcesRequest(fields.source))
-        (file,) = sources.snapshot.files
-        return ImageList(file, sources.snapshot.digest)
-    path = f"__docker_mirror_images/{fields.address.path_safe_spec}.toml"
-    digest: Digest = await create_digest(CreateDigest([FileContent(path, image_set(fields))]))
-    return ImageList(path, digest)
+        (path,) = sources.snapshot.files
+        digest: Digest = sources.snapshot.digest
+        lock = path + LOCK_SUFFIX
+    else:
+        path = f"__docker_mirror_images/{fields.address.path_safe_spec}.toml"
+        digest = await create_digest(CreateDigest([FileContent(path, image_set(fields))]))
+        lock = fields.lock.lock_path
+    # Nothing, where there is no such file.
+    lock_digest: Digest = await path_globs_to_digest(PathGlobs([lock]))
+    both: Digest = await merge_digests(MergeDigests((digest, lock_digest)))
+    return ImageList(path, both, lock)
 
 
 image_list_of = rule_call(image_list, ImageListRequest, ImageList)

@@ -24,6 +24,7 @@ from docker_mirror.pants_compat import (
     execute_process,
     merge_digests,
 )
+from docker_mirror.pins import PinCheck, PinCheckRequest, check_pins
 from docker_mirror.plan import Plan, PlanRequest, all_errors, plan_for, plan_path
 from docker_mirror.subsystem import DockerMirrorLint, LintLevel
 from docker_mirror.target_types import DockerMirrorSkipLintField
@@ -56,8 +57,10 @@ async def partition_image_lists(
     return Partitions.single_partition(request.field_sets)
 
 
-def lint_argv(levels: Mapping[str, LintLevel], files: Iterable[str]) -> tuple[str, ...]:
-    return (HELPER_EXE, "lint", *(f"--rule={rule}={level.value}" for rule, level in levels.items()), *files)
+def lint_argv(levels: Mapping[str, LintLevel], lists: Iterable[ImageList]) -> tuple[str, ...]:
+    rules = (f"--rule={rule}={level.value}" for rule, level in levels.items())
+    locks = (flag for images in lists for flag in images.lock_flags)
+    return (HELPER_EXE, "lint", *rules, *locks, *sorted({images.path for images in lists}))
 
 
 @rule(desc="Lint image lists", level=LogLevel.DEBUG)
@@ -67,14 +70,13 @@ async def lint_image_lists(
     lists: tuple[ImageList, ...] = await concurrently(
         image_list_of(ImageListRequest(fields)) for fields in request.elements
     )
-    files = sorted({images.path for images in lists})
     digest: Digest = await merge_digests(MergeDigests([images.digest for images in lists]))
     findings: FallibleProcessResult = await execute_process(
         Process(
-            lint_argv(subsystem.rule_levels, files),
+            lint_argv(subsystem.rule_levels, lists),
             input_digest=digest,
             immutable_input_digests=helper.immutable_input_digests,
-            description=f"Lint {pluralize(len(files), 'image list')}",
+            description=f"Lint {pluralize(len(lists), 'image list')}",
             level=LogLevel.DEBUG,
         )
     )
@@ -97,10 +99,18 @@ async def lint_image_lists(
         if together.exit_code != 0:
             errors = together.stderr.decode()
             exit_code = 1
+    pinned = [fields for fields in request.elements if fields.pins.value] if subsystem.pins != LintLevel.OFF else []
+    found = [findings.stdout.decode()]
+    if not errors and pinned:
+        checks: tuple[PinCheck, ...] = await concurrently(check_pins(PinCheckRequest(fields)) for fields in pinned)
+        found += [check.findings for check in checks]
+        errors = "".join(check.errors for check in checks)
+        if subsystem.pins == LintLevel.ERROR or errors:
+            exit_code = max(exit_code, *(1 if check.differs else 0 for check in checks))
     # What the lint couldn't read, the plans say with their targets.
     return LintResult(
         exit_code=exit_code,
-        stdout=findings.stdout.decode(),
+        stdout="".join(found),
         stderr=errors,
         linter_name=request.tool_name,
     )

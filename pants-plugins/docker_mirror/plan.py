@@ -11,17 +11,15 @@ from dataclasses import dataclass
 from textwrap import indent
 from typing import Any
 
-from pants.backend.docker.subsystems.docker_options import DockerOptions
 from pants.core.goals.package import BuiltPackage, BuiltPackageArtifact, PackageFieldSet
 from pants.engine.addresses import Address
-from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
 from pants.engine.fs import CreateDigest, Digest, FileContent, MergeDigests
 from pants.engine.process import FallibleProcessResult, Process
 from pants.engine.rules import collect_rules, rule
 from pants.engine.unions import UnionRule
 from pants.util.logging import LogLevel
 
-from docker_mirror import build_args, settings
+from docker_mirror import settings
 from docker_mirror.errors import DockerMirrorError
 from docker_mirror.field_sets import ImageListFieldSet
 from docker_mirror.helper import HELPER_EXE, MirrorHelper
@@ -29,14 +27,13 @@ from docker_mirror.image_list import ImageList, ImageListRequest, image_list_of
 from docker_mirror.overrides import OverrideKeys, OverrideKeysRequest, override_keys
 from docker_mirror.pants_compat import (
     create_digest,
-    environment_vars_subset,
     execute_process,
     merge_digests,
     rule_call,
 )
 from docker_mirror.registries import MirrorRegistries, shared_tags_hint
 from docker_mirror.siblings import Siblings, SiblingsRequest, siblings_in
-from docker_mirror.subsystem import DockerMirrorSubsystem
+from docker_mirror.target_settings import TargetSettings, TargetSettingsRequest, settings_for
 from docker_mirror.target_types import DockerMirrorSpecSourceField, declaration
 
 logger = logging.getLogger(__name__)
@@ -186,31 +183,17 @@ def located(address: Address, errors: str) -> str:
 async def plan_image_list(
     request: PlanRequest,
     helper: MirrorHelper,
-    docker: DockerOptions,
     configured: MirrorRegistries,
-    subsystem: DockerMirrorSubsystem,
 ) -> Plan:
     fields = request.fields
-    registries = configured.value
-    wrong_fields = ""
-    settings_json = b""
-    try:
-        entries = build_args.requested(
-            named=build_args.names_in(settings.templates(fields, settings.all_registries(fields, registries))),
-            allowed=subsystem.build_args_allowed,
-            configured=docker.build_args,
-        )
-        values: EnvironmentVars = await environment_vars_subset(EnvironmentVarsRequest(entries))
-        build_args.refuse_unset(entries, values)
-        settings_json = settings.settings_json(fields, registries, values)
-    except DockerMirrorError as e:
-        wrong_fields = str(e)
-
+    of_target: TargetSettings = await settings_for(TargetSettingsRequest(fields))
+    wrong_fields = of_target.error
     images: ImageList = await image_list_of(ImageListRequest(fields))
-    settings_digest: Digest = await create_digest(CreateDigest([FileContent(_SETTINGS_FILE, settings_json)]))
+    settings_digest: Digest = await create_digest(CreateDigest([FileContent(_SETTINGS_FILE, of_target.json)]))
     input_digest: Digest = await merge_digests(MergeDigests((images.digest, settings_digest)))
     # Without settings there is no plan, but what is wrong with the list itself can be said all the same.
-    command = ("names",) if wrong_fields else ("plan", "--settings", _SETTINGS_FILE)
+    plan_command = ("plan", "--settings", _SETTINGS_FILE, f"--lock={of_target.lock}", *images.lock_flags)
+    command = ("names",) if wrong_fields else plan_command
     result: FallibleProcessResult = await execute_process(
         Process(
             (HELPER_EXE, *command, images.path),
@@ -228,7 +211,7 @@ async def plan_image_list(
     if result.exit_code != 0:
         problems.append(stderr or f"the plan failed with exit code {result.exit_code}")
         if not wrong_fields:
-            problems += filter(None, [shared_tags_hint(stderr, settings.all_registries(fields, registries))])
+            problems += filter(None, [shared_tags_hint(stderr, settings.all_registries(fields, configured.value))])
     elif stderr:
         logger.warning(f"{fields.address}: {stderr}")
     errors = [located(fields.address, "\n".join(problems))] if problems else []

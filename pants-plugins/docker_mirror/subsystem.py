@@ -21,6 +21,8 @@ from pants.option.option_types import (
 from pants.option.subsystem import Subsystem
 from pants.util.strutil import softwrap
 
+from docker_mirror.lock_fields import LockChoice
+
 _PROXY_VARIABLES = (
     "HTTP_PROXY",
     "HTTPS_PROXY",
@@ -150,6 +152,16 @@ class DockerMirrorSubsystem(Subsystem):
         ),
     )
     # No FileOption, which must exist for every goal, whether it needs the helper or not.
+    lock = EnumOption(
+        default=LockChoice.USE,
+        help=softwrap(
+            """
+            What becomes of the locks beside lists, which `lock` writes: `use` those that are there, `require` one
+            beside each list, or `off`. The field `locked` of a target overrides it, so that lists can be locked one by
+            one.
+            """
+        ),
+    )
     helper = StrOption(
         default=None,
         help=softwrap(
@@ -247,8 +259,12 @@ class DockerMirrorSubsystem(Subsystem):
 
 def helper_flags(subsystem: DockerMirrorSubsystem) -> tuple[str, ...]:
     """The flags that all runs of the engine have in common, before those that are more special."""
-    config = (f"--config={os.path.join(BuildRoot().path, subsystem.config)}",) if subsystem.config else ()
-    return (f"--concurrency={subsystem.concurrency}", *config, *subsystem.args)
+    return (f"--concurrency={subsystem.concurrency}", *config_flags(subsystem), *subsystem.args)
+
+
+def config_flags(subsystem: DockerMirrorSubsystem) -> tuple[str, ...]:
+    """How the helper is told how to speak to registries."""
+    return (f"--config={os.path.join(BuildRoot().path, subsystem.config)}",) if subsystem.config else ()
 
 
 class LintLevel(Enum):
@@ -281,6 +297,17 @@ class DockerMirrorLint(Subsystem):
         default=LintLevel.OFF, help="An image that belongs before the one on the line above, in alphabetical order."
     )
 
+    unlocked = EnumOption(default=LintLevel.OFF, help="A list without a lock.")
+    lock_stale = EnumOption(default=LintLevel.ERROR, help="A lock that doesn't fit its list.")
+    lock_edited = EnumOption(
+        default=LintLevel.ERROR, help="An entry of a lock that something else than the `lock` goal has changed."
+    )
+    lock_waiting = EnumOption(default=LintLevel.OFF, help="An entry of a lock of which nothing is mirrored yet.")
+    lock_disagreement = EnumOption(default=LintLevel.WARN, help="An image that two lists lock to two digests.")
+    pins = EnumOption(
+        default=LintLevel.ERROR, help="A file of the `pins` field that says something else than the lock."
+    )
+
     @property
     def rule_levels(self) -> dict[str, LintLevel]:
         """By the helper's names of the rules."""
@@ -290,6 +317,11 @@ class DockerMirrorLint(Subsystem):
             "latest": self.latest,
             "unpinned": self.unpinned,
             "unsorted": self.unsorted,
+            "unlocked": self.unlocked,
+            "lock-stale": self.lock_stale,
+            "lock-edited": self.lock_edited,
+            "lock-waiting": self.lock_waiting,
+            "lock-disagreement": self.lock_disagreement,
         }
 
 

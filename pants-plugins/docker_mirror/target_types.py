@@ -28,8 +28,17 @@ from pants.engine.target import (
     Target,
     TargetFilesGenerator,
 )
+from pants.source.filespec import FilespecMatcher
 from pants.util.frozendict import FrozenDict
+from pants.util.memo import memoized_property
 from pants.util.strutil import softwrap
+
+from docker_mirror.lock_fields import (
+    DockerMirrorInlineLockField,
+    DockerMirrorLockedField,
+    DockerMirrorPinsField,
+    with_locks,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +101,10 @@ class DockerMirrorSpecSourceField(SingleSourceField, DockerMirrorSourceField):
         """
     )
 
+    @memoized_property
+    def filespec_matcher(self) -> FilespecMatcher:
+        return with_locks(self.filespec)
+
 
 class DockerMirrorSpecSourcesField(MultipleSourcesField):
     default = ("images.txt", "images.json", "images.toml")
@@ -106,6 +119,10 @@ class DockerMirrorSpecSourcesField(MultipleSourcesField):
         `src` and `dst`; `.toml` image sets; `.yaml` replicant's configuration.
         """
     )
+
+    @memoized_property
+    def filespec_matcher(self) -> FilespecMatcher:
+        return with_locks(self.filespec)
 
 
 class DockerMirrorImageField(StringField, DockerMirrorSourceField):
@@ -400,6 +417,8 @@ _DESTINATION_FIELDS = (
     DockerMirrorPlatformsField,
     DockerMirrorIndexField,
     DockerMirrorReferrersField,
+    DockerMirrorLockedField,
+    DockerMirrorPinsField,
     DockerMirrorSkipPushField,
     DockerMirrorSkipPublishField,
     DockerMirrorSkipLintField,
@@ -449,6 +468,7 @@ class DockerMirrorInlineImageTarget(Target):
         DockerMirrorSourceTagsField,
         DockerMirrorVariantsField,
         DockerMirrorSelectField,
+        DockerMirrorInlineLockField,
         *_DESTINATION_FIELDS,
     )
     help = softwrap(

@@ -22,6 +22,7 @@ from pants.engine.internals.specs_rules import (
 from pants.engine.intrinsics import (
     create_digest,
     merge_digests,
+    path_globs_to_digest,
     path_globs_to_paths,
     run_interactive_process_in_environment,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "find_binary",
     "hydrate_sources",
     "merge_digests",
+    "path_globs_to_digest",
     "path_globs_to_paths",
     "resolve_raw_specs",
     "resolve_target",

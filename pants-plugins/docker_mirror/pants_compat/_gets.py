@@ -48,6 +48,7 @@ __all__ = [
     "find_binary",
     "hydrate_sources",
     "merge_digests",
+    "path_globs_to_digest",
     "path_globs_to_paths",
     "resolve_raw_specs",
     "resolve_target",
@@ -90,6 +91,10 @@ def find_binary(request: BinaryPathRequest) -> Get:
 
 def hydrate_sources(request: HydrateSourcesRequest) -> Get:
     return Get(HydratedSources, HydrateSourcesRequest, request)
+
+
+def path_globs_to_digest(globs: PathGlobs) -> Get:
+    return Get(Digest, PathGlobs, globs)
 
 
 def path_globs_to_paths(globs: PathGlobs) -> Get:

@@ -1,0 +1,222 @@
+"""`pants lock`: the locks of all selected image lists, in one run of the helper."""
+
+from __future__ import annotations
+
+import json
+import os
+from abc import ABCMeta
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pants.backend.docker.subsystems.docker_options import DockerOptions
+from pants.base.build_root import BuildRoot
+from pants.engine.console import Console
+from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
+from pants.engine.environment import ChosenLocalEnvironmentName, EnvironmentName
+from pants.engine.fs import CreateDigest, Digest, FileContent, MergeDigests
+from pants.engine.goal import Goal, GoalSubsystem
+from pants.engine.process import InteractiveProcess, InteractiveProcessResult
+from pants.engine.rules import collect_rules, goal_rule, rule
+from pants.engine.target import (
+    FieldSet,
+    NoApplicableTargetsBehavior,
+    TargetRootsToFieldSets,
+    TargetRootsToFieldSetsRequest,
+)
+from pants.engine.unions import UnionRule, union
+from pants.option.option_types import ArgsListOption, BoolOption, StrListOption
+from pants.util.strutil import softwrap
+
+from docker_mirror import environment
+from docker_mirror.field_sets import ImageListFieldSet
+from docker_mirror.helper import HELPER_EXE, MirrorHelper
+from docker_mirror.image_list import ImageList, ImageListRequest, image_list_of
+from docker_mirror.pants_compat import (
+    concurrently,
+    create_digest,
+    environment_vars_subset,
+    field_sets_for_target_roots,
+    merge_digests,
+    rule_call,
+    run_interactive,
+)
+from docker_mirror.pins import pinned_files
+from docker_mirror.subsystem import DockerMirrorSubsystem, config_flags
+from docker_mirror.target_settings import TargetSettings, TargetSettingsRequest, settings_for
+from docker_mirror.target_types import DockerMirrorSpecSourceField
+
+EXIT_BAD_INPUT = 2
+
+_BATCH_FILE = "lists.json"
+
+EVERY_IMAGE = "*"
+"""What `--upgrade` without an image stands for."""
+
+
+@union(in_scope_types=[EnvironmentName])
+@dataclass(frozen=True)
+class LockFieldSet(FieldSet, metaclass=ABCMeta):
+    """What the `lock` goal works on. Pants finds field sets for target roots only through a union."""
+
+
+@dataclass(frozen=True)
+class LockImageListFieldSet(LockFieldSet, ImageListFieldSet):
+    required_fields = ImageListFieldSet.required_fields
+
+
+class _ImagesOption(StrListOption):
+    """A list that the flag alone makes one of all."""
+
+    def get_flag_options(self, subsystem_cls: Any) -> dict[str, Any]:
+        return {"implicit_value": EVERY_IMAGE, **super().get_flag_options(subsystem_cls)}
+
+
+class LockGoalSubsystem(GoalSubsystem):
+    name = "lock"
+    help = softwrap(
+        """
+        Write down which digests the images of lists have, in locks beside the lists: what is mirrored then is what
+        was reviewed.
+        """
+    )
+
+    upgrade = _ImagesOption(
+        help=softwrap(
+            """
+            Look up again what tags name and tag policies select: of all images, or, with a value, of that one, by its
+            `AS` name or as a list has it. Without this, every digest that a lock has stays.
+            """
+        ),
+    )
+    check = BoolOption(
+        default=False,
+        help="Write nothing, ask no registry, and fail where lists and locks, or pinned files, don't agree.",
+    )
+    online = BoolOption(
+        default=False,
+        help="With `--lock-check`: ask the sources, too, which tags have moved and which digests are gone.",
+    )
+    args = ArgsListOption(example="--verbose", tool_name="`docker-mirror`", passthrough=True)
+
+
+class Lock(Goal):
+    subsystem_cls = LockGoalSubsystem
+    # The process needs the user's credentials and network, and writes into the build root.
+    environment_behavior = Goal.EnvironmentBehavior.LOCAL_ONLY
+
+
+@dataclass(frozen=True)
+class LockInputsRequest:
+    fields: tuple[ImageListFieldSet, ...]
+
+
+@dataclass(frozen=True)
+class LockInputs:
+    helper: MirrorHelper
+    lists: tuple[ImageList, ...]
+    settings: tuple[TargetSettings, ...]
+
+
+@rule
+async def lock_inputs(request: LockInputsRequest, helper: MirrorHelper) -> LockInputs:
+    # A rule of its own, so that the helper is built only where there is something to lock.
+    lists: tuple[ImageList, ...] = await concurrently(image_list_of(ImageListRequest(f)) for f in request.fields)
+    settings: tuple[TargetSettings, ...] = await concurrently(
+        settings_for(TargetSettingsRequest(f)) for f in request.fields
+    )
+    return LockInputs(helper, tuple(lists), tuple(settings))
+
+
+lock_inputs_of = rule_call(lock_inputs, LockInputsRequest, LockInputs)
+
+
+def batch_json(fields: Iterable[ImageListFieldSet], inputs: LockInputs, build_root: str) -> bytes:
+    """The file that `docker-mirror lock --batch` reads. Locks, and what is pinned to them, are in the build root."""
+
+    def lists() -> Iterator[dict[str, Any]]:
+        for field_set, images, settings in zip(fields, inputs.lists, inputs.settings):
+            in_build_file = not isinstance(field_set.source, DockerMirrorSpecSourceField)
+            yield {
+                # What is made of a BUILD file is in the sandbox alone.
+                "list": images.path if in_build_file else os.path.join(build_root, images.path),
+                "list_name": images.path,
+                "lock": os.path.join(build_root, images.lock),
+                "lock_name": images.lock,
+                "settings": json.loads(settings.json),
+                "pins": [{"path": os.path.join(build_root, path), "name": path} for path in pinned_files(field_set)],
+            }
+
+    return json.dumps({"lists": list(lists())}, indent=2).encode()
+
+
+def lock_argv(goal: LockGoalSubsystem, subsystem: DockerMirrorSubsystem) -> tuple[str, ...]:
+    flags = {"--check": goal.check, "--online": goal.online}
+    return (
+        HELPER_EXE,
+        "lock",
+        f"--batch={_BATCH_FILE}",
+        *config_flags(subsystem),
+        *(flag for flag, wanted in flags.items() if wanted),
+        *(f"--upgrade={image}" for image in goal.upgrade),
+        *goal.args,
+    )
+
+
+@goal_rule
+async def lock(
+    console: Console,
+    goal: LockGoalSubsystem,
+    subsystem: DockerMirrorSubsystem,
+    env_aware: DockerMirrorSubsystem.EnvironmentAware,
+    docker_env_aware: DockerOptions.EnvironmentAware,
+    local_environment: ChosenLocalEnvironmentName,
+) -> Lock:
+    roots: TargetRootsToFieldSets[LockFieldSet] = await field_sets_for_target_roots(
+        TargetRootsToFieldSetsRequest(
+            LockFieldSet,
+            goal_description="the `lock` goal",
+            no_applicable_targets_behavior=NoApplicableTargetsBehavior.warn,
+        )
+    )
+    fields: list[ImageListFieldSet] = []
+    for field_set in sorted(roots.field_sets, key=lambda fs: fs.address):
+        assert isinstance(field_set, ImageListFieldSet)
+        if (field_set.locked.value or subsystem.lock.value) != "off":
+            fields.append(field_set)
+    if not fields:
+        return Lock(exit_code=0)
+
+    inputs: LockInputs = await lock_inputs_of(LockInputsRequest(tuple(fields)))
+    errors = [
+        f"{field_set.address}: {settings.error}"
+        for field_set, settings in zip(fields, inputs.settings)
+        if settings.error
+    ]
+    if errors:
+        for error in errors:
+            console.print_stderr(f"{console.sigil_failed()} {error}")
+        console.print_stderr("Nothing was locked.")
+        return Lock(exit_code=EXIT_BAD_INPUT)
+
+    batch: Digest = await create_digest(
+        CreateDigest([FileContent(_BATCH_FILE, batch_json(fields, inputs, BuildRoot().path))])
+    )
+    input_digest: Digest = await merge_digests(MergeDigests((batch, *(images.digest for images in inputs.lists))))
+    env: EnvironmentVars = await environment_vars_subset(
+        EnvironmentVarsRequest(environment.variable_names(docker_env_aware.env_vars, env_aware.env_vars))
+    )
+    result: InteractiveProcessResult = await run_interactive(
+        InteractiveProcess(
+            lock_argv(goal, subsystem),
+            env=environment.redacted(env),
+            input_digest=input_digest,
+            immutable_input_digests=inputs.helper.immutable_input_digests,
+        ),
+        local_environment.val,
+    )
+    return Lock(exit_code=result.exit_code)
+
+
+def rules() -> Iterable[object]:
+    return (*collect_rules(), UnionRule(LockFieldSet, LockImageListFieldSet))
