@@ -46,6 +46,10 @@ type Result struct {
 	Digest v1.Hash
 	// SourceDigest differs from Digest only where an index was cut down to some platforms.
 	SourceDigest v1.Hash
+	// ReadFrom is the destination of the run that was read in place of the source, as Gone, which the source said, was the
+	// end of it there; zero mostly.
+	ReadFrom reference.Reference
+	Gone     error
 	// Replaced is what the destination had under the tag where that is something else; zero where it had nothing or the same.
 	Replaced v1.Hash
 	// Subset is nil where all that an index names was wanted, and for what is no index.

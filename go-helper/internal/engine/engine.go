@@ -130,6 +130,7 @@ type run struct {
 	cache   *originCache
 	sparse  *sparseIndexes
 	sources *sources
+	mirrors map[v1.Hash][]reference.Reference // where pinned sources are copied to
 	deep    *deepCheck
 	chunks  *chunkPool
 
@@ -202,6 +203,7 @@ func newRun(ctx context.Context, copies []Copy, opts Options) *run {
 		})
 	}
 	r.groups = groupBySource(r.images)
+	r.mirrors = mirrorsOf(copies)
 	return r
 }
 
@@ -426,6 +428,7 @@ func (r *run) endLocked(im *image, result Result) bool {
 		result.SourceDigest = im.result.SourceDigest
 	}
 	result.Foreign, result.Missed, result.Replaced = im.result.Foreign, im.result.Missed, im.result.Replaced
+	result.ReadFrom, result.Gone = im.result.ReadFrom, im.result.Gone
 	if result.Subset == nil {
 		result.Subset = im.result.Subset
 	}

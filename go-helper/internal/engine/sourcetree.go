@@ -18,7 +18,7 @@ func (r *run) tree(ctx context.Context, q *question) (*tree.Node, *Result, error
 	failed := func(err error) (*tree.Node, *Result, error) {
 		return nil, nil, fmt.Errorf("read source %s: %w", from, err)
 	}
-	m, err := r.sources.manifest(ctx, im.source, from.Repository, from.Identifier())
+	m, err := r.sourceManifest(ctx, im)
 	if err != nil {
 		return failed(err)
 	}

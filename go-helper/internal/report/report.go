@@ -36,7 +36,7 @@ type Report struct {
 type Copy struct {
 	Source      string `json:"source"`
 	Destination string `json:"destination"`
-	// ReadFrom is what took the source's place: a pull-through cache.
+	// ReadFrom is what took the source's place: a pull-through cache, or another destination where the source has lost the digest.
 	ReadFrom string        `json:"read_from,omitempty"`
 	Status   engine.Status `json:"status"`
 	// Reason says why a copy failed or was skipped.

@@ -98,6 +98,10 @@ func (s *session) copyTargets(ctx context.Context, targets, done []*target, ende
 			stop()
 		}
 		e.copy.SetResult(result)
+		if result.Gone != nil {
+			e.copy.ReadFrom = result.ReadFrom.String()
+			s.console.Notice(fmt.Sprintf("%s is gone from its source, and read from %s: %s", e.copy.Source, e.copy.ReadFrom, report.Clean(result.Gone.Error())))
+		}
 		if result.Err != nil {
 			e.copy.Hint = hint(copies[index], result.Err, s.ForeignLayers == foreignCopied)
 			if cause, ok := registry.CauseOf(result.Err); ok && missingProject(result.Err) == "" {

@@ -31,6 +31,8 @@ func hint(c engine.Copy, err error, foreign bool) string {
 		return "the next run makes this copy"
 	case errors.As(err, &damaged) && damaged.Kept:
 		return "delete the blob at the registry, or have it collect what nothing refers to, and run again"
+	case errors.As(err, new(*engine.GoneError)) && c.Source.Tag != "":
+		return fmt.Sprintf("lock --upgrade=%s:%s takes what the tag names now", c.Source.Name(), c.Source.Tag)
 	case errors.Is(err, engine.ErrDrift):
 		return "run with --force to repair the destination"
 	case errors.As(err, new(*engine.MissingManifestsError)):
