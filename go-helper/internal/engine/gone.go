@@ -41,7 +41,7 @@ func mirrorsOf(copies []Copy) map[v1.Hash][]reference.Reference {
 func (r *run) sourceManifest(ctx context.Context, im *image) (*registry.Manifest, error) {
 	from := im.copy.Source
 	m, err := r.sources.manifest(ctx, im.source, from.Repository, from.Identifier())
-	if err == nil || !from.HasDigest() || !errors.Is(err, registry.ErrNotFound) && !registry.IsDenied(err) {
+	if !from.HasDigest() || !saysGone(err) {
 		return m, err
 	}
 	for _, mirror := range r.mirrors[from.Digest] {
@@ -62,3 +62,7 @@ func (r *run) sourceManifest(ctx context.Context, im *image) (*registry.Manifest
 	}
 	return nil, &GoneError{from, err}
 }
+
+// saysGone tells whether a source says that something is not there. Docker Hub and GHCR deny what was deleted. Throttling,
+// failures and silence never mean that something is gone.
+func saysGone(err error) bool { return errors.Is(err, registry.ErrNotFound) || registry.IsDenied(err) }
