@@ -52,8 +52,8 @@ def test_a_lock_selects_its_list(locks: PantsProject) -> None:
     locks.replace("3rdparty/tools/hello-chart.image.lock", "seen = 20", "seen = 19")
     assert changed() == ["3rdparty/tools:hello-chart", "services/api:base"]
     lint = locks.run("lint", "services/api:base").failed()
-    assert "services/api/base.txt.lock:4: error: the entry of 127.0.0.1:5000/api:2.3 was edited" in lint.stdout
-    assert "[lock-edited]" in lint.stdout
+    assert "services/api/base.txt.lock:4: error: the entry of 127.0.0.1:5000/api:2.3 was edited" in lint.stderr
+    assert "[lock-edited]" in lint.stderr
     package = locks.run("package", "services/api:base").failed()
     assert "services/api/base.txt.lock doesn't fit this list" in package.stderr
 
@@ -100,5 +100,5 @@ def test_lock_upgrade_and_pin(locks: PantsProject, source: DevRegistry, dev_dest
 
     locks.replace("services/api/Dockerfile", moved, "sha256:" + "0" * 64)
     lint = locks.run("lint", "services/api:base").failed()
-    assert "services/api/Dockerfile:4: error: says " in lint.stdout
+    assert "services/api/Dockerfile:4: error: says " in lint.stderr
     locks.run("lock", "--check", "services/api:base").failed()

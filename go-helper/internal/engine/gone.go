@@ -36,8 +36,7 @@ func mirrorsOf(copies []Copy) map[v1.Hash][]reference.Reference {
 }
 
 // sourceManifest reads the manifest of an image's source. Where that is pinned and gone, the image is read from then on from
-// the first other destination of the run that has it: a digest is the same everywhere. Docker Hub and GHCR deny what was
-// deleted. Throttling, failures and silence never mean that something is gone.
+// the first other destination of the run that has it: a digest is the same everywhere.
 func (r *run) sourceManifest(ctx context.Context, im *image) (*registry.Manifest, error) {
 	from := im.copy.Source
 	m, err := r.sources.manifest(ctx, im.source, from.Repository, from.Identifier())
