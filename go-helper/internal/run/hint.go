@@ -63,20 +63,7 @@ func hint(c engine.Copy, err error, foreign bool) string {
 	case errors.As(err, &refused) && refusal(refused) != "":
 		return refusal(refused)
 	case errors.Is(err, registry.ErrNotFound) && errors.As(err, &refused):
-		if refused.Host == c.Source.Registry && refused.Repository == c.Source.Repository {
-			switch {
-			case refused.Op == "get blob" && foreign:
-				return "the source has lost some of the image, or, with --foreign-layers=copy, never had it: skip leaves foreign layers where they are"
-			case refused.Op == "get blob":
-				return "the source has lost some of the image: push it there again, or name another one"
-			}
-			return "check the name and the tag of the image"
-		}
-		if _, isECR := ecr.ParseHost(c.Destination.Registry); isECR {
-			return fmt.Sprintf("create repository %s, or have it created: [registries.%q.create_repositories] in the file of --config",
-				c.Destination.Repository, c.Destination.Registry)
-		}
-		return fmt.Sprintf("%s may have to be created first", c.Destination.Name())
+		return missing(c, refused, foreign)
 	case errors.As(err, &mismatch):
 		return "the content is not what its digest says: the registry, or something on the way to it, is damaged"
 	case registry.Unreachable(err):
@@ -104,6 +91,24 @@ func connection(err error) string {
 		return fmt.Sprintf("if %[1]s has an authority of its own, name that: ca_file in [registries.%[1]q] of the file of --config", certificate.Host)
 	}
 	return ""
+}
+
+// missing is the hint of a 404.
+func missing(c engine.Copy, refused *registry.Error, foreign bool) string {
+	if refused.Host == c.Source.Registry && refused.Repository == c.Source.Repository {
+		switch {
+		case refused.Op == "get blob" && foreign:
+			return "the source has lost some of the image, or, with --foreign-layers=copy, never had it: skip leaves foreign layers where they are"
+		case refused.Op == "get blob":
+			return "the source has lost some of the image: push it there again, or name another one"
+		}
+		return "check the name and the tag of the image"
+	}
+	if _, isECR := ecr.ParseHost(c.Destination.Registry); isECR {
+		return fmt.Sprintf("create repository %s, or have it created: [registries.%q.create_repositories] in the file of --config",
+			c.Destination.Repository, c.Destination.Registry)
+	}
+	return fmt.Sprintf("%s may have to be created first", c.Destination.Name())
 }
 
 // denied is the hint of a 401 or 403.
