@@ -27,7 +27,7 @@ type other struct {
 func (o other) demand(args ...string) []byte {
 	o.t.Helper()
 	command := exec.CommandContext(o.t.Context(), o.program, args...)
-	command.Env = []string{"HOME=" + o.home, "DOCKER_CONFIG=" + o.home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + o.home}
+	command.Env = []string{"HOME=" + o.home, "DOCKER_CONFIG=" + o.home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + o.home, "COSIGN_PASSWORD="}
 	command.Dir = o.home
 	var stdout, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, &stderr

@@ -1,0 +1,45 @@
+//go:build interop
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"docker-mirror/go-helper/internal/devregistry/distributiontest"
+)
+
+// Signatures and attestations of cosign's, as tags and as bundles that refer to their image, hold at the destination. Run by `scripts/test cosign`, as cosign
+// takes a quarter of an hour to build.
+func TestCosign(t *testing.T) {
+	t.Parallel()
+	cosign := other{t, os.Getenv("DOCKER_MIRROR_COSIGN"), t.TempDir()}
+	if cosign.program == "" {
+		t.Fatal("DOCKER_MIRROR_COSIGN names no cosign; `scripts/test cosign` builds it")
+	}
+	src, dst := startRegistry(t), distributiontest.Start(t)
+	cosign.demand("generate-key-pair")
+	if err := os.WriteFile(filepath.Join(cosign.home, "predicate.json"), []byte(`{"made": "here"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorkplace(t)
+	list := ""
+	images := map[string][]string{"tags": {"--new-bundle-format=false"}, "bundles": {"--new-bundle-format=true"}}
+	for name, format := range images {
+		digest := pushIndex(t, src.Host+"/"+name+":1")
+		at := src.Host + "/" + name + "@" + digest.String()
+		offline := append([]string{"--key", "cosign.key", "--tlog-upload=false", "--use-signing-config=false", "--allow-http-registry", "--yes"}, format...)
+		cosign.demand(append(append([]string{"sign"}, offline...), at)...)
+		cosign.demand(append(append([]string{"attest", "--type", "custom", "--predicate", "predicate.json"}, offline...), at)...)
+		list += src.Host + "/" + name + ":1\n"
+	}
+	w.write("images.txt", list)
+	w.run(0, "copy", "--registry", dst.Host, "--repository", "mirror/{repository}", "images.txt")
+	for name, format := range images {
+		at := dst.Host + "/mirror/" + name + ":1"
+		check := append([]string{"--key", "cosign.pub", "--insecure-ignore-tlog", "--allow-http-registry"}, format...)
+		cosign.demand(append(append([]string{"verify"}, check...), at)...)
+		cosign.demand(append(append([]string{"verify-attestation", "--type", "custom"}, check...), at)...)
+	}
+}
