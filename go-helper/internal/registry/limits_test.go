@@ -196,3 +196,17 @@ func TestThrottledMountIsNoUpload(t *testing.T) {
 		t.Errorf("%d uploads begun", n)
 	}
 }
+
+// Credentials that somebody gave are used on where the registry refuses them, though everybody might read.
+func TestGivenCredentialsAreNotLeftOut(t *testing.T) {
+	server := devregistrytest.Start(t, devregistry.Options{})
+	if err := server.PlantManifest("public", "v1", emptyIndex.MediaType, emptyIndex.Body); err != nil {
+		t.Fatal(err)
+	}
+	server.SetDialect(devregistry.Dialect{Auth: devregistry.Auth{Scheme: devregistry.AuthBearer, Users: map[string]string{"robot": password}, AnonymousPull: true}})
+	server.SetFaults(devregistry.Faults{Intercept: devregistry.Once(isKind(devregistry.KindManifestGet), devregistry.Fault{Status: 403})})
+	c := newPool(t, Options{Retry: impatient, Keychain: user}).Client(server.Host)
+	if _, err := c.GetManifest(t.Context(), "public", "v1"); !IsDenied(err) || !strings.Contains(err.Error(), "asked with user and password from the test") {
+		t.Errorf("got %v", err)
+	}
+}
