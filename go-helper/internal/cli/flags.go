@@ -42,7 +42,7 @@ func (f *listFlags) add(c *cobra.Command) {
 	f.addLimits(c)
 	f.addFormat(c)
 	f.addLock(c)
-	c.Flags().BoolVar(&f.allowEmpty, "allow-empty", false, "a list without images is no error")
+	c.Flags().BoolVar(&f.allowEmpty, "allow-empty", false, "accept a list without images")
 }
 
 func (f *listFlags) addDestinations(c *cobra.Command) {
@@ -102,17 +102,17 @@ const (
 // addRunFlags adds what all commands that copy have in common.
 func addRunFlags(c *cobra.Command, s *run.Settings) {
 	flags := c.Flags()
-	flags.IntVar(&s.Concurrency, "concurrency", defaultConcurrency, "`N` blobs in transfer at once, at most")
-	flags.BoolVarP(&s.Verbose, "verbose", "v", false, "log what is done, and show a line for each copy")
-	flags.StringVar(&s.Report, "report", "", "write a report of the run to `FILE`, however it ends")
-	flags.StringVar(&s.ReportHTML, "report-html", "", "write the report as a page to `FILE`, for people: one file, which loads nothing")
+	flags.IntVar(&s.Concurrency, "concurrency", defaultConcurrency, "transfer at most `N` blobs at once")
+	flags.BoolVarP(&s.Verbose, "verbose", "v", false, "log each step, and print a line for each image")
+	flags.StringVar(&s.Report, "report", "", "write a JSON report to `FILE`, however the run ends")
+	flags.StringVar(&s.ReportHTML, "report-html", "", "write the report to `FILE` as an HTML page that needs no other file")
 	modes := make([]string, len(report.Modes))
 	for i, mode := range report.Modes {
 		modes[i] = string(mode)
 	}
 	flags.StringVar(&s.Progress, "progress", string(report.ModeAuto), "`HOW` progress is shown: "+strings.Join(modes, ", "))
 	complete(c, "progress", modes)
-	flags.StringVar(&s.Config, "config", "", "`FILE` that says how to speak to which registry, TOML")
+	flags.StringVar(&s.Config, "config", "", "read TLS, proxy and limit settings of registries from `FILE`, TOML")
 	choices := run.ReferrersChoices()
 	flags.StringVar(&s.Referrers, referrersFlag, defaultReferrers, "`WHICH` attachments (signatures, attestations, SBOMs) come along with an image, where its list doesn't say: "+
 		strings.Join(choices, ", ")+". What can't be listed or read is reported, and the image copied all the same; require fails it. always and require "+
@@ -128,8 +128,8 @@ func addRunFlags(c *cobra.Command, s *run.Settings) {
 	complete(c, "missing", missing)
 	flags.BoolVar(&s.CheckPlatforms, "check-platforms", false, "ask for what the index of an unchanged image names: an earlier run may have left platforms out of it (--index=sparse)")
 	flags.BoolVar(&s.ReportMoved, "report-moved", false, "ask what the tags of locked images name now, one request a tag, and report those that have moved")
-	flags.BoolVar(&s.DryRun, "dry-run", false, "show what would be copied, and write nothing")
-	flags.BoolVar(&s.Force, "force", false, "don't trust a destination that has the digest: check its content and repair it")
+	flags.BoolVar(&s.DryRun, "dry-run", false, "show what would be copied; write nothing")
+	flags.BoolVar(&s.Force, "force", false, "check and repair the content of a destination even if it has the right digest")
 	addVerifyFlag(c, s)
 }
 

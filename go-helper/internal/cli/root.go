@@ -40,16 +40,17 @@ func newRoot(code *run.Code, in io.Reader, out, errOut io.Writer) *cobra.Command
 	root := &cobra.Command{
 		Use:   "docker-mirror",
 		Short: "Mirror sets of container images between registries",
-		Long: `Mirror sets of container images between registries: every digest stays as it is, nothing is
-downloaded or uploaded twice, and no tag is visible before everything under it is there.
+		Long: `Mirror sets of container images between registries. Digests stay as they are, nothing is downloaded
+or uploaded twice, and a tag is written only after everything below it.
 
-Exit codes: 0 all done, 1 some copies failed (the others were done), 2 bad input or usage (nothing
-was sent), 130 interrupted. Results go to standard output, everything else to standard error.`,
+Exit codes: 0 everything is mirrored, 1 some images failed and the others were mirrored, 2 wrong
+input or usage and nothing was sent, 130 interrupted. Results go to standard output, everything else
+to standard error.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return fmt.Errorf("name a command")
+			return fmt.Errorf("no command is named")
 		},
 	}
 	root.SetIn(in)
