@@ -44,14 +44,14 @@ func disagreement(list string, locked *lock.File, s Settings, problems []*lock.P
 func remedy(list string, s Settings, problems []*lock.Problem) string {
 	for _, problem := range problems {
 		if problem.Rule == lock.Edited {
-			return "take the lock as it was before, and then run " + lockCommand(list, s) + ", which keeps every digest"
+			return "take the lock as it was before, and then run " + LockCommand(list, s) + ", which keeps every digest"
 		}
 	}
-	return lockCommand(list, s) + " makes them agree"
+	return LockCommand(list, s) + " makes them agree"
 }
 
-// lockCommand is what the user types.
-func lockCommand(list string, s Settings) string {
+// LockCommand is what the user types.
+func LockCommand(list string, s Settings) string {
 	if s.Target != "" {
 		return fmt.Sprintf("`pants lock %s`", s.Target)
 	}
@@ -94,7 +94,7 @@ func expected(image spec.Image, platforms []v1.Platform, s Settings) (string, er
 	if digest := locked.Limited[subset]; digest != "" {
 		return digest, nil
 	}
-	command := lockCommand(image.File, s)
+	command := LockCommand(image.File, s)
 	if s.Target == "" && image.Platforms == nil {
 		command = fmt.Sprintf("`docker-mirror lock --platform=%s %s`", strings.Join(s.Platforms, " --platform="), image.File)
 	}

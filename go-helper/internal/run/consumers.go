@@ -97,7 +97,7 @@ func (l Lists) consumers(ctx context.Context, s Streams, settings plan.Settings,
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	locks, lockErr := l.locks(files)
+	locks, lockErr := l.locks(files, settings)
 	copies, planErr := plan.MakeLocked(files, locks, settings)
 	if err := errors.Join(err, lockErr, planErr); err != nil {
 		return nil, err

@@ -17,7 +17,7 @@ func Copy(ctx context.Context, s Settings, lists Lists, settings plan.Settings, 
 	if ctx.Err() != nil {
 		return session.close(CodeInterrupted)
 	}
-	locks, lockErr := lists.locks(files)
+	locks, lockErr := lists.locks(files, settings)
 	copies, planErr := plan.MakeLocked(files, locks, settings)
 	if err := errors.Join(err, lockErr, planErr); err != nil {
 		return session.badInput(err)

@@ -25,8 +25,8 @@ const (
 // LockChoices are what Lists.Lock can be; empty is the first.
 func LockChoices() []string { return []string{LockUse, LockRequire, LockOff} }
 
-// locks reads the locks of lists, by the lists' names.
-func (l Lists) locks(files []spec.File) (map[string]*lock.File, error) {
+// locks reads the locks of lists, by the lists' names. Messages say how to lock them as settings have it.
+func (l Lists) locks(files []spec.File, settings plan.Settings) (map[string]*lock.File, error) {
 	choice := l.Lock
 	if choice == "" {
 		choice = LockUse
@@ -57,7 +57,7 @@ func (l Lists) locks(files []spec.File) (map[string]*lock.File, error) {
 		case locked != nil:
 			locks[file.Name] = locked
 		case choice == LockRequire && !lockedBefore(file):
-			errs = append(errs, &spec.Error{File: file.Name, Msg: fmt.Sprintf("has no lock, and --lock=require asks for one: `docker-mirror lock %s` writes it", file.Name)})
+			errs = append(errs, &spec.Error{File: file.Name, Msg: "has no lock, and --lock=require asks for one: " + plan.LockCommand(file.Name, settings) + " writes it"})
 		}
 	}
 	return locks, errors.Join(errs...)
@@ -65,7 +65,7 @@ func (l Lists) locks(files []spec.File) (map[string]*lock.File, error) {
 
 // parseLocked reads lists and their locks, for lint.
 func (l Lists) parseLocked(files []spec.File) ([]spec.Image, []lint.Locked, error) {
-	locks, lockErr := l.locks(files)
+	locks, lockErr := l.locks(files, plan.Settings{})
 	var all []spec.Image
 	var locked []lint.Locked
 	errs := []error{lockErr}

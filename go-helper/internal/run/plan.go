@@ -22,7 +22,7 @@ func Plan(ctx context.Context, s Streams, lists Lists, settings plan.Settings, o
 	if ctx.Err() != nil {
 		return CodeInterrupted
 	}
-	locks, lockErr := lists.locks(files)
+	locks, lockErr := lists.locks(files, settings)
 	copies, planErr := plan.MakeLocked(files, locks, settings)
 	if err := errors.Join(err, lockErr, planErr); err != nil {
 		return say(console, err)
