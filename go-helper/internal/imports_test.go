@@ -27,10 +27,13 @@ var imports = map[string][]string{
 	"lock":     {"spec", "tags"},
 	"pin":      {"spec"}, // its errors
 	"spec":     {"tags"},
-	"engine":   {"registry", "engine/internal/tree"},
+	"engine":   {"registry", "engine/internal/tree", "engine/internal/schedule", "engine/internal/stream"},
 	"registry": {"auth"},
 
-	"engine/internal/tree": {"registry"}, // its Manifest
+	"engine/internal/tree":     {"registry"}, // its Manifest
+	"engine/internal/stream":   {"registry"},
+	"engine/internal/schedule": {"engine/internal/mount"},
+	"engine/internal/mount":    {},
 
 	"auth/cloud":  {"auth", "ecr"},
 	"ecr":         {},
@@ -44,10 +47,13 @@ var imports = map[string][]string{
 var leaves = []string{"reference", "platform", "strictjson", "strictyaml", "suggest"}
 
 // offline packages never touch the network.
-var offline = []string{"spec", "plan", "tags", "lock", "pin", "extract", "lint", "reference", "platform", "strictjson", "strictyaml", "suggest"}
+var offline = []string{
+	"spec", "plan", "tags", "lock", "pin", "extract", "lint", "reference", "platform", "strictjson", "strictyaml", "suggest",
+	"engine/internal/schedule", "engine/internal/mount",
+}
 
 // undecoded packages handle content of registries, which they never decompress: a layer can stand for any number of bytes.
-var undecoded = []string{"engine", "engine/internal/tree", "registry", "auth"}
+var undecoded = []string{"engine", "engine/internal/tree", "engine/internal/stream", "registry", "auth"}
 
 type goPackage struct {
 	ImportPath string

@@ -108,13 +108,11 @@ func (r *run) missed(im *image, list []Missed) error {
 		return nil
 	}
 	list = collapse(list)
-	r.mu.Lock()
 	for _, m := range list { // a manifest that is written again may be refused again
 		if !slices.ContainsFunc(im.result.Missed, func(known Missed) bool { return known.What == m.What }) {
 			im.result.Missed = append(im.result.Missed, m)
 		}
 	}
-	r.mu.Unlock()
 	if im.copy.Referrers != ReferrersRequire {
 		return nil
 	}

@@ -11,19 +11,9 @@ import (
 	"docker-mirror/go-helper/internal/registry"
 )
 
-// commitIfReady commits an image whose repository has all blobs. r.mu must be held.
-func (r *run) commitIfReady(im *image) {
-	if im.pending > 0 || im.ended || im.root == nil || im.writing {
-		return
-	}
-	im.writing, im.resending = true, false
-	root, attached := im.root, im.attached
-	r.spawn(func() { r.commit(im, root, attached) })
-}
-
-// commit writes an image's manifests: children before their index, then what is attached to them, and the tag last.
-func (r *run) commit(im *image, root *tree.Node, attached []attachment) {
-	to := im.copy.Destination
+// write writes an image's manifests: children before their index, then what is attached to them, and the tag last.
+func (r *run) write(im *image) error {
+	root, to := im.root, im.copy.Destination
 	digest := root.Manifest.Digest.String()
 	identifier := to.Tag
 	if identifier == "" {
@@ -32,32 +22,30 @@ func (r *run) commit(im *image, root *tree.Node, attached []attachment) {
 	if root.Subset != nil && root.Subset.Sparse { // before it is true, so that a killed run has said so
 		r.sparse.note(im.destination.host, im.repository(), root.Manifest.Digest, true)
 	}
-	pushed := 0
-	var err error
-	if len(attached) > 0 {
-		err = r.pushTree(r.ctx, im, root, digest)
-		if err == nil {
-			pushed, err = r.pushAttachments(r.ctx, im, attached)
+	if len(im.attached) > 0 {
+		if err := r.pushTree(r.ctx, im, root, digest); err != nil {
+			return err
 		}
+		pushed, err := r.pushAttachments(r.ctx, im, im.attached)
+		if err != nil {
+			return err
+		}
+		im.pushed = pushed
 	}
-	if err == nil {
-		err = r.pushTree(r.ctx, im, root, identifier)
-	}
-	if err != nil && registry.Temporary(err) && r.written(im, root, identifier) {
-		err = nil
-	}
-	if err != nil && registry.ContentMissing(err) && !errors.As(err, new(*SparseRefusedError)) && r.recheck(im, root) {
-		return // comes back when what was missing is there
-	}
-	if err != nil {
-		r.end(im, Result{Status: StatusFailed, Err: err})
-		return
+	err := r.pushTree(r.ctx, im, root, identifier)
+	if err != nil && (!registry.Temporary(err) || !r.written(im, identifier)) {
+		return err
 	}
 	if root.Subset == nil {
 		r.sparse.note(im.destination.host, im.repository(), root.Manifest.Digest, false)
 	}
-	r.committed(im)
-	r.end(im, Result{Status: StatusCopied, Digest: root.Manifest.Digest, Attached: pushed})
+	return nil
+}
+
+// written tells whether the destination has what was written although its answers were errors to the end.
+func (r *run) written(im *image, identifier string) bool {
+	there, err := im.destination.client.HeadManifest(r.ctx, im.repository(), identifier)
+	return err == nil && im.root.Manifest.Is(there.Digest)
 }
 
 func (r *run) pushTree(ctx context.Context, im *image, n *tree.Node, identifier string) error {
@@ -115,77 +103,7 @@ func untilAnswered(ctx context.Context) (context.Context, context.CancelFunc) {
 	}
 }
 
-// committed tells followers that may only mount from committed repositories that they can go on.
-func (r *run) committed(im *image) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, n := range im.needs {
-		if !n.committed {
-			n.committed = true
-			r.advance(n.host)
-		}
-	}
-}
-
-// written tells whether the destination has what was written although its answers were errors to the end.
-func (r *run) written(im *image, root *tree.Node, identifier string) bool {
-	there, err := im.destination.client.HeadManifest(r.ctx, im.repository(), identifier)
-	return err == nil && there.Digest == root.Manifest.Digest
-}
-
-// recheck asks for every blob of an image whose manifest was refused because one is missing, and has those sent
-// that are. It does so once an image, unless another one of its repository has blobs sent again meanwhile. It tells
-// whether the image is written again.
-func (r *run) recheck(im *image, root *tree.Node) bool {
-	r.mu.Lock()
-	if im.resending {
-		defer r.mu.Unlock()
-		im.writing = false
-		r.commitIfReady(im)
-		return true
-	}
-	needs := im.needs
-	again := im.rechecked
-	im.rechecked = true
-	r.mu.Unlock()
-	if again {
-		return false
-	}
-	var missing []*need
-	for _, n := range needs {
-		exists, err := im.destination.client.HeadBlob(r.ctx, n.repository, n.host.blob.digest, n.host.blob.size)
-		if err != nil {
-			return false
-		}
-		if !exists {
-			missing = append(missing, n)
-		}
-	}
-	r.log.Debug("manifest refused, blobs asked for again", "destination", im.copy.Destination, "manifest", root.Manifest.Digest, "missing", len(missing))
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, n := range missing {
-		if n.state != needDone {
-			continue // another image has found it missing too
-		}
-		n.state, n.distrust = needNew, true
-		if n.host.holder == n {
-			n.host.holder = n.host.otherHolder(n)
-		}
-		for _, waiting := range n.images {
-			if !waiting.ended {
-				waiting.pending++
-				waiting.resending = true
-			}
-		}
-	}
-	if im.ended || !im.resending && len(missing) > 0 {
-		return false
-	}
-	im.writing = false // where all is there the registry has noticed it late, and once more will do
-	for _, n := range missing {
-		r.advance(n.host)
-	}
-	r.commitIfReady(im)
-	return true
+// contentMissing tells whether a manifest was refused because something isn't there that this run wants to be there.
+func contentMissing(err error) bool {
+	return registry.ContentMissing(err) && !errors.As(err, new(*SparseRefusedError))
 }

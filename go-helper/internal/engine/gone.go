@@ -53,10 +53,8 @@ func (r *run) sourceManifest(ctx context.Context, im *image) (*registry.Manifest
 			r.log.Debug("looked for what its source lacks", "source", from, "at", mirror.Name(), "error", mirrorErr)
 			continue
 		}
-		r.mu.Lock()
 		im.source, im.copy.Source.Registry, im.copy.Source.Repository = client, mirror.Registry, mirror.Repository
 		im.result.ReadFrom, im.result.Gone = im.copy.Source, err
-		r.mu.Unlock()
 		return m, nil
 	}
 	return nil, &GoneError{from, err}

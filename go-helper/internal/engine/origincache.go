@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"docker-mirror/go-helper/internal/engine/internal/schedule"
 )
 
 // originCache remembers over runs which repository has which blob: a line `host repository digest` each, appended as
@@ -32,7 +34,7 @@ func (c *originCache) load(destinations map[string]*destination) {
 			continue
 		}
 		if hash, err := v1.NewHash(digest); err == nil {
-			d.addOrigin(hash, repository)
+			d.remembered = append(d.remembered, schedule.Origin{Repository: repository, Digest: hash})
 			c.seen[lines[i]] = true
 		}
 	}

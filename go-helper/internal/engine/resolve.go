@@ -37,9 +37,7 @@ func (r *run) resolve(im *image) (*tree.Node, []attachment, *Result, error) {
 	}
 	same := q.same(root.Manifest)
 	if there != nil && !same {
-		r.mu.Lock()
 		im.result.Replaced = there.Digest
-		r.mu.Unlock()
 	}
 	lacks := ""
 	if same && r.checksAttached(c) {
@@ -75,9 +73,10 @@ func (r *run) resolve(im *image) (*tree.Node, []attachment, *Result, error) {
 		}
 	}
 	if r.opts.DryRun {
+		im.root, im.attached = root, attached
 		return nil, nil, &Result{
 			Status: StatusPlanned, Digest: root.Manifest.Digest, SourceDigest: q.sourceDigest,
-			Bytes: r.estimate(im, root, attached), Attached: len(attached),
+			Bytes: r.planned.add(im), Attached: len(attached),
 		}, nil
 	}
 	return root, attached, nil, nil
@@ -233,41 +232,6 @@ func (r *run) trust(ctx context.Context, q *question) (*Result, error) {
 			return nil, nil
 		}
 	}
-	d := im.destination
-	d.mu.Lock()
-	d.unread = append(d.unread, unchangedImage{im.repository(), there.Digest, im.copy.partly()})
-	d.mu.Unlock()
+	im.unchanged = true
 	return unchanged, nil
-}
-
-// estimate tells a dry run's bytes: a blob goes up once a registry and is mounted elsewhere. What a
-// repository has already is not asked for.
-func (r *run) estimate(im *image, root *tree.Node, attached []attachment) Bytes {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var bytes Bytes
-	add := func(n *tree.Node) {
-		for _, d := range n.Blobs {
-			b := r.blobFor(im, d, 0)
-			first := len(b.hosts) == 0
-			host := b.host(im.destination)
-			switch need := host.need(im.repository()); {
-			case need.state == needDone:
-			case len(host.needs) > 1:
-				bytes.Mounted += d.Size
-				need.state = needDone
-			default:
-				bytes.Up += d.Size
-				if first {
-					bytes.Down += d.Size
-				}
-				need.state = needDone
-			}
-		}
-	}
-	root.Walk(add)
-	for _, a := range attached {
-		a.node.Walk(add)
-	}
-	return bytes
 }

@@ -23,9 +23,7 @@ func (r *run) tree(ctx context.Context, q *question) (*tree.Node, *Result, error
 		return failed(err)
 	}
 	q.sourceDigest = m.Digest
-	r.mu.Lock()
 	im.result.SourceDigest = m.Digest
-	r.mu.Unlock()
 	selected, err := tree.Select(m, im.copy.selection())
 	if err != nil {
 		return failed(err)
@@ -43,16 +41,14 @@ func (r *run) tree(ctx context.Context, q *question) (*tree.Node, *Result, error
 	if err != nil {
 		return failed(err)
 	}
-	r.mu.Lock()
 	im.result.Subset = root.Subset
 	root.Walk(func(n *tree.Node) { im.result.Foreign += n.Foreign })
-	r.mu.Unlock()
 	knowInline(im, root)
 	if root.Subset == nil || len(root.Subset.Missing) == 0 {
 		return root, nil, nil
 	}
 	// Cut down to what the source has: no lock can have known, and a digest that is asked for is another one.
-	if to := im.copy.Destination; !root.Subset.Sparse && (im.copy.expected() || to.HasDigest()) {
+	if to := im.copy.Destination; im.copy.expected() || to.HasDigest() {
 		return failed(&tree.MissingError{Index: m.Digest, Missing: root.Subset.Missing})
 	}
 	if q.same(root.Manifest) && !q.distrusted && !r.checksAttached(im.copy) {

@@ -148,8 +148,6 @@ func notFoundIsNone(err error) error {
 }
 
 func (r *run) noteSubset(im *image, s *Subset) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	im.result.Subset = s
 }
 

@@ -1,4 +1,4 @@
-package engine
+package stream
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 )
 
 // feed pushes content through a window as pump does.
-func feed(t *testing.T, pool *chunkPool, w *window, content []byte, patience time.Duration) bool {
+func feed(t *testing.T, pool *Chunks, w *window, content []byte, patience time.Duration) bool {
 	t.Helper()
 	for len(content) > 0 {
 		c := pool.get()
@@ -37,7 +37,7 @@ func TestWindowHandsOverAndRewinds(t *testing.T) {
 	const size = 5*windowBehind + 12345
 	want := pattern(size)
 	w := newWindow(0, size)
-	go feed(t, &chunkPool{}, w, want, 0)
+	go feed(t, &Chunks{}, w, want, 0)
 
 	first := w.newReader()
 	head := make([]byte, 3*windowBehind)
@@ -65,7 +65,7 @@ func TestWindowIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWindow(0, 100*windowAhead)
 		done := make(chan bool)
-		go func() { done <- feed(t, &chunkPool{}, w, pattern(10*windowAhead), 0) }()
+		go func() { done <- feed(t, &Chunks{}, w, pattern(10*windowAhead), 0) }()
 		synctest.Wait()
 		if w.end > windowAhead+chunkSize {
 			t.Errorf("%d bytes were taken without a reader", w.end)
@@ -84,7 +84,7 @@ func TestWindowDetachesAReaderThatStandsStill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWindow(0, 100*windowAhead)
 		began := time.Now()
-		if feed(t, &chunkPool{}, w, pattern(4*windowAhead), detachPatience) {
+		if feed(t, &Chunks{}, w, pattern(4*windowAhead), detachPatience) {
 			t.Error("nobody reads, and all was taken")
 		}
 		if !errors.Is(w.closedBy(), errDetached) || time.Since(began) != detachPatience {
@@ -105,7 +105,7 @@ func TestWindowDetachesAReaderThatTrickles(t *testing.T) {
 				t.Error(err)
 			}
 		}()
-		if feed(t, &chunkPool{}, w, pattern(4*windowAhead), detachPatience) {
+		if feed(t, &Chunks{}, w, pattern(4*windowAhead), detachPatience) {
 			t.Error("a byte was read, and all was taken")
 		}
 		if took := time.Since(began); !errors.Is(w.closedBy(), errDetached) || took != detachPatience+detachPatience/2 {

@@ -1,4 +1,4 @@
-package engine
+package stream
 
 import (
 	"sync"
@@ -13,7 +13,7 @@ const chunkSize = 128 << 10
 type chunk struct {
 	buf  []byte // cap chunkSize
 	refs atomic.Int32
-	home *chunkPool
+	home *Chunks
 }
 
 func (c *chunk) release() {
@@ -22,11 +22,11 @@ func (c *chunk) release() {
 	}
 }
 
-// chunkPool recycles chunks within one run.
-type chunkPool struct{ pool sync.Pool }
+// Chunks recycles the memory of one run's transfers.
+type Chunks struct{ pool sync.Pool }
 
 // get gives a chunk with one reference, its buf empty.
-func (p *chunkPool) get() *chunk {
+func (p *Chunks) get() *chunk {
 	c, ok := p.pool.Get().(*chunk)
 	if !ok {
 		c = &chunk{buf: make([]byte, 0, chunkSize), home: p}

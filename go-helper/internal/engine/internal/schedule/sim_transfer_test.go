@@ -1,0 +1,129 @@
+package schedule
+
+import (
+	"fmt"
+	"time"
+)
+
+// transfer plays a download and the uploads that it feeds.
+func (w *world) transfer(a Transfer) error {
+	blob := blobIndex[a.Blob.Digest]
+	readable := false
+	var failure error
+	for _, source := range a.Sources {
+		if !w.c.Gone[[2]int{repoIndex[source.Repository], blob}] {
+			readable = true
+		}
+	}
+	if !readable {
+		failure = &simError{what: "blob GET", image: -1, registry: -1, repo: -1, blob: blob}
+	}
+	seen := map[int]bool{}
+	duration := time.Duration(0)
+	for _, sink := range a.Sinks {
+		if sink.Offset > 0 && len(a.Sinks) > 1 {
+			return fmt.Errorf("a transfer goes on at %d for one of %d sinks", sink.Offset, len(a.Sinks))
+		}
+		id, ok := sink.Session.(int)
+		if !ok || !w.sessions[id] || seen[id] {
+			return fmt.Errorf("a transfer to session %v, which is not open", sink.Session)
+		}
+		seen[id] = true
+		duration = max(duration, w.latency(w.registries[sink.Registry].spec)*2+time.Duration(a.Blob.Size)*time.Microsecond/100)
+	}
+	w.downloads[blob]++
+	if r := w.registries[a.Sinks[0].Registry]; w.chance(r.spec.Overloads) {
+		asked := time.Unix(0, 0).Add(w.now)
+		w.in(duration/2, func() Event { return Overloaded{asked, time.Unix(0, 0).Add(w.now)} })
+	}
+	w.in(duration, func() Event {
+		e := Transferred{Blob: a.Blob}
+		for _, sink := range a.Sinks {
+			e.Outcomes = append(e.Outcomes, w.sink(sink, blob, failure))
+		}
+		return e
+	})
+	return nil
+}
+
+func (w *world) sink(sink Sink, blob int, failure error) Outcome {
+	r, repo, id := w.registries[sink.Registry], repoIndex[sink.Repository], sink.Session.(int)
+	o := Outcome{Session: id, Offset: sink.Offset}
+	cut := func(end End) Outcome {
+		w.cuts[blob]++
+		o.End = end
+		o.Err = &simError{what: "PUT", image: -1, registry: sink.Registry, repo: repo, blob: blob}
+		return o
+	}
+	switch {
+	case failure != nil:
+		o.End, o.Err = SourceFailed, failure
+		return o
+	case w.ctxDone && w.chance(80):
+		o.End, o.Err = Failed, errSimInterrupted
+		return o
+	case w.chance(r.spec.Errors):
+		return cut(Failed)
+	case w.chance(r.spec.Cuts):
+		o.Offset = 1 + int64(w.r.IntN(int(max(1, sink.Blob.Size))))
+		return cut(Resume)
+	case w.chance(r.spec.Losses):
+		if w.chance(50) { // nothing is left of it
+			delete(w.sessions, id)
+			o.Session = nil
+		}
+		o.Offset = 0
+		return cut(Restart)
+	}
+	delete(w.sessions, id)
+	o.Session = nil
+	r.has[repo][blob], r.lost[repo][blob] = true, false
+	r.sent[blob]++
+	o.End = Sent
+	return o
+}
+
+// write plays the writing of an image's manifests.
+func (w *world) write(a Write) error {
+	im := w.c.Images[a.Image]
+	r := w.registries[im.Registry]
+	if w.ended[a.Image] != nil || w.tagged[a.Image] {
+		return fmt.Errorf("image %d is written after its end", a.Image)
+	}
+	if w.ctxDone {
+		return fmt.Errorf("image %d is written after the interrupt", a.Image)
+	}
+	for _, b := range im.Blobs {
+		if !r.has[im.Repository][b] && !r.lost[im.Repository][b] {
+			return fmt.Errorf("image %d is written before its blob %d", a.Image, b)
+		}
+	}
+	if len(im.Blobs) > 0 && w.chance(r.spec.Vanish) {
+		b := im.Blobs[w.r.IntN(len(im.Blobs))]
+		r.has[im.Repository][b], r.lost[im.Repository][b] = false, true
+		r.faults[b]++
+	}
+	w.in(w.latency(r.spec), func() Event {
+		e := Written{Image: a.Image}
+		if w.ctxDone && w.chance(50) {
+			e.Err = errSimInterrupted
+			return e
+		}
+		if w.chance(r.spec.Errors / 2) {
+			e.Err = &simError{what: "manifest PUT", image: a.Image, registry: -1, repo: -1, blob: -1}
+			return e
+		}
+		for _, b := range im.Blobs {
+			if !r.has[im.Repository][b] {
+				e.Missing, e.Err = true, &simError{what: "BLOB_UNKNOWN", image: a.Image, registry: -1, repo: -1, blob: -1}
+				return e
+			}
+		}
+		for _, b := range im.Blobs {
+			r.referred[im.Repository][b] = true
+		}
+		w.tagged[a.Image] = true
+		return e
+	})
+	return nil
+}

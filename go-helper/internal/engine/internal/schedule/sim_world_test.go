@@ -1,0 +1,340 @@
+package schedule
+
+import (
+	"container/heap"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// world is what a simulated run happens in: registries that answer, fail and stand still, and a clock that jumps to whatever is next.
+type world struct {
+	c      *simCase
+	r      *rand.Rand
+	s      *Scheduler
+	now    time.Duration
+	events moments
+	steps  int
+
+	registries []*simRegistry
+	sessions   map[int]bool // open
+	session    int
+	downloads  []int
+	cuts       []int // faults that a blob's transfers met
+	ended      []*Ended
+	tagged     []bool
+	ctxDone    bool
+	checkEvery int
+	course     *string
+}
+
+// simRegistry is a destination registry.
+type simRegistry struct {
+	spec     *simRegistrySpec
+	has      [][]bool // repository, blob
+	referred [][]bool // a committed manifest refers to it
+	lost     [][]bool // vanished, or was never there although a mount was claimed
+	sent     []int
+	faults   []int // that explain sending a blob again
+}
+
+type moment struct {
+	at     time.Duration
+	number int
+	event  func() Event
+}
+
+type moments []moment
+
+func (m moments) Len() int { return len(m) }
+func (m moments) Less(i, j int) bool {
+	return m[i].at < m[j].at || m[i].at == m[j].at && m[i].number < m[j].number
+}
+func (m moments) Swap(i, j int) { m[i], m[j] = m[j], m[i] }
+func (m *moments) Push(x any)   { *m = append(*m, x.(moment)) }
+func (m *moments) Pop() any {
+	old := *m
+	last := old[len(old)-1]
+	*m = old[:len(old)-1]
+	return last
+}
+
+// simError is a fault of the simulation, and what it befell.
+type simError struct {
+	what           string
+	image          int // -1: any that needs the blob there
+	registry, repo int // -1: any
+	blob           int // -1: any
+}
+
+func (e *simError) Error() string { return fmt.Sprintf("%+v", *e) }
+
+var errSimInterrupted = errors.New("interrupted")
+
+func newWorld(c *simCase) *world {
+	w := &world{
+		c: c, r: rand.New(rand.NewPCG(c.Seed, 99)), sessions: map[int]bool{},
+		downloads: make([]int, len(c.Blobs)), cuts: make([]int, len(c.Blobs)),
+		ended: make([]*Ended, len(c.Images)), tagged: make([]bool, len(c.Images)), checkEvery: 1,
+	}
+	config := Config{Registries: len(c.Registries), Concurrency: c.Concurrency, Limits: c.Limits}
+	grid := func() [][]bool {
+		g := make([][]bool, c.Repositories)
+		cells := make([]bool, c.Repositories*len(c.Blobs))
+		for i := range g {
+			g[i] = cells[i*len(c.Blobs) : (i+1)*len(c.Blobs)]
+		}
+		return g
+	}
+	for i := range c.Registries {
+		w.registries = append(w.registries, &simRegistry{
+			spec: &c.Registries[i], has: grid(), referred: grid(), lost: grid(),
+			sent: make([]int, len(c.Blobs)), faults: make([]int, len(c.Blobs)),
+		})
+	}
+	for _, im := range c.Images {
+		config.Images = append(config.Images, Image{Registry: im.Registry, Repository: repoNames[im.Repository], Group: im.Group})
+		if im.Unchanged || im.There {
+			for _, b := range im.Blobs {
+				w.registries[im.Registry].has[im.Repository][b] = true
+				w.registries[im.Registry].referred[im.Repository][b] = im.Unchanged
+			}
+		}
+	}
+	w.s = New(config)
+	for _, o := range c.Remembered {
+		w.s.Remember(o[0], Origin{repoNames[o[1]], digests[o[2]]})
+	}
+	if len(c.Images) > 100 {
+		w.checkEvery = len(c.Images)
+	}
+	return w
+}
+
+var (
+	repoNames []string
+	repoIndex = map[string]int{}
+	digests   []v1.Hash
+	blobIndex = map[v1.Hash]int{}
+)
+
+func init() {
+	for i := range 3000 {
+		name := fmt.Sprintf("r%d", i)
+		repoNames, repoIndex[name] = append(repoNames, name), i
+		h := v1.Hash{Algorithm: "sha256", Hex: fmt.Sprintf("%08x", i)}
+		digests, blobIndex[h] = append(digests, h), i
+	}
+}
+
+// run plays a case through, and says what is wrong.
+func (w *world) run() (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	if err := w.take(Begin{}); err != nil {
+		return err
+	}
+	maxSteps := 2000 + 400*len(w.c.Images)*(2+len(w.c.Blobs)/4)
+	for !w.s.Done() {
+		if w.steps++; w.steps > maxSteps {
+			return fmt.Errorf("goes on after %d steps", w.steps)
+		}
+		if w.steps == w.c.InterruptAt {
+			w.ctxDone = true
+			if err := w.take(Interrupt{}); err != nil {
+				return err
+			}
+			continue
+		}
+		if len(w.events) == 0 {
+			return errors.New("hangs: nothing will happen any more")
+		}
+		m := heap.Pop(&w.events).(moment)
+		w.now = m.at
+		if e := m.event(); e != nil {
+			if err := w.take(e); err != nil {
+				return fmt.Errorf("after %T: %w", e, err)
+			}
+		}
+	}
+	return w.judge()
+}
+
+func (w *world) take(e Event) error {
+	w.note(e)
+	for _, a := range w.s.Step(e) {
+		w.note(a)
+		if err := w.do(a); err != nil {
+			return err
+		}
+	}
+	if w.steps%w.checkEvery == 0 {
+		return w.s.Check()
+	}
+	return nil
+}
+
+// note keeps the course of a run, where it is to be shown.
+func (w *world) note(what any) {
+	if w.course != nil {
+		*w.course += fmt.Sprintf("\n  %9s %T %+v", w.now, what, what)
+	}
+}
+
+// in has an event come after a time.
+func (w *world) in(d time.Duration, event func() Event) {
+	w.session++
+	heap.Push(&w.events, moment{w.now + d, w.session, event})
+}
+
+func (w *world) chance(percent int) bool { return percent > 0 && w.r.IntN(100) < percent }
+
+func (w *world) latency(r *simRegistrySpec) time.Duration {
+	d := time.Duration(1+w.r.IntN(r.Latency)) * time.Millisecond
+	if w.chance(r.Stalls) {
+		d += time.Duration(w.r.IntN(10_000)) * time.Millisecond
+	}
+	return d
+}
+
+func (w *world) do(a Action) error {
+	switch a := a.(type) {
+	case LookUp:
+		w.lookUp(a)
+	case Start:
+		r := w.registries[a.Registry]
+		w.in(w.latency(r.spec), func() Event { return w.start(r, a.Place, a.From, false) })
+	case Probe:
+		r := w.registries[a.Registry]
+		w.in(w.latency(r.spec), func() Event { return w.start(r, a.Place, a.Repository, true) })
+	case Head:
+		r := w.registries[a.Registry]
+		w.in(w.latency(r.spec), func() Event {
+			repo, blob := repoIndex[a.Repository], blobIndex[a.Blob.Digest]
+			return Headed{Need: a.Need, Exists: r.has[repo][blob], Err: w.fault(r.spec.Errors, "HEAD", r, a.Place)}
+		})
+	case ReadUnchanged:
+		r := w.registries[a.Registry]
+		w.in(w.latency(r.spec)*2, func() Event {
+			e := UnchangedRead{Registry: a.Registry}
+			for _, i := range a.Images {
+				im := w.c.Images[i]
+				if im.Registry != a.Registry || !im.Unchanged {
+					panic("an image is read that is not unchanged there")
+				}
+				for _, b := range im.Blobs {
+					e.Origins = append(e.Origins, Origin{repoNames[im.Repository], digests[b]})
+				}
+			}
+			return e
+		})
+	case Transfer:
+		return w.transfer(a)
+	case Write:
+		return w.write(a)
+	case Recheck:
+		r := w.registries[w.c.Images[a.Image].Registry]
+		w.in(w.latency(r.spec), func() Event {
+			e := Rechecked{Image: a.Image}
+			for _, p := range a.Places {
+				if err := w.fault(r.spec.Errors/4, "HEAD again", r, p); err != nil {
+					e.Err = err
+				}
+				if !r.has[repoIndex[p.Repository]][blobIndex[p.Blob.Digest]] {
+					e.Missing = append(e.Missing, p.Need)
+				}
+			}
+			return e
+		})
+	case Timer:
+		w.in(a.After, func() Event { return Fired{a.Timer} })
+	case Cancel:
+		id := a.Session.(int)
+		if !w.sessions[id] {
+			return fmt.Errorf("session %d is cancelled, and is not open", id)
+		}
+		delete(w.sessions, id)
+	case Ended:
+		if w.ended[a.Image] != nil {
+			return fmt.Errorf("image %d ends twice", a.Image)
+		}
+		w.ended[a.Image] = &a
+	case Got:
+		if r, repo, blob := w.registries[a.Registry], repoIndex[a.Repository], blobIndex[a.Blob.Digest]; !r.has[repo][blob] && !r.lost[repo][blob] {
+			return fmt.Errorf("said to have blob %d: repository %d", blob, repo)
+		}
+	case Queued, Learned:
+	default:
+		return fmt.Errorf("unknown action %T", a)
+	}
+	return nil
+}
+
+// fault is an error that a request at a place meets by chance, or because the run is interrupted.
+func (w *world) fault(percent int, what string, r *simRegistry, p Place) error {
+	repo, blob := repoIndex[p.Repository], blobIndex[p.Blob.Digest]
+	if w.ctxDone && w.chance(80) {
+		return errSimInterrupted
+	}
+	if w.chance(percent) {
+		return &simError{what: what, image: -1, registry: p.Registry, repo: repo, blob: blob}
+	}
+	return nil
+}
+
+func (w *world) lookUp(a LookUp) {
+	im := w.c.Images[a.Image]
+	w.in(im.LookUp, func() Event {
+		e := LookedUp{Image: a.Image, Fresh: im.Fresh}
+		switch {
+		case w.ctxDone && w.chance(80):
+			e.Err = errSimInterrupted
+		case im.Fails:
+			e.Err = &simError{what: "look up", image: a.Image, registry: -1, repo: -1, blob: -1}
+		case im.Unchanged:
+			e.Settled, e.Unchanged = true, true
+		default:
+			e.Source = Source{Repository: repoNames[im.Source]}
+			for _, b := range im.Blobs {
+				e.Blobs = append(e.Blobs, Blob{digests[b], w.c.Blobs[b]})
+			}
+		}
+		return e
+	})
+}
+
+func (w *world) start(r *simRegistry, p Place, from string, probe bool) Event {
+	repo, blob := repoIndex[p.Repository], blobIndex[p.Blob.Digest]
+	e := Started{Need: p.Need, Probe: probe}
+	if r.spec.Forbidden[repo] {
+		e.Err = &simError{what: "forbidden", image: -1, registry: p.Registry, repo: repo, blob: -1}
+		return e
+	}
+	if e.Err = w.fault(r.spec.Errors, "POST", r, p); e.Err != nil {
+		return e
+	}
+	if origin := repoIndex[from]; from != "" && (from == p.Repository || !r.spec.Unreadable[origin]) {
+		mounts := r.has[origin][blob] && (r.spec.Mounts == "work" || r.spec.Mounts == "after commit" && r.referred[origin][blob])
+		switch {
+		case mounts:
+			r.has[repo][blob] = true
+			e.Mounted = true
+			return e
+		case r.spec.Mounts != "never" && w.chance(r.spec.Lies):
+			r.lost[repo][blob] = !r.has[repo][blob]
+			r.faults[blob]++
+			e.Mounted = true
+			return e
+		}
+	}
+	w.session++
+	w.sessions[w.session] = true
+	e.Session = w.session
+	return e
+}
