@@ -48,7 +48,7 @@ func (r *run) tree(ctx context.Context, q *question) (*tree.Node, *Result, error
 		return root, nil, nil
 	}
 	// Cut down to what the source has: no lock can have known, and a digest that is asked for is another one.
-	if to := im.copy.Destination; im.copy.expected() || to.HasDigest() {
+	if to := im.copy.Destination; !root.Subset.Sparse && (im.copy.expected() || to.HasDigest()) {
 		return failed(&tree.MissingError{Index: m.Digest, Missing: root.Subset.Missing})
 	}
 	if q.same(root.Manifest) && !q.distrusted && !r.checksAttached(im.copy) {

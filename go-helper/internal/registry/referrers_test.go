@@ -76,3 +76,41 @@ func TestReferrers(t *testing.T) {
 		})
 	}
 }
+
+// GitLab answers `sha256-<hex>` with the manifest of that digest. A HEAD tells, and what is read where it doesn't.
+func TestAReferrersTagThatIsTheManifestItself(t *testing.T) {
+	for name, test := range map[string]struct {
+		dialect devregistry.Dialect
+		gets    int
+	}{
+		"told by HEAD": {devregistry.Dialect{NoReferrers: true}, 0},
+		"not told": {devregistry.Dialect{NoReferrers: true, HeadDigest: func(string, string) string {
+			return "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+		}}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := devregistrytest.Start(t, devregistry.Options{Dialect: test.dialect})
+			pool, err := registry.NewPool(registry.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer pool.Close()
+			body := []byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[` +
+				`{"digest":"sha256:1111111111111111111111111111111111111111111111111111111111111111","size":2}]}`)
+			digest, _, err := v1.SHA256(bytes.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := server.PlantManifest("x", registry.ReferrersTag(digest), "application/vnd.oci.image.index.v1+json", body); err != nil {
+				t.Fatal(err)
+			}
+			list, err := pool.Client(server.Host).Referrers(t.Context(), "x", digest)
+			if err != nil || len(list) > 0 {
+				t.Errorf("listed %v, %v", list, err)
+			}
+			if n := server.Log().Counts()[devregistry.KindManifestGet]; n != test.gets {
+				t.Errorf("%d manifests were read, want %d", n, test.gets)
+			}
+		})
+	}
+}
