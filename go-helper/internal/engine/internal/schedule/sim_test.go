@@ -212,3 +212,12 @@ func (c *simCase) String() string {
 	}
 	return s
 }
+
+// Courses in which the simulation found a fault once, each among many without.
+func TestCoursesThatFailedOnce(t *testing.T) {
+	for _, seed := range []uint64{26, 71, 881, 4453, 45508, 95233, 209268} {
+		if err := newWorld(newCase(seed)).run(); err != nil {
+			t.Errorf("seed %d: %v", seed, err)
+		}
+	}
+}

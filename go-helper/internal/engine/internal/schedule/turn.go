@@ -113,6 +113,7 @@ func (s *Scheduler) goOn(t *turn) {
 	s.disarm(&t.joining)
 	b := t.blob
 	switch {
+	case s.over:
 	case len(t.open) == 0:
 		s.endTurn(b)
 	case b.Size > smallBlob:
