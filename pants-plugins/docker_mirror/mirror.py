@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import uuid
 from abc import ABCMeta
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -212,7 +213,9 @@ async def mirror(
     result: InteractiveProcessResult = await run_interactive(
         InteractiveProcess(
             mirror_argv(goal, subsystem),
-            env=environment.redacted(env),
+            # Core marks the process that a goal made itself. A second run in one pantsd would get the equal one of the
+            # first instead, without the mark, and core would warn of it.
+            env={**environment.redacted(env), "DOCKER_MIRROR_RUN": uuid.uuid4().hex},
             input_digest=input_digest,
             immutable_input_digests=batch.helper.immutable_input_digests,
         ),

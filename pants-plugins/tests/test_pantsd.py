@@ -83,3 +83,14 @@ def test_each_publish_is_a_batch(project: PantsProject, source: DevRegistry, dev
     for batch in made:
         assert len(list((batch / "plans").iterdir())) == 1
         assert len(list((batch / "results").iterdir())) == 1
+
+
+def test_the_same_mirror_twice_warns_of_nothing(
+    project: PantsProject, source: DevRegistry, dev_destination: DevRegistry
+) -> None:
+    project.env["PANTS_PANTSD"] = "true"
+    source.push_image("app:1", b"layer")
+    project.write({"BUILD": "docker_mirror_image_list(name='x', source='x.txt')", "x.txt": f"{source.host}/app:1\n"})
+    project.use_registry(dev_destination.host)
+    for _ in range(3):
+        assert "[WARN]" not in project.run("mirror", "::").succeeded().stderr
