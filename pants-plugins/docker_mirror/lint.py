@@ -15,6 +15,7 @@ from pants.engine.target import Target
 from pants.util.logging import LogLevel
 from pants.util.strutil import pluralize
 
+from docker_mirror.extract import Extracted, ExtractImageListFieldSet, ExtractRequest, extracted
 from docker_mirror.field_sets import ImageListFieldSet
 from docker_mirror.helper import HELPER_EXE, LintersHelper, LintersHelperRequest, MirrorHelper, linters_helper
 from docker_mirror.image_list import ImageList, ImageListRequest, image_list_of
@@ -27,12 +28,20 @@ from docker_mirror.pants_compat import (
 from docker_mirror.pins import PinCheck, PinCheckRequest, check_pins
 from docker_mirror.plan import Plan, PlanRequest, all_errors, plan_for, plan_path
 from docker_mirror.subsystem import DockerMirrorLint, LintLevel
-from docker_mirror.target_types import DockerMirrorSkipLintField
+from docker_mirror.target_types import (
+    DockerMirrorExtractArgsField,
+    DockerMirrorExtractFromField,
+    DockerMirrorSkipLintField,
+    DockerMirrorSpecSourceField,
+)
 
 
 @dataclass(frozen=True)
 class LintImageListFieldSet(ImageListFieldSet):
     required_fields = ImageListFieldSet.required_fields
+
+    extract_from: DockerMirrorExtractFromField
+    extract_args: DockerMirrorExtractArgsField
 
     @classmethod
     def opt_out(cls, tgt: Target) -> bool:
@@ -107,6 +116,20 @@ async def lint_image_lists(
         errors = "".join(check.errors for check in checks)
         if subsystem.pins == LintLevel.ERROR or errors:
             exit_code = max(exit_code, *(1 if check.differs else 0 for check in checks))
+    lists_of_manifests: tuple[Extracted, ...] = await concurrently(
+        extracted(
+            ExtractRequest(
+                ExtractImageListFieldSet(fields.address, fields.source, fields.extract_from, fields.extract_args)
+            )
+        )
+        for fields in request.elements
+        if fields.extract_from.value and isinstance(fields.source, DockerMirrorSpecSourceField)
+    )
+    for images in lists_of_manifests:
+        if images.error or images.is_stale:
+            exit_code = 1
+            stale = f"{images.path} is stale: `pants extract {images.address}` writes it.\n{images.diff}"
+            errors = "\n".join(filter(None, (errors, images.error or stale)))
     # What the lint couldn't read, the plans say with their targets.
     return LintResult(
         exit_code=exit_code,

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pants.engine.target import Target
 
 from docker_mirror import (
+    extract,
     fmt,
     go_toolchain,
     helper,
@@ -44,6 +45,7 @@ def target_types() -> Iterable[type[Target]]:
 
 def rules() -> Iterable[object]:
     return (
+        *extract.rules(),
         *fmt.rules(),
         *go_toolchain.rules(),
         *helper.rules(),

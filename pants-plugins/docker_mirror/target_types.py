@@ -22,6 +22,7 @@ from pants.engine.target import (
     InvalidTargetException,
     MultipleSourcesField,
     SingleSourceField,
+    SpecialCasedDependencies,
     StringField,
     StringSequenceField,
     Tags,
@@ -354,6 +355,22 @@ class DockerMirrorOverridesField(Field):
         )
 
 
+class DockerMirrorExtractFromField(SpecialCasedDependencies):
+    alias = "extract_from"
+    help = softwrap(
+        """
+        The targets whose manifests the list comes from: `pants extract` writes the list, and `pants lint` says where it
+        is stale. They are files, targets that generate files (`shell_command`, `adhoc_tool`) and, with the backend
+        `docker_mirror.helm`, `helm_chart` and `helm_deployment`.
+        """
+    )
+
+
+class DockerMirrorExtractArgsField(StringSequenceField):
+    alias = "extract_args"
+    help = "Flags of `docker-mirror extract`, such as `--deep`, for `pants extract`."
+
+
 class DockerMirrorAllowEmptyField(BoolField):
     alias = "allow_empty"
     default = False
@@ -428,6 +445,8 @@ _LIST_FIELDS = (
     *_DESTINATION_FIELDS,
     DockerMirrorSkipFmtField,
     DockerMirrorOverridesField,
+    DockerMirrorExtractFromField,
+    DockerMirrorExtractArgsField,
     DockerMirrorAllowEmptyField,
 )
 

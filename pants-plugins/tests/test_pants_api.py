@@ -11,11 +11,19 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "docker_mirror"
 
-# Looked up in the sources of 2.17.1, 2.27.1, 2.31.0, 2.32.1, 2.33.0 and 2.34.0.dev3, as has to be whatever is added. What one of
-# them has elsewhere, or what belongs to one rule API only, is imported in pants_compat alone.
+# Looked up in the sources of 2.17.1, 2.27.1, 2.31.0, 2.32.1, 2.33.0 and 2.34.0.dev3, as has to be whatever is added.
+# What one of them has elsewhere, or what belongs to one rule API only, is imported in pants_compat alone.
 PANTS_API = {
     "pants.backend.docker.registries": ["DockerRegistries", "DockerRegistryOptions"],
     "pants.backend.docker.subsystems.docker_options": ["DockerOptions"],
+    "pants.backend.helm.target_types": [
+        "HelmChartMetaSourceField",
+        "HelmDeploymentFieldSet",
+        "HelmDeploymentSourcesField",
+    ],
+    "pants.backend.helm.util_rules.chart": ["HelmChart", "HelmChartRequest"],
+    "pants.backend.helm.util_rules.renderer": ["HelmDeploymentCmd", "HelmDeploymentRequest", "RenderedHelmFiles"],
+    "pants.backend.helm.util_rules.tool": ["HelmProcess"],
     "pants.base.build_root": ["BuildRoot"],
     "pants.base.specs": ["DirGlobSpec", "RawSpecs"],
     "pants.core.goals.fmt": ["FmtResult", "FmtTargetsRequest"],
@@ -29,13 +37,25 @@ PANTS_API = {
         "PublishRequest",
     ],
     "pants.core.goals.tailor": ["AllOwnedSources", "PutativeTarget", "PutativeTargets", "PutativeTargetsRequest"],
+    "pants.core.target_types": ["FileSourceField"],
     "pants.core.util_rules.partitions": ["PartitionerType", "Partitions"],
     "pants.core.util_rules.system_binaries": ["BinaryPathRequest", "BinaryPathTest", "BinaryPaths"],
     "pants.engine.addresses": ["Address"],
     "pants.engine.console": ["Console"],
     "pants.engine.env_vars": ["EnvironmentVars", "EnvironmentVarsRequest"],
     "pants.engine.environment": ["ChosenLocalEnvironmentName", "EnvironmentName"],
-    "pants.engine.fs": ["CreateDigest", "Digest", "EMPTY_DIGEST", "FileContent", "MergeDigests", "Paths"],
+    "pants.engine.fs": [
+        "AddPrefix",
+        "CreateDigest",
+        "Digest",
+        "EMPTY_DIGEST",
+        "FileContent",
+        "MergeDigests",
+        "PathGlobs",
+        "Paths",
+        "Snapshot",
+        "Workspace",
+    ],
     "pants.engine.goal": ["Goal", "GoalSubsystem"],
     "pants.engine.internals.session": ["RunId"],
     "pants.engine.platform": ["Platform"],
@@ -54,6 +74,8 @@ PANTS_API = {
         "DictStringToStringField",
         "Field",
         "FieldSet",
+        "GenerateSourcesRequest",
+        "GeneratedSources",
         "HydrateSourcesRequest",
         "HydratedSources",
         "InvalidFieldException",
@@ -61,7 +83,10 @@ PANTS_API = {
         "InvalidTargetException",
         "MultipleSourcesField",
         "NoApplicableTargetsBehavior",
+        "OptionalSingleSourceField",
         "SingleSourceField",
+        "SourcesField",
+        "SpecialCasedDependencies",
         "StringField",
         "StringSequenceField",
         "Tags",
@@ -87,8 +112,10 @@ PANTS_API = {
         "StrOption",
     ],
     "pants.option.subsystem": ["Subsystem"],
+    "pants.source.filespec": ["Filespec", "FilespecMatcher"],
     "pants.util.frozendict": ["FrozenDict"],
     "pants.util.logging": ["LogLevel"],
+    "pants.util.memo": ["memoized_property"],
     "pants.util.strutil": ["pluralize", "softwrap"],
 }
 

@@ -11,6 +11,7 @@ from typing import Any, Callable
 from pants.base.specs import RawSpecs
 from pants.core.util_rules.system_binaries import BinaryPathRequest, BinaryPaths
 from pants.core.util_rules.system_binaries import find_binary as _find_binary
+from pants.engine.addresses import UnparsedAddressInputs
 from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
 from pants.engine.environment import EnvironmentName
 from pants.engine.internals.graph import hydrate_sources as _hydrate_sources
@@ -70,6 +71,7 @@ __all__ = [
     "merge_digests",
     "path_globs_to_digest",
     "path_globs_to_paths",
+    "resolve_address_inputs",
     "resolve_raw_specs",
     "resolve_target",
     "rule_call",
@@ -99,6 +101,10 @@ async def find_binary(request: BinaryPathRequest) -> BinaryPaths:
 
 async def hydrate_sources(request: HydrateSourcesRequest) -> HydratedSources:
     return await _hydrate_sources(request, **implicitly())
+
+
+async def resolve_address_inputs(inputs: UnparsedAddressInputs) -> Targets:
+    return await _resolve_targets(**implicitly(inputs))
 
 
 async def resolve_raw_specs(specs: RawSpecs) -> Targets:

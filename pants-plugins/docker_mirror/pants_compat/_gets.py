@@ -14,6 +14,7 @@ from typing import Any, Callable
 from pants.base.specs import RawSpecs
 from pants.core.util_rules.environments import EnvironmentTarget
 from pants.core.util_rules.system_binaries import BinaryPathRequest, BinaryPaths
+from pants.engine.addresses import UnparsedAddressInputs
 from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
 from pants.engine.environment import EnvironmentName
 from pants.engine.fs import CreateDigest, Digest, DigestContents, MergeDigests, PathGlobs, Paths
@@ -50,6 +51,7 @@ __all__ = [
     "merge_digests",
     "path_globs_to_digest",
     "path_globs_to_paths",
+    "resolve_address_inputs",
     "resolve_raw_specs",
     "resolve_target",
     "rule_call",
@@ -99,6 +101,10 @@ def path_globs_to_digest(globs: PathGlobs) -> Get:
 
 def path_globs_to_paths(globs: PathGlobs) -> Get:
     return Get(Paths, PathGlobs, globs)
+
+
+def resolve_address_inputs(inputs: UnparsedAddressInputs) -> Get:
+    return Get(Targets, UnparsedAddressInputs, inputs)
 
 
 def resolve_raw_specs(specs: RawSpecs) -> Get:

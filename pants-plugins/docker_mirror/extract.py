@@ -1,0 +1,212 @@
+"""`pants extract`: lists made of what charts and manifests ask for, and the check that they still are.
+
+What a list comes from is any target with manifests: files, generated ones too (`shell_command`, `adhoc_tool`), and
+with the backend `docker_mirror.helm` charts and deployments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import unified_diff
+
+from pants.core.target_types import FileSourceField
+from pants.engine.addresses import Address
+from pants.engine.console import Console
+from pants.engine.environment import EnvironmentName
+from pants.engine.fs import CreateDigest, Digest, FileContent, MergeDigests, Workspace
+from pants.engine.goal import Goal, GoalSubsystem
+from pants.engine.process import FallibleProcessResult, Process
+from pants.engine.rules import collect_rules, goal_rule, rule
+from pants.engine.target import (
+    FieldSet,
+    HydratedSources,
+    HydrateSourcesRequest,
+    MultipleSourcesField,
+    NoApplicableTargetsBehavior,
+    SourcesField,
+    Target,
+    TargetRootsToFieldSets,
+    TargetRootsToFieldSetsRequest,
+    Targets,
+)
+from pants.engine.unions import UnionRule, union
+from pants.util.logging import LogLevel
+
+from docker_mirror.helper import HELPER_EXE, MirrorHelper
+from docker_mirror.pants_compat import (
+    concurrently,
+    create_digest,
+    digest_contents,
+    execute_process,
+    field_sets_for_target_roots,
+    hydrate_sources,
+    merge_digests,
+    resolve_address_inputs,
+    rule_call,
+)
+from docker_mirror.target_types import (
+    DockerMirrorExtractArgsField,
+    DockerMirrorExtractFromField,
+    DockerMirrorSpecSourceField,
+)
+
+
+class RenderedManifestsField(MultipleSourcesField):
+    """What a code generator can make of a target's sources to have images extracted; no target has this field."""
+
+    alias = "_rendered_manifests"
+
+
+@union(in_scope_types=[EnvironmentName])
+@dataclass(frozen=True)
+class ExtractFieldSet(FieldSet):
+    """What the `extract` goal works on. Pants finds field sets for target roots only through a union."""
+
+
+@dataclass(frozen=True)
+class ExtractImageListFieldSet(ExtractFieldSet):
+    required_fields = (DockerMirrorSpecSourceField, DockerMirrorExtractFromField)
+
+    source: DockerMirrorSpecSourceField
+    extract_from: DockerMirrorExtractFromField
+    extract_args: DockerMirrorExtractArgsField
+
+    @classmethod
+    def opt_out(cls, tgt: Target) -> bool:
+        return not tgt[DockerMirrorExtractFromField].value
+
+
+class ExtractGoalSubsystem(GoalSubsystem):
+    name = "extract"
+    help = "Write the image lists of targets with `extract_from`: what their charts and manifests ask for."
+
+
+class Extract(Goal):
+    subsystem_cls = ExtractGoalSubsystem
+    # The lists are written here, and what they come from must not depend on where.
+    environment_behavior = Goal.EnvironmentBehavior.LOCAL_ONLY
+
+
+@dataclass(frozen=True)
+class ExtractRequest:
+    fields: ExtractImageListFieldSet
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """A list as it should be and as it is or, where there is an error, what is wrong with its manifests."""
+
+    address: Address
+    path: str
+    wanted: bytes = b""
+    found: bytes = b""
+    error: str = ""
+
+    @property
+    def is_stale(self) -> bool:
+        return not self.error and self.wanted != self.found
+
+    @property
+    def diff(self) -> str:
+        lines = unified_diff(
+            self.found.decode(errors="replace").splitlines(),
+            self.wanted.decode(errors="replace").splitlines(),
+            f"{self.path} (as it is)",
+            f"{self.path} (as its manifests ask for)",
+            lineterm="",
+        )
+        return "\n".join(lines)
+
+
+def no_manifests(address: Address, source: Address) -> str:
+    return (
+        f"{address}: {source} in the `{DockerMirrorExtractFromField.alias}` field has no files. It can name files, "
+        "targets that generate files, and, with the backend `docker_mirror.helm`, `helm_chart` and `helm_deployment`."
+    )
+
+
+@rule(desc="Extract images of manifests", level=LogLevel.DEBUG)
+async def extract_images(request: ExtractRequest, helper: MirrorHelper) -> Extracted:
+    fields = request.fields
+    current: HydratedSources = await hydrate_sources(HydrateSourcesRequest(fields.source))
+    (path,) = current.snapshot.files
+    targets: Targets = await resolve_address_inputs(fields.extract_from.to_unparsed_address_inputs())
+    manifests: tuple[HydratedSources, ...] = await concurrently(
+        hydrate_sources(
+            HydrateSourcesRequest(
+                target.get(SourcesField),
+                for_sources_types=(FileSourceField, RenderedManifestsField),
+                enable_codegen=True,
+            )
+        )
+        for target in targets
+    )
+    for target, sources in zip(targets, manifests):
+        if not sources.snapshot.files:
+            return Extracted(fields.address, path, error=no_manifests(fields.address, target.address))
+    digest: Digest = await merge_digests(MergeDigests([sources.snapshot.digest for sources in manifests]))
+    files = sorted({file for sources in manifests for file in sources.snapshot.files})
+    result: FallibleProcessResult = await execute_process(
+        Process(
+            (HELPER_EXE, "extract", *(fields.extract_args.value or ()), *files),
+            input_digest=digest,
+            immutable_input_digests=helper.immutable_input_digests,
+            description=f"Extract the images of {fields.address}",
+            level=LogLevel.DEBUG,
+        )
+    )
+    if result.exit_code != 0:
+        return Extracted(fields.address, path, error=f"{fields.address}: {result.stderr.decode().strip()}")
+    (list_now,) = await digest_contents(current.snapshot.digest)
+    return Extracted(fields.address, path, result.stdout, list_now.content)
+
+
+extracted = rule_call(extract_images, ExtractRequest, Extracted)
+
+
+def two_of_one_path(lists: Iterable[Extracted]) -> list[str]:
+    """Errors for lists that two targets own and want to be different, or of one declaration."""
+    by_path: dict[str, Extracted] = {}
+    errors = []
+    for images in lists:
+        other = by_path.setdefault(images.path, images)
+        if other.wanted != images.wanted:
+            errors.append(f"{other.address} and {images.address} want different images in {images.path}.")
+    return errors
+
+
+@goal_rule
+async def extract(console: Console, workspace: Workspace) -> Extract:
+    roots: TargetRootsToFieldSets[ExtractFieldSet] = await field_sets_for_target_roots(
+        TargetRootsToFieldSetsRequest(
+            ExtractFieldSet,
+            goal_description="the `extract` goal",
+            no_applicable_targets_behavior=NoApplicableTargetsBehavior.warn,
+        )
+    )
+    requests = [
+        ExtractRequest(fields)
+        for fields in sorted(roots.field_sets, key=lambda fs: fs.address)
+        if isinstance(fields, ExtractImageListFieldSet)
+    ]
+    lists: tuple[Extracted, ...] = await concurrently(extracted(request) for request in requests)
+    errors = [images.error for images in lists if images.error] + two_of_one_path(lists)
+    for error in errors:
+        console.print_stderr(f"{console.sigil_failed()} {error}")
+    if errors:
+        console.print_stderr("No list was written.")
+        return Extract(exit_code=1)
+    stale = {images.path: images for images in lists if images.is_stale}
+    digest: Digest = await create_digest(
+        CreateDigest([FileContent(path, images.wanted) for path, images in stale.items()])
+    )
+    workspace.write_digest(digest)
+    for images in lists:
+        done = "written" if images.path in stale else "unchanged"
+        console.print_stderr(f"{console.sigil_succeeded()} {images.path} {done}.")
+    return Extract(exit_code=0)
+
+
+def rules() -> Iterable[object]:
+    return (*collect_rules(), UnionRule(ExtractFieldSet, ExtractImageListFieldSet))

@@ -1,0 +1,128 @@
+"""`pants extract`, and the lint of stale lists, for what Pants itself makes manifests of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pants.backend.shell import register as shell
+from pants.core import register as core
+from pants.core.goals.lint import Lint, LintResult
+from pants.core.target_types import FileTarget
+from pants.engine.addresses import Address
+from pants.engine.goal import Goal
+from pants.testutil.rule_runner import GoalRuleResult, QueryRule, RuleRunner
+
+from docker_mirror import register
+from docker_mirror.extract import Extract
+from docker_mirror.lint import LintImageListFieldSet, LintImageListsRequest
+
+OPTIONS = (
+    "--docker-registries={'mirror': {'address': 'm.example', 'default': True}}",
+    "--docker-mirror-lint-latest=off",
+)
+
+POD = """\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: {name}
+spec:
+  containers:
+    - name: {name}
+      image: a.example/{name}:{tag}
+"""
+
+
+class Runner:
+    def __init__(self, helper: Path) -> None:
+        self.options = (*OPTIONS, f"--docker-mirror-helper={helper}")
+        self.rules = RuleRunner(
+            rules=[
+                *core.rules(),  # type: ignore[no-untyped-call]
+                *register.rules(),
+                *shell.rules(),  # type: ignore[no-untyped-call]
+                QueryRule(LintResult, [LintImageListsRequest.Batch]),
+            ],
+            target_types=[*register.target_types(), *shell.target_types(), FileTarget],  # type: ignore[no-untyped-call]
+            preserve_tmpdirs=False,
+        )
+
+    def goal(self, goal: type[Goal], *args: str) -> GoalRuleResult:
+        return self.rules.run_goal_rule(goal, global_args=self.options, args=args, env_inherit={"PATH", "HOME"})
+
+    def lint(self, address: Address) -> LintResult:
+        self.rules.set_options(self.options, env_inherit={"PATH", "HOME"})
+        fields = LintImageListFieldSet.create(self.rules.get_target(address))
+        return self.rules.request(LintResult, [LintImageListsRequest.Batch("", (fields,), None)])
+
+    def read(self, path: str) -> str:
+        return Path(self.rules.build_root, path).read_text()
+
+
+@pytest.fixture
+def runner(helper: Path) -> Runner:
+    return Runner(helper)
+
+
+def test_a_list_of_files_and_of_what_a_command_prints(runner: Runner) -> None:
+    runner.rules.write_files(
+        {
+            "c/BUILD": """\
+docker_mirror_images(extract_from=[":pod", ":rendered"])
+file(name="pod", source="pod.yaml")
+shell_command(
+    name="rendered",
+    command="sed s/TAG/2/ template.yaml > rendered.yaml",
+    tools=["sed"],
+    execution_dependencies=[":template"],
+    output_files=["rendered.yaml"],
+)
+file(name="template", source="template.yaml")
+""",
+            "c/pod.yaml": POD.format(name="app", tag=1),
+            "c/template.yaml": POD.format(name="tool", tag="TAG"),
+            "c/images.txt": "a.example/app:0\n",
+        }
+    )
+    stale = runner.lint(Address("c", relative_file_path="images.txt"))
+    assert stale.exit_code == 1
+    for line in ("c/images.txt is stale: `pants extract c/images.txt`", "-a.example/app:0", "+a.example/tool:2"):
+        assert line in stale.stderr
+    result = runner.goal(Extract, "::")
+    assert (result.exit_code, result.stderr.count("✓ c/images.txt written.")) == (0, 1)
+    images = [line.split()[0] for line in runner.read("c/images.txt").splitlines() if line and not line.startswith("#")]
+    assert images == ["a.example/app:1", "a.example/tool:2"]
+    assert runner.goal(Lint, "::").exit_code == 0
+    assert "c/images.txt unchanged" in runner.goal(Extract, "::").stderr
+
+
+def test_all_errors_and_nothing_written(runner: Runner) -> None:
+    runner.rules.write_files(
+        {
+            "BUILD": """\
+docker_mirror_image_list(name="none", source="none.txt", extract_from=[":nothing"])
+docker_mirror_image_list(name="broken", source="broken.txt", extract_from=[":bad"])
+docker_mirror_image_list(name="one", source="shared.txt", extract_from=[":pod"])
+docker_mirror_image_list(name="other", source="shared.txt", extract_from=[":pod", ":pod2"])
+docker_mirror_inline_image(name="nothing", image="a.example/x:1")
+file(name="pod", source="pod.yaml")
+file(name="pod2", source="pod2.yaml")
+file(name="bad", source="bad.yaml")
+""",
+            "pod.yaml": POD.format(name="app", tag=1),
+            "pod2.yaml": POD.format(name="app2", tag=1),
+            "bad.yaml": "a: [\n",
+            **{f"{name}.txt": "" for name in ("none", "broken", "shared")},
+        }
+    )
+    result = runner.goal(Extract, "::")
+    assert result.exit_code == 1
+    for error in (
+        "//:none: //:nothing in the `extract_from` field has no files.",
+        "//:broken: bad.yaml:",
+        "//:one and //:other want different images in shared.txt.",
+        "No list was written.",
+    ):
+        assert error in result.stderr
+    assert runner.read("shared.txt") == ""
