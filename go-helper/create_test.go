@@ -149,10 +149,16 @@ func TestMissingProjectIsNamed(t *testing.T) {
 		p := w.run(1, args...)
 		wantContains(t, "stderr", p.stderr.String(), "project mirror not found", "create the project mirror at "+dst.Host)
 		for _, e := range dst.Log().Entries() {
-			if e.Method != "GET" && e.Method != "HEAD" {
-				t.Errorf("%s: %s %s", scheme, e.Method, e.Path)
+			if e.Method != "GET" && e.Method != "HEAD" && e.Status < 400 { // whether a push is allowed is asked for, and refused
+				t.Errorf("%s: %s %s: %d", scheme, e.Method, e.Path, e.Status)
 			}
 		}
+		for _, e := range src.Log().Entries() {
+			if e.Kind == devregistry.KindBlobGet {
+				t.Errorf("%s: the source was read: %s", scheme, e.Path)
+			}
+		}
+		src.Log().Reset()
 		dst.CreateProject("mirror")
 		w.run(0, args...)
 	}

@@ -92,6 +92,10 @@ class MirrorGoalSubsystem(GoalSubsystem):
         default=None,
         help="Write a JSON report of the run, with the targets' addresses, to this file, relative to the build root.",
     )
+    output_html = StrOption(
+        default=None,
+        help="Write a page that shows what is mirrored where to this file, relative to the build root.",
+    )
     args = ArgsListOption(
         example="--progress=plain",
         tool_name="`docker-mirror`",
@@ -118,6 +122,7 @@ def report_path(goal_output: str | None, report: str | None) -> str:
 
 
 def mirror_argv(goal: MirrorGoalSubsystem, subsystem: DockerMirrorSubsystem) -> tuple[str, ...]:
+    page = report_path(goal.output_html, None)
     flags = {"--dry-run": goal.dry_run, "--verify": goal.verify, "--force": goal.force}
     return (
         HELPER_EXE,
@@ -127,6 +132,7 @@ def mirror_argv(goal: MirrorGoalSubsystem, subsystem: DockerMirrorSubsystem) -> 
         *(flag for flag, wanted in flags.items() if wanted),
         *(f"--only={name}" for name in goal.only),
         *(f"--label={label}" for label in goal.label),
+        *((f"--report-html={page}",) if page else ()),
         *goal.args,
     )
 

@@ -266,11 +266,12 @@ class DockerMirrorIndexField(StringField):
 
 class DockerMirrorReferrersField(StringField):
     alias = "referrers"
-    valid_choices = ("none", "signatures", "all")
+    valid_choices = ("none", "signatures", "all", "require")
     help = softwrap(
         """
         Which attachments come along with an image: `none`, `signatures` (those of cosign and notation), or `all` that
-        refers to it, such as attestations and SBOMs. By default `all`, but `none` for copy specs in JSON.
+        refers to it, such as attestations and SBOMs. What can't be had of these is reported, and the image is copied
+        without it; with `require` the image fails. By default `all`, but `none` for copy specs in JSON.
         """
     )
 
