@@ -251,9 +251,16 @@ func (k *ConfigKeychain) askHelper(ctx context.Context, helper, server string) (
 	ctx, stop := context.WithTimeout(ctx, k.timeout)
 	defer stop()
 	program := "docker-credential-" + helper
-	defer time.AfterFunc(k.patience, func() {
+	told := make(chan struct{})
+	waiting := time.AfterFunc(k.patience, func() {
+		defer close(told)
 		k.logger.Warn("waiting for a credential helper", "helper", program, "registry", server, "at most", k.timeout)
-	}).Stop()
+	})
+	defer func() {
+		if !waiting.Stop() {
+			<-told
+		}
+	}()
 	found, err := client.Get(func(args ...string) client.Program {
 		cmd := exec.CommandContext(ctx, program, args...)
 		cmd.WaitDelay = time.Second // a helper's own children may hold its pipes

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -216,9 +217,9 @@ func TestHopelessPause(t *testing.T) {
 
 // Who comes while a registry has answered nobody for longer than a request waits isn't made to wait as well, but for a probe.
 func TestSilentRegistryIsGivenUp(t *testing.T) {
-	fails := true
+	var mended atomic.Bool
 	host, _ := countingServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if fails && r.URL.Path != "/v2/" {
+		if !mended.Load() && r.URL.Path != "/v2/" {
 			panic(http.ErrAbortHandler)
 		}
 		w.WriteHeader(http.StatusNotFound)
@@ -242,7 +243,7 @@ func TestSilentRegistryIsGivenUp(t *testing.T) {
 	if n := pool.Stats()[host].Requests["manifest HEAD"] - before; n != 1 {
 		t.Errorf("%d probes", n)
 	}
-	fails = false
+	mended.Store(true)
 	c.throttle.probed = time.Time{}
 	for range 2 {
 		if err := head(); !errors.Is(err, ErrNotFound) {
