@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
 from typing import Any, ClassVar, Dict, Optional, Tuple, Union
 
 from pants.engine.addresses import Address
@@ -58,7 +58,7 @@ def declaration(address: Address) -> Address:
     return Address(address.spec_path, target_name=address.target_name, parameters=address.parameters)
 
 
-@cache
+@lru_cache(maxsize=None)  # noqa: UP033  # Pants 2.17 runs on Python 3.7, too
 def warn_of_old_name(what: str, new: str, where: str) -> None:
     """Once, however many targets are made of one declaration."""
     logger.warning(f"{where}: {what} is now called `{new}`. docker-mirror {OLD_NAMES_END} won't know the old name.")
