@@ -9,10 +9,10 @@ import (
 	"docker-mirror/go-helper/internal/devregistry/sample"
 )
 
-func TestAttachmentsComeAlong(t *testing.T) {
-	t.Parallel()
-	src := startRegistry(t)
-	images, err := sample.Push(t.Context(), nil, src.URL, "")
+// pushSigned pushes the sample images and what is attached to them, and names one with the tag of its signature, cosign's.
+func pushSigned(t *testing.T, registry *devregistry.Server) (image, signature string) {
+	t.Helper()
+	images, err := sample.Push(t.Context(), nil, registry.URL, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -20,22 +20,27 @@ func TestAttachmentsComeAlong(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := sample.PushImages(t.Context(), nil, src.URL, "", attached); err != nil {
+	if _, err := sample.PushImages(t.Context(), nil, registry.URL, "", attached); err != nil {
 		t.Fatal(err)
 	}
-	var image sample.Pushed
-	var signature string // of the image, by cosign's tag
 	for _, candidate := range images {
 		tag := strings.Replace(candidate.Digest.String(), ":", "-", 1) + ".sig"
 		for _, a := range attached {
 			if a.Repository == candidate.Repository && a.Tag == tag {
-				image, signature = candidate, a.Repository+":"+tag
+				image, signature = candidate.Repository+":"+candidate.Tag, a.Repository+":"+tag
 			}
 		}
 	}
 	if signature == "" {
 		t.Fatal("no image of the sample has a signature by tag")
 	}
+	return image, signature
+}
+
+func TestAttachmentsComeAlong(t *testing.T) {
+	t.Parallel()
+	src := startRegistry(t)
+	image, signature := pushSigned(t, src)
 	for _, tt := range []struct {
 		flags    []string
 		attached bool
@@ -47,7 +52,7 @@ func TestAttachmentsComeAlong(t *testing.T) {
 	} {
 		w := newWorkplace(t)
 		dst := startRegistry(t)
-		w.write("images.txt", src.Host+"/"+image.Repository+":"+image.Tag+"\n")
+		w.write("images.txt", src.Host+"/"+image+"\n")
 		args := append([]string{"copy", "--registry", dst.Host, "--report", "report.json", "images.txt"}, tt.flags...)
 		w.run(0, args...)
 		if c := w.report("report.json").Copies[0]; c.Attached > 0 != tt.attached {
@@ -76,7 +81,7 @@ func TestAttachmentsComeAlong(t *testing.T) {
 	}
 	// Copy specs say all that is to be copied, unless the flag says more.
 	specs := func(dst string) string {
-		return `[{"src": "` + src.Host + "/" + image.Repository + ":" + image.Tag + `", "dst": "` + dst + "/" + image.Repository + ":" + image.Tag + `"}]`
+		return `[{"src": "` + src.Host + "/" + image + `", "dst": "` + dst + "/" + image + `"}]`
 	}
 	for _, tt := range []struct {
 		flags    []string
