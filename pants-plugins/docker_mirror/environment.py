@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Mapping
 
 
@@ -16,6 +17,15 @@ class Redacted(str):
 
 def redacted(env: Mapping[str, str]) -> dict[str, str]:
     return {name: Redacted(value) for name, value in env.items()}
+
+
+def of_one_run(env: Mapping[str, str]) -> dict[str, str]:
+    """The environment, redacted, of a process that a goal runs itself.
+
+    Core marks the process that a goal made. A second run in one pantsd would get the equal one of the first instead,
+    without the mark, and core would warn of it. So there are no equal ones.
+    """
+    return {**redacted(env), "DOCKER_MIRROR_RUN": uuid.uuid4().hex}
 
 
 def variable_names(entries: Iterable[str], more: Iterable[str]) -> tuple[str, ...]:

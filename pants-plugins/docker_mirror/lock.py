@@ -29,6 +29,7 @@ from pants.option.option_types import ArgsListOption, BoolOption, StrListOption
 from pants.util.strutil import softwrap
 
 from docker_mirror import environment
+from docker_mirror.errors import EXIT_BAD_INPUT
 from docker_mirror.field_sets import ImageListFieldSet
 from docker_mirror.helper import HELPER_EXE, MirrorHelper
 from docker_mirror.image_list import ImageList, ImageListRequest, image_list_of
@@ -45,8 +46,6 @@ from docker_mirror.pins import pinned_files
 from docker_mirror.subsystem import DockerMirrorSubsystem, config_flags
 from docker_mirror.target_settings import TargetSettings, TargetSettingsRequest, settings_for
 from docker_mirror.target_types import DockerMirrorSpecSourceField
-
-EXIT_BAD_INPUT = 2
 
 _BATCH_FILE = "lists.json"
 
@@ -209,7 +208,7 @@ async def lock(
     result: InteractiveProcessResult = await run_interactive(
         InteractiveProcess(
             lock_argv(goal, subsystem),
-            env=environment.redacted(env),
+            env=environment.of_one_run(env),
             input_digest=input_digest,
             immutable_input_digests=inputs.helper.immutable_input_digests,
         ),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import uuid
 from abc import ABCMeta
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from pants.option.option_types import ArgsListOption, BoolOption, StrListOption,
 from pants.util.strutil import softwrap
 
 from docker_mirror import environment, settings
+from docker_mirror.errors import EXIT_BAD_INPUT
 from docker_mirror.field_sets import ImageListFieldSet
 from docker_mirror.helper import HELPER_EXE, MirrorHelper
 from docker_mirror.pants_compat import (
@@ -42,9 +42,6 @@ from docker_mirror.pants_compat import (
 from docker_mirror.plan import Plan, PlanRequest, all_errors, plan_for, plan_path
 from docker_mirror.registries import MirrorRegistries
 from docker_mirror.subsystem import DockerMirrorSubsystem, helper_flags
-
-EXIT_BAD_INPUT = 2
-"""Of the helper and of this goal: something is wrong with what was asked for, and nothing was sent."""
 
 _BATCH_FILE = "batch.json"
 
@@ -121,8 +118,7 @@ def report_path(goal_output: str | None, report: str | None) -> str:
     return os.path.join(BuildRoot().path, path) if path else ""
 
 
-def mirror_argv(goal: MirrorGoalSubsystem, subsystem: DockerMirrorSubsystem) -> tuple[str, ...]:
-    page = report_path(goal.output_html, None)
+def mirror_argv(goal: MirrorGoalSubsystem, subsystem: DockerMirrorSubsystem, page: str) -> tuple[str, ...]:
     flags = {"--dry-run": goal.dry_run, "--verify": goal.verify, "--force": goal.force}
     return (
         HELPER_EXE,
@@ -194,12 +190,12 @@ async def mirror(
         console.print_stderr("Nothing was mirrored.")
         return Mirror(exit_code=EXIT_BAD_INPUT)
 
-    report = report_path(goal.output, subsystem.report)
-    if report:
+    report, page = report_path(goal.output, subsystem.report), report_path(goal.output_html, None)
+    for path in filter(None, (report, page)):
         try:
-            os.makedirs(os.path.dirname(report), exist_ok=True)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
         except OSError as e:
-            console.print_stderr(f"{console.sigil_failed()} The report {report} can't be written: {e.strerror}.")
+            console.print_stderr(f"{console.sigil_failed()} The report {path} can't be written: {e.strerror}.")
             console.print_stderr("Nothing was mirrored.")
             return Mirror(exit_code=EXIT_BAD_INPUT)
     input_digest: Digest = await create_digest(
@@ -218,10 +214,8 @@ async def mirror(
     )
     result: InteractiveProcessResult = await run_interactive(
         InteractiveProcess(
-            mirror_argv(goal, subsystem),
-            # Core marks the process that a goal made itself. A second run in one pantsd would get the equal one of the
-            # first instead, without the mark, and core would warn of it.
-            env={**environment.redacted(env), "DOCKER_MIRROR_RUN": uuid.uuid4().hex},
+            mirror_argv(goal, subsystem, page),
+            env=environment.of_one_run(env),
             input_digest=input_digest,
             immutable_input_digests=batch.helper.immutable_input_digests,
         ),

@@ -20,6 +20,13 @@ def test_values_are_not_shown() -> None:
         assert "hunter2" not in shown
 
 
+def test_no_two_runs_of_a_goal_have_equal_processes() -> None:
+    """Newer versions of Pants warn of the second one under pantsd."""
+    first, second = (InteractiveProcess(["x"], env=environment.of_one_run({"PASSWORD": "hunter2"})) for _ in range(2))
+    assert first != second
+    assert "hunter2" not in repr(first)
+
+
 def test_the_second_list_has_the_last_word() -> None:
     assert environment.variable_names(["A=1", "B", "C=1"], ["A=2", "C"]) == ("A=2", "B", "C")
 

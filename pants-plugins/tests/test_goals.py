@@ -71,9 +71,9 @@ def test_list_package_mirror_publish(
     assert "✓ 3rdparty/team/apps.txt: 2 copied" in one.stdout
     assert destination.digest("team/tool:2") is None
 
-    mirrored = lists.run("mirror", "--output=out/report.json", "--output-html=out/report.html", "::").succeeded()
+    mirrored = lists.run("mirror", "--output=out/report.json", "--output-html=out/pages/report.html", "::").succeeded()
     check_all_mirrored(source, destination)
-    assert "3rdparty/team/tools.txt" in (lists.directory / "out/report.html").read_text()
+    assert "3rdparty/team/tools.txt" in (lists.directory / "out/pages/report.html").read_text()
     assert "✓ 3rdparty/base:os: 1 copied" in mirrored.stdout
     assert "✓ 3rdparty/team/apps.txt: 2 unchanged" in mirrored.stdout
     assert "✓ 3rdparty/team/tools.txt: 1 copied" in mirrored.stdout

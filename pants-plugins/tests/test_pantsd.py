@@ -85,7 +85,7 @@ def test_each_publish_is_a_batch(project: PantsProject, source: DevRegistry, dev
         assert len(list((batch / "results").iterdir())) == 1
 
 
-def test_the_same_mirror_twice_warns_of_nothing(
+def test_the_same_goal_twice_warns_of_nothing(
     project: PantsProject, source: DevRegistry, dev_destination: DevRegistry
 ) -> None:
     project.env["PANTS_PANTSD"] = "true"
@@ -94,3 +94,5 @@ def test_the_same_mirror_twice_warns_of_nothing(
     project.use_registry(dev_destination.host)
     for _ in range(3):
         assert "[WARN]" not in project.run("mirror", "::").succeeded().stderr
+    for _ in range(2):
+        assert "[WARN]" not in project.run("lock", "::").succeeded().stderr
