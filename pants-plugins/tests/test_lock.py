@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY_ROOT
+from counted_proxy import counted_proxy
 from pants_project import Pants, PantsProject
 from registries import DevRegistry
 
@@ -23,6 +24,21 @@ def locks(pants: Pants, helper: Path, tmp_path: Path) -> Iterator[PantsProject]:
     project.init()
     yield project
     project.stop_pantsd()
+
+
+def use_registries(locks: PantsProject, source: str, destination: str) -> None:
+    """Has the project's lists name these, without locks."""
+    for path in (
+        "services/api/base.txt",
+        "deploy/web/images.txt",
+        "3rdparty/tools/images.toml",
+        "3rdparty/tools/BUILD",
+    ):
+        locks.replace(path, "127.0.0.1:5000", source)
+    for path in ("pants.toml", "services/api/Dockerfile", "deploy/web/values.yaml"):
+        locks.replace(path, "127.0.0.1:5001", destination)
+    for lock in locks.directory.glob("*/*/*.lock"):
+        lock.unlink()
 
 
 def test_locked_lists_are_checked_without_a_network(locks: PantsProject) -> None:
@@ -42,6 +58,25 @@ def test_locked_lists_are_checked_without_a_network(locks: PantsProject) -> None
     assert "select" not in tools
     (chart,) = json.loads((locks.directory / "dist/3rdparty.tools/hello-chart.plan.json").read_text())
     assert chart["locked"]["file"] == "3rdparty/tools/hello-chart.image.lock:4"
+
+
+def test_goals_on_locked_lists_connect_to_no_registry(
+    locks: PantsProject, source: DevRegistry, dev_destination: DevRegistry
+) -> None:
+    source.seed()
+    with counted_proxy(source.host) as lists, counted_proxy(dev_destination.host) as mirror:
+        use_registries(locks, lists.host, mirror.host)
+        locks.run("lock", "::").succeeded()
+        assert lists.connections > 0  # What asks the lists' registry is counted.
+        locks.commit()
+        lists.refuses = mirror.refuses = True
+        lists.connections = mirror.connections = 0
+        locks.run("lock", "--check", "::").succeeded()
+        locks.run("lint", "::").succeeded()
+        locks.run("package", "::").succeeded()
+        assert (lists.connections, mirror.connections) == (0, 0)
+        locks.run("mirror", "::").failed()
+        assert mirror.connections > 0
 
 
 def test_a_lock_selects_its_list(locks: PantsProject) -> None:
@@ -66,17 +101,7 @@ def test_a_lock_selects_its_list(locks: PantsProject) -> None:
 
 def test_lock_upgrade_and_pin(locks: PantsProject, source: DevRegistry, dev_destination: DevRegistry) -> None:
     source.seed()
-    for path in (
-        "services/api/base.txt",
-        "deploy/web/images.txt",
-        "3rdparty/tools/images.toml",
-        "3rdparty/tools/BUILD",
-    ):
-        locks.replace(path, "127.0.0.1:5000", source.host)
-    for path in ("pants.toml", "services/api/Dockerfile", "deploy/web/values.yaml"):
-        locks.replace(path, "127.0.0.1:5001", dev_destination.host)
-    for lock in locks.directory.glob("*/*/*.lock"):
-        lock.unlink()
+    use_registries(locks, source.host, dev_destination.host)
 
     locked = locks.run("lock", "::").succeeded()
     assert f"services/api/base.txt.lock: added {source.host}/api:2.3 sha256:" in locked.stdout
