@@ -212,7 +212,7 @@ func (r *reader) close(last bool) {
 			continue
 		}
 		if last && e.keys[end] == 0 {
-			r.errorf(e.line, "is cut off within the entry that begins here; %s", recipe)
+			r.errorf(e.line, "is cut off within the entry that begins here; %s", restoreIt)
 			return
 		}
 		r.errorf(e.line, "the entry has no %q", k)

@@ -14,8 +14,11 @@ import (
 	"docker-mirror/go-helper/internal/suggest"
 )
 
-// recipe is what helps where a lock can't be read.
-const recipe = "take one side's file as it was, and run the lock command again"
+// What helps where a lock can't be read: one side of a merge, or the file of the last commit.
+const (
+	takeASide = "take one side's file as it was, and run the lock command again"
+	restoreIt = "take the file as it was when it was last committed, and run the lock command again"
+)
 
 // Parse reads a lock strictly. The error joins a *[spec.Error] for each thing wrong. An entry whose sum doesn't fit is
 // marked, and no error here: a new resolution of the image mends it. An empty file is a lock without entries.
@@ -90,10 +93,10 @@ var conflictMarkers = []string{"<<<<<<<", "|||||||", "=======", ">>>>>>>"}
 func (r *reader) isText() bool {
 	switch {
 	case bytes.HasPrefix(r.data, []byte("\xff\xfe")), bytes.HasPrefix(r.data, []byte("\xfe\xff")):
-		r.errorf(0, "is UTF-16: %s", recipe)
+		r.errorf(0, "is UTF-16: %s", restoreIt)
 		return false
 	case bytes.HasPrefix(r.data, []byte("\xef\xbb\xbf")):
-		r.errorf(1, "begins with a byte order mark, which the lock command doesn't write: %s", recipe)
+		r.errorf(1, "begins with a byte order mark, which the lock command doesn't write: %s", restoreIt)
 		return false
 	}
 	start := 0
@@ -107,13 +110,13 @@ func (r *reader) isText() bool {
 		for _, marker := range conflictMarkers {
 			rest, found := bytes.CutPrefix(line, []byte(marker))
 			if found && (len(rest) == 0 || rest[0] == ' ' || rest[0] == '\r') {
-				r.errorf(number+1, "has a conflict marker of git (%s): %s", marker, recipe)
+				r.errorf(number+1, "has a conflict marker of git (%s): %s", marker, takeASide)
 				return false
 			}
 		}
 	}
 	if r.data[len(r.data)-1] != '\n' {
-		r.errorf(len(r.ends)+1, "is cut off: its last line has no end; %s", recipe)
+		r.errorf(len(r.ends)+1, "is cut off: its last line has no end; %s", restoreIt)
 		return false
 	}
 	return true
