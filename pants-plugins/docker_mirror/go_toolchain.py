@@ -103,8 +103,8 @@ def no_go_message(minimum_version: str, unfit: Iterable[str], search_paths: Iter
     )
     return (
         f"{reason}Searched: {searched}\n"
-        "Install Go (https://go.dev/dl/), set `[docker-mirror].go_search_paths`, or set `[docker-mirror].helper` to a "
-        "prebuilt executable."
+        "Install Go (https://go.dev/dl/), set `[docker-mirror].go_search_paths`, or take an executable that is built "
+        "already: `[docker-mirror].helper` names one, and with `build = false` a release's is downloaded."
     )
 
 

@@ -15,6 +15,7 @@ from pants.util.logging import LogLevel
 
 from docker_mirror.errors import HelperError
 from docker_mirror.helper_build import BuiltHelper, BuiltHelperRequest, built_helper
+from docker_mirror.helper_download import DownloadedHelper, DownloadedHelperRequest, downloaded_helper
 from docker_mirror.helper_prebuilt import PrebuiltHelper, PrebuiltHelperRequest, prebuilt_helper
 from docker_mirror.helper_process import HELPER_EXE, HELPER_NAME, helper_inputs
 from docker_mirror.pants_compat import execute_process, rule_call
@@ -121,9 +122,14 @@ async def find_helper(request: AvailableHelperRequest, subsystem: DockerMirrorSu
         return AvailableHelper(checked.digest)
     if subsystem.helper_sha256:
         raise HelperError(
-            "`[docker-mirror].helper_sha256` is set without `[docker-mirror].helper`: it is the digest of a prebuilt "
-            "executable, and doesn't hold for one that is built."
+            "`[docker-mirror].helper_sha256` is set without `[docker-mirror].helper`: it is the digest of that "
+            "executable, and of no other. The digest of one that is downloaded stands in "
+            "`[docker-mirror].known_versions`."
         )
+    if not subsystem.build:
+        downloaded: DownloadedHelper = await downloaded_helper(DownloadedHelperRequest())
+        checked = await checked_helper(CheckedHelperRequest(downloaded.digest, downloaded.url))
+        return AvailableHelper(checked.digest)
     built: BuiltHelper = await built_helper(BuiltHelperRequest())
     return AvailableHelper(built.digest, built.missing)
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from enum import Enum
 
 from pants.base.build_root import BuildRoot
+from pants.core.util_rules.external_tool import TemplatedExternalTool
+from pants.engine.platform import Platform
 from pants.option.option_types import (
     ArgsListOption,
     BoolOption,
@@ -21,96 +23,9 @@ from pants.option.option_types import (
 from pants.option.subsystem import Subsystem
 from pants.util.strutil import softwrap
 
+from docker_mirror.env_vars import DEFAULT_ENV_VARS, DEFAULT_GO_ENV_VARS
 from docker_mirror.lock_fields import LockChoice
-
-_PROXY_VARIABLES = (
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "ALL_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "all_proxy",
-)
-_CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-
-DEFAULT_ENV_VARS = (
-    # Where credentials and credential helpers are found: docker's and podman's files, the helpers on PATH.
-    "HOME",
-    "PATH",
-    "USER",
-    "DOCKER_AUTH_CONFIG",
-    "DOCKER_CONFIG",
-    "REGISTRY_AUTH_FILE",
-    "XDG_CACHE_HOME",
-    "XDG_CONFIG_HOME",
-    "XDG_RUNTIME_DIR",
-    *_PROXY_VARIABLES,
-    *_CERTIFICATE_VARIABLES,
-    # What the helper asks the clouds' identities with, and what their credential helpers read.
-    "AWS_ACCESS_KEY_ID",
-    "AWS_CA_BUNDLE",
-    "AWS_CONFIG_FILE",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_DEFAULT_REGION",
-    "AWS_EC2_METADATA_DISABLED",
-    "AWS_EC2_METADATA_SERVICE_ENDPOINT",
-    "AWS_ECR_IGNORE_CREDS_STORAGE",
-    "AWS_ENDPOINT_URL",
-    "AWS_PROFILE",
-    "AWS_REGION",
-    "AWS_ROLE_ARN",
-    "AWS_ROLE_SESSION_NAME",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_SHARED_CREDENTIALS_FILE",
-    "AWS_USE_FIPS_ENDPOINT",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AZURE_AUTHORITY_HOST",
-    "AZURE_CLIENT_CERTIFICATE_PASSWORD",
-    "AZURE_CLIENT_CERTIFICATE_PATH",
-    "AZURE_CLIENT_ID",
-    "AZURE_CLIENT_SECRET",
-    "AZURE_CONFIG_DIR",
-    "AZURE_FEDERATED_TOKEN_FILE",
-    "AZURE_SP_ID",
-    "AZURE_SP_PASSWORD",
-    "AZURE_TENANT_ID",
-    "AZURE_TOKEN_CREDENTIALS",
-    "IDENTITY_ENDPOINT",
-    "IDENTITY_HEADER",
-    "IMDS_ENDPOINT",
-    "MSI_ENDPOINT",
-    "MSI_SECRET",
-    "CLOUDSDK_CONFIG",
-    "CLOUDSDK_CORE_ACCOUNT",
-    "CLOUDSDK_CORE_PROJECT",
-    "GCE_METADATA_HOST",
-    "GOOGLE_APPLICATION_CREDENTIALS",
-    "GITHUB_ACTOR",
-    "GITHUB_TOKEN",
-    # How the progress looks.
-    "COLORTERM",
-    "NO_COLOR",
-    "TERM",
-)
-
-DEFAULT_GO_ENV_VARS = (
-    "GOPROXY",
-    "GOPRIVATE",
-    "GONOPROXY",
-    "GONOSUMDB",
-    "GOSUMDB",
-    "GOINSECURE",
-    "NETRC",
-    *_PROXY_VARIABLES,
-    *_CERTIFICATE_VARIABLES,
-)
+from docker_mirror.version import VERSION
 
 
 class RegistryTemplates(Enum):
@@ -121,10 +36,21 @@ class RegistryTemplates(Enum):
     NONE = "none"
 
 
-class DockerMirrorSubsystem(Subsystem):
+class DockerMirrorSubsystem(TemplatedExternalTool):
     options_scope = "docker-mirror"
     name = "docker-mirror"
     help = "Mirrors sets of container images between registries."
+
+    # Where a release is published is for those to say who publish it; its known_versions.txt has the digests.
+    default_version = VERSION
+    default_known_versions: list[str] = []  # noqa: RUF012  # as the base class has it
+    default_url_template = ""
+    default_url_platform_mapping = {  # noqa: RUF012
+        Platform.linux_arm64.value: "linux-arm64",
+        Platform.linux_x86_64.value: "linux-amd64",
+        Platform.macos_arm64.value: "darwin-arm64",
+        Platform.macos_x86_64.value: "darwin-amd64",
+    }
 
     skip = SkipOption("mirror", "publish")
     args = ArgsListOption(example="--verbose --progress=plain")
@@ -162,12 +88,23 @@ class DockerMirrorSubsystem(Subsystem):
             """
         ),
     )
+    build = BoolOption(
+        default=True,
+        help=softwrap(
+            """
+            If true, build the helper from the Go sources that come with this backend. If false, download it, as other
+            tools: `url_template` says from where, and `known_versions` has the digest, as the release's
+            `known_versions.txt` does.
+            """
+        ),
+        advanced=True,
+    )
     helper = StrOption(
         default=None,
         help=softwrap(
             """
-            A `docker-mirror` executable, absolute or relative to the build root, to be used instead of one that is
-            built from the Go sources that come with this backend. It should be of the backend's version.
+            A `docker-mirror` executable of the backend's version, absolute or relative to the build root. It is used
+            whatever `build` says.
             """
         ),
         advanced=True,

@@ -7,7 +7,7 @@ from pants.engine.process import InteractiveProcess
 from pants.util.frozendict import FrozenDict
 
 from docker_mirror import environment
-from docker_mirror.subsystem import DEFAULT_ENV_VARS
+from docker_mirror.env_vars import DEFAULT_ENV_VARS
 
 AUTH_SOURCES = Path(__file__).parents[2] / "go-helper" / "internal" / "auth"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from pants.base.specs import RawSpecs
+from pants.core.util_rules.external_tool import download_external_tool
 from pants.core.util_rules.system_binaries import BinaryPathRequest, BinaryPaths
 from pants.core.util_rules.system_binaries import find_binary as _find_binary
 from pants.engine.addresses import UnparsedAddressInputs
@@ -29,6 +30,7 @@ from pants.engine.intrinsics import (
 )
 from pants.engine.intrinsics import execute_process as _execute_process
 from pants.engine.intrinsics import get_digest_contents as digest_contents
+from pants.engine.intrinsics import get_digest_entries as digest_entries
 from pants.engine.process import (
     FallibleProcessResult,
     InteractiveProcess,
@@ -62,6 +64,8 @@ __all__ = [
     "concurrently",
     "create_digest",
     "digest_contents",
+    "digest_entries",
+    "download_external_tool",
     "environment_vars_subset",
     "execute_process",
     "execute_process_or_raise",

@@ -13,11 +13,12 @@ from typing import Any, Callable
 
 from pants.base.specs import RawSpecs
 from pants.core.util_rules.environments import EnvironmentTarget
+from pants.core.util_rules.external_tool import DownloadedExternalTool, ExternalToolRequest
 from pants.core.util_rules.system_binaries import BinaryPathRequest, BinaryPaths
 from pants.engine.addresses import UnparsedAddressInputs
 from pants.engine.env_vars import EnvironmentVars, EnvironmentVarsRequest
 from pants.engine.environment import EnvironmentName
-from pants.engine.fs import CreateDigest, Digest, DigestContents, MergeDigests, PathGlobs, Paths
+from pants.engine.fs import CreateDigest, Digest, DigestContents, DigestEntries, MergeDigests, PathGlobs, Paths
 from pants.engine.internals.selectors import Effect, Get
 from pants.engine.internals.selectors import MultiGet as concurrently
 from pants.engine.process import (
@@ -42,6 +43,8 @@ __all__ = [
     "concurrently",
     "create_digest",
     "digest_contents",
+    "digest_entries",
+    "download_external_tool",
     "environment_vars_subset",
     "execute_process",
     "execute_process_or_raise",
@@ -65,6 +68,14 @@ def create_digest(request: CreateDigest) -> Get:
 
 def digest_contents(digest: Digest) -> Get:
     return Get(DigestContents, Digest, digest)
+
+
+def digest_entries(digest: Digest) -> Get:
+    return Get(DigestEntries, Digest, digest)
+
+
+def download_external_tool(request: ExternalToolRequest) -> Get:
+    return Get(DownloadedExternalTool, ExternalToolRequest, request)
 
 
 def merge_digests(request: MergeDigests) -> Get:
