@@ -21,7 +21,16 @@ func (w *world) lookUp(a LookUp) {
 	})
 }
 
-func (w *world) start(r *simRegistry, p Place, from string, probe bool) Event {
+func (w *world) start(a Start) error {
+	r := w.registries[a.Registry]
+	w.in(w.latency(r.spec), func() Event {
+		w.leave(a.Place)
+		return w.started(r, a.Place, a.From, false)
+	})
+	return w.enter(a.Place)
+}
+
+func (w *world) started(r *simRegistry, p Place, from string, probe bool) Event {
 	repo, blob := repoIndex[p.Repository], blobIndex[p.Blob.Digest]
 	e := Started{Need: p.Need, Probe: probe}
 	if r.spec.Forbidden[repo] {
@@ -41,6 +50,7 @@ func (w *world) start(r *simRegistry, p Place, from string, probe bool) Event {
 		case r.spec.Mounts != "never" && w.chance(r.spec.Lies):
 			r.lost[repo][blob] = !r.has[repo][blob]
 			r.faults[blob]++
+			w.befell(p)
 			e.Mounted = true
 			return e
 		}
@@ -49,4 +59,43 @@ func (w *world) start(r *simRegistry, p Place, from string, probe bool) Event {
 	w.sessions[w.session] = true
 	e.Session = w.session
 	return e
+}
+
+func (w *world) head(a Head) error {
+	r, repo, blob := w.at(a.Place)
+	w.in(w.latency(r.spec), func() Event {
+		w.leave(a.Place)
+		return Headed{Need: a.Need, Exists: r.has[repo][blob], Err: w.fault(r.spec.Errors, "HEAD", r, a.Place)}
+	})
+	return w.enter(a.Place)
+}
+
+func (w *world) readUnchanged(a ReadUnchanged) {
+	r := w.registries[a.Registry]
+	w.in(w.latency(r.spec)*2, func() Event {
+		e := UnchangedRead{Registry: a.Registry}
+		for _, i := range a.Images {
+			im := w.c.Images[i]
+			if im.Registry != a.Registry || !im.Unchanged {
+				panic("an image is read that is not unchanged there")
+			}
+			for _, b := range im.Blobs {
+				e.Origins = append(e.Origins, Origin{repoNames[im.Repository], digests[b]})
+			}
+		}
+		return e
+	})
+}
+
+// fault is an error that a request at a place meets by chance, or because the run is interrupted.
+func (w *world) fault(percent int, what string, r *simRegistry, p Place) error {
+	_, repo, blob := w.at(p)
+	if w.ctxDone && w.chance(80) {
+		return errSimInterrupted
+	}
+	if w.chance(percent) {
+		w.befell(p)
+		return &simError{what: what, image: -1, registry: p.Registry, repo: repo, blob: blob}
+	}
+	return nil
 }

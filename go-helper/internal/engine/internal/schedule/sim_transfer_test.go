@@ -29,16 +29,25 @@ func (w *world) transfer(a Transfer) error {
 			return fmt.Errorf("a transfer to session %v, which is not open", sink.Session)
 		}
 		seen[id] = true
-		duration = max(duration, w.latency(w.registries[sink.Registry].spec)*2+time.Duration(a.Blob.Size)*time.Microsecond/100)
+		if err := w.enter(sink.Place); err != nil {
+			return err
+		}
+		duration = max(duration, w.latency(w.registries[sink.Registry].spec)*2+sending(a.Blob.Size))
 	}
+	if w.read[blob] {
+		return fmt.Errorf("blob %d is downloaded twice at once", blob)
+	}
+	w.read[blob] = true
 	w.downloads[blob]++
 	if r := w.registries[a.Sinks[0].Registry]; w.chance(r.spec.Overloads) {
 		asked := time.Unix(0, 0).Add(w.now)
 		w.in(duration/2, func() Event { return Overloaded{asked, time.Unix(0, 0).Add(w.now)} })
 	}
 	w.in(duration, func() Event {
+		w.read[blob] = false
 		e := Transferred{Blob: a.Blob}
 		for _, sink := range a.Sinks {
+			w.leave(sink.Place)
 			e.Outcomes = append(e.Outcomes, w.sink(sink, blob, failure))
 		}
 		return e
@@ -51,12 +60,14 @@ func (w *world) sink(sink Sink, blob int, failure error) Outcome {
 	o := Outcome{Session: id, Offset: sink.Offset}
 	cut := func(end End) Outcome {
 		w.cuts[blob]++
+		w.befell(sink.Place)
 		o.End = end
 		o.Err = &simError{what: "PUT", image: -1, registry: sink.Registry, repo: repo, blob: blob}
 		return o
 	}
 	switch {
 	case failure != nil:
+		w.befell(sink.Place)
 		o.End, o.Err = SourceFailed, failure
 		return o
 	case w.ctxDone && w.chance(80):
@@ -81,49 +92,4 @@ func (w *world) sink(sink Sink, blob int, failure error) Outcome {
 	r.sent[blob]++
 	o.End = Sent
 	return o
-}
-
-// write plays the writing of an image's manifests.
-func (w *world) write(a Write) error {
-	im := w.c.Images[a.Image]
-	r := w.registries[im.Registry]
-	if w.ended[a.Image] != nil || w.tagged[a.Image] {
-		return fmt.Errorf("image %d is written after its end", a.Image)
-	}
-	if w.ctxDone {
-		return fmt.Errorf("image %d is written after the interrupt", a.Image)
-	}
-	for _, b := range im.Blobs {
-		if !r.has[im.Repository][b] && !r.lost[im.Repository][b] {
-			return fmt.Errorf("image %d is written before its blob %d", a.Image, b)
-		}
-	}
-	if len(im.Blobs) > 0 && w.chance(r.spec.Vanish) {
-		b := im.Blobs[w.r.IntN(len(im.Blobs))]
-		r.has[im.Repository][b], r.lost[im.Repository][b] = false, true
-		r.faults[b]++
-	}
-	w.in(w.latency(r.spec), func() Event {
-		e := Written{Image: a.Image}
-		if w.ctxDone && w.chance(50) {
-			e.Err = errSimInterrupted
-			return e
-		}
-		if w.chance(r.spec.Errors / 2) {
-			e.Err = &simError{what: "manifest PUT", image: a.Image, registry: -1, repo: -1, blob: -1}
-			return e
-		}
-		for _, b := range im.Blobs {
-			if !r.has[im.Repository][b] {
-				e.Missing, e.Err = true, &simError{what: "BLOB_UNKNOWN", image: a.Image, registry: -1, repo: -1, blob: -1}
-				return e
-			}
-		}
-		for _, b := range im.Blobs {
-			r.referred[im.Repository][b] = true
-		}
-		w.tagged[a.Image] = true
-		return e
-	})
-	return nil
 }

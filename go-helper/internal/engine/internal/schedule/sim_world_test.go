@@ -19,13 +19,18 @@ type world struct {
 	events moments
 	steps  int
 
+	deadline time.Duration // that everything done one after the other would meet
+
 	registries []*simRegistry
 	sessions   map[int]bool // open
 	session    int
 	downloads  []int
-	cuts       []int // faults that a blob's transfers met
+	cuts       []int  // faults that a blob's transfers met
+	read       []bool // the blob is being downloaded
 	ended      []*Ended
+	writing    []bool // the image's manifests are being written
 	tagged     []bool
+	unanswered []bool // and the answer was an error
 	ctxDone    bool
 	checkEvery int
 	course     *string
@@ -37,6 +42,7 @@ type simRegistry struct {
 	has      [][]bool // repository, blob
 	referred [][]bool // a committed manifest refers to it
 	lost     [][]bool // vanished, or was never there although a mount was claimed
+	busy     [][]bool // a request or an upload is under way
 	sent     []int
 	faults   []int // that explain sending a blob again
 }
@@ -78,7 +84,8 @@ func newWorld(c *simCase) *world {
 	w := &world{
 		c: c, r: rand.New(rand.NewPCG(c.Seed, 99)), sessions: map[int]bool{},
 		downloads: make([]int, len(c.Blobs)), cuts: make([]int, len(c.Blobs)),
-		ended: make([]*Ended, len(c.Images)), tagged: make([]bool, len(c.Images)), checkEvery: 1,
+		read: make([]bool, len(c.Blobs)), ended: make([]*Ended, len(c.Images)), writing: make([]bool, len(c.Images)),
+		tagged: make([]bool, len(c.Images)), unanswered: make([]bool, len(c.Images)), checkEvery: 1,
 	}
 	config := Config{Registries: len(c.Registries), Concurrency: c.Concurrency, Limits: c.Limits}
 	grid := func() [][]bool {
@@ -91,7 +98,7 @@ func newWorld(c *simCase) *world {
 	}
 	for i := range c.Registries {
 		w.registries = append(w.registries, &simRegistry{
-			spec: &c.Registries[i], has: grid(), referred: grid(), lost: grid(),
+			spec: &c.Registries[i], has: grid(), referred: grid(), lost: grid(), busy: grid(),
 			sent: make([]int, len(c.Blobs)), faults: make([]int, len(c.Blobs)),
 		})
 	}
@@ -104,6 +111,7 @@ func newWorld(c *simCase) *world {
 			}
 		}
 	}
+	w.deadline = w.oneByOne()
 	w.s = New(config)
 	for _, o := range c.Remembered {
 		w.s.Remember(o[0], Origin{repoNames[o[1]], digests[o[2]]})
@@ -156,7 +164,9 @@ func (w *world) run() (err error) {
 			return errors.New("hangs: nothing will happen any more")
 		}
 		m := heap.Pop(&w.events).(moment)
-		w.now = m.at
+		if w.now = m.at; w.now > w.deadline {
+			return fmt.Errorf("goes on after %s, by when everything could have been done one after the other", w.deadline)
+		}
 		if e := m.event(); e != nil {
 			if err := w.take(e); err != nil {
 				return fmt.Errorf("after %T: %w", e, err)
@@ -195,63 +205,25 @@ func (w *world) in(d time.Duration, event func() Event) {
 
 func (w *world) chance(percent int) bool { return percent > 0 && w.r.IntN(100) < percent }
 
-func (w *world) latency(r *simRegistrySpec) time.Duration {
-	d := time.Duration(1+w.r.IntN(r.Latency)) * time.Millisecond
-	if w.chance(r.Stalls) {
-		d += time.Duration(w.r.IntN(10_000)) * time.Millisecond
-	}
-	return d
-}
-
 func (w *world) do(a Action) error {
 	switch a := a.(type) {
 	case LookUp:
 		w.lookUp(a)
 	case Start:
-		r := w.registries[a.Registry]
-		w.in(w.latency(r.spec), func() Event { return w.start(r, a.Place, a.From, false) })
+		return w.start(a)
 	case Probe:
 		r := w.registries[a.Registry]
-		w.in(w.latency(r.spec), func() Event { return w.start(r, a.Place, a.Repository, true) })
+		w.in(w.latency(r.spec), func() Event { return w.started(r, a.Place, a.Repository, true) })
 	case Head:
-		r := w.registries[a.Registry]
-		w.in(w.latency(r.spec), func() Event {
-			repo, blob := repoIndex[a.Repository], blobIndex[a.Blob.Digest]
-			return Headed{Need: a.Need, Exists: r.has[repo][blob], Err: w.fault(r.spec.Errors, "HEAD", r, a.Place)}
-		})
+		return w.head(a)
 	case ReadUnchanged:
-		r := w.registries[a.Registry]
-		w.in(w.latency(r.spec)*2, func() Event {
-			e := UnchangedRead{Registry: a.Registry}
-			for _, i := range a.Images {
-				im := w.c.Images[i]
-				if im.Registry != a.Registry || !im.Unchanged {
-					panic("an image is read that is not unchanged there")
-				}
-				for _, b := range im.Blobs {
-					e.Origins = append(e.Origins, Origin{repoNames[im.Repository], digests[b]})
-				}
-			}
-			return e
-		})
+		w.readUnchanged(a)
 	case Transfer:
 		return w.transfer(a)
 	case Write:
 		return w.write(a)
 	case Recheck:
-		r := w.registries[w.c.Images[a.Image].Registry]
-		w.in(w.latency(r.spec), func() Event {
-			e := Rechecked{Image: a.Image}
-			for _, p := range a.Places {
-				if err := w.fault(r.spec.Errors/4, "HEAD again", r, p); err != nil {
-					e.Err = err
-				}
-				if !r.has[repoIndex[p.Repository]][blobIndex[p.Blob.Digest]] {
-					e.Missing = append(e.Missing, p.Need)
-				}
-			}
-			return e
-		})
+		w.recheck(a)
 	case Timer:
 		w.in(a.After, func() Event { return Fired{a.Timer} })
 	case Cancel:
@@ -264,9 +236,12 @@ func (w *world) do(a Action) error {
 		if w.ended[a.Image] != nil {
 			return fmt.Errorf("image %d ends twice", a.Image)
 		}
+		if w.writing[a.Image] {
+			return fmt.Errorf("image %d ends while it is written", a.Image)
+		}
 		w.ended[a.Image] = &a
 	case Got:
-		if r, repo, blob := w.registries[a.Registry], repoIndex[a.Repository], blobIndex[a.Blob.Digest]; !r.has[repo][blob] && !r.lost[repo][blob] {
+		if r, repo, blob := w.at(a.Place); !r.has[repo][blob] && !r.lost[repo][blob] {
 			return fmt.Errorf("said to have blob %d: repository %d", blob, repo)
 		}
 	case Queued, Learned:
@@ -276,14 +251,22 @@ func (w *world) do(a Action) error {
 	return nil
 }
 
-// fault is an error that a request at a place meets by chance, or because the run is interrupted.
-func (w *world) fault(percent int, what string, r *simRegistry, p Place) error {
-	repo, blob := repoIndex[p.Repository], blobIndex[p.Blob.Digest]
-	if w.ctxDone && w.chance(80) {
-		return errSimInterrupted
+// at finds a place.
+func (w *world) at(p Place) (r *simRegistry, repo, blob int) {
+	return w.registries[p.Registry], repoIndex[p.Repository], blobIndex[p.Blob.Digest]
+}
+
+// enter has something begin at a place, where nothing else may be under way.
+func (w *world) enter(p Place) error {
+	r, repo, blob := w.at(p)
+	if r.busy[repo][blob] {
+		return fmt.Errorf("blob %d is worked on twice at once in repository %d of registry %d", blob, repo, p.Registry)
 	}
-	if w.chance(percent) {
-		return &simError{what: what, image: -1, registry: p.Registry, repo: repo, blob: blob}
-	}
+	r.busy[repo][blob] = true
 	return nil
+}
+
+func (w *world) leave(p Place) {
+	r, repo, blob := w.at(p)
+	r.busy[repo][blob] = false
 }
