@@ -44,7 +44,7 @@ var imports = map[string][]string{
 }
 
 // leaves may be imported by all, and import no other package of ours than leaves.
-var leaves = []string{"reference", "platform", "strictjson", "strictyaml", "suggest"}
+var leaves = []string{"reference", "platform", "strictjson", "strictyaml", "suggest", "markup"}
 
 // offline packages never touch the network.
 var offline = []string{
@@ -160,6 +160,22 @@ func TestNothingIsDecompressed(t *testing.T) {
 	}
 	if checked != len(undecoded) {
 		t.Errorf("only %d of the packages are there", checked)
+	}
+}
+
+// Templates call methods by reflection: the linker then keeps all exported ones, of every type, and the program grows by a
+// third. Package markup writes HTML without. Cobra links text/template only where a program sets templates of its own.
+func TestNoTemplateKeepsAllMethodsInTheProgram(t *testing.T) {
+	t.Parallel()
+	for _, p := range listPackages(t) {
+		for _, imported := range p.Imports {
+			if imported == "html/template" || imported == "text/template" {
+				t.Errorf("%s imports %s", p.ImportPath, imported)
+			}
+		}
+		if short(p.ImportPath) == "" && slices.Contains(p.Deps, "html/template") {
+			t.Error("the program depends on html/template")
+		}
 	}
 }
 

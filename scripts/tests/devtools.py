@@ -98,10 +98,10 @@ def open_tab(profile: Path) -> Iterator[Tab]:
     we_read, browser_writes = os.pipe()
     process = subprocess.Popen(
         [
-            # The protocol is spoken on descriptors 3 and 4.
+            # The protocol is spoken on descriptors 3 and 4. A shell may know no descriptors of two digits.
             "/bin/sh",
             "-c",
-            f'exec "$0" "$@" 3<&{browser_reads} 4>&{browser_writes}',
+            'exec "$0" "$@" 3<&0 4>&1 </dev/null >/dev/null',
             program,
             "--headless",
             "--no-sandbox",
@@ -111,8 +111,8 @@ def open_tab(profile: Path) -> Iterator[Tab]:
             "--remote-debugging-pipe",
             f"--user-data-dir={profile}",
         ],
-        pass_fds=(browser_reads, browser_writes),
-        stdout=subprocess.DEVNULL,
+        stdin=browser_reads,
+        stdout=browser_writes,
         stderr=subprocess.DEVNULL,
     )
     os.close(browser_reads)

@@ -101,6 +101,8 @@ def test_keys_filter_and_sort(tab: Tab, page: Path) -> None:
     tab.write("team7/ APP-47")
     assert shown(tab, 1) == ["mirror.example/team/app-47:1.47"]
     assert tab.evaluate("document.getElementById('shown').value") == f"1 of {IMAGES}"
+    tab.write(" Team7/images.LOCK:47")  # what is told on hover only, in any case
+    assert shown(tab, 1) == ["mirror.example/team/app-47:1.47"]
     tab.write(" nothing")
     assert shown(tab, 1) == []
     assert tab.evaluate("!document.getElementById('none').hidden")

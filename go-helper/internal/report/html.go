@@ -1,13 +1,8 @@
 package report
 
 import (
-	"bytes"
 	"cmp"
-	"crypto/sha256"
-	"embed"
-	"encoding/base64"
 	"fmt"
-	"html/template"
 	"slices"
 	"strings"
 	"time"
@@ -15,23 +10,13 @@ import (
 	"docker-mirror/go-helper/internal/engine"
 )
 
-// pageFiles are the parts of the page: none of it comes from elsewhere.
-//
-//go:embed page/page.html page/page.css page/page.js
-var pageFiles embed.FS
-
-// page is what page.html shows.
+// page is what there is to show.
 type page struct {
-	Title, Footer         string
-	Style                 template.CSS
-	Script                template.JS
-	StyleHash, ScriptHash string // for the page's Content-Security-Policy: it runs nothing else, and asks for nothing
-	Runs, Errors          []string
-	Totals                []pageTotal
-	Causes                []pageCause
-	Columns               []pageColumn
-	Rows                  []pageRow
-	Locks                 bool // some image is locked
+	Runs, Errors []string
+	Totals       []pageTotal
+	Causes       []pageCause
+	Rows         []pageRow
+	Locks        bool // some image is locked
 }
 
 type pageTotal struct {
@@ -40,8 +25,6 @@ type pageTotal struct {
 }
 
 type pageCause struct{ Text, Images, Hint string }
-
-type pageColumn struct{ Name, Kind string }
 
 type pageRow struct {
 	*Copy
@@ -65,17 +48,7 @@ var statusOrder = []engine.Status{engine.StatusFailed, engine.StatusPlanned, eng
 func HTML(reports []*Report) ([]byte, error) {
 	reports = slices.Clone(reports)
 	slices.SortStableFunc(reports, func(a, b *Report) int { return b.Finished.Compare(a.Finished) })
-	p := page{Title: "Mirrored images", Footer: "Made by docker-mirror from its reports. Uploaded and shared bytes are those of the run; an image that was there already moved none."}
-	p.Columns = []pageColumn{
-		{Name: "Status"},
-		{Name: "Destination"},
-		{Name: "Source"},
-		{Name: "Asked for by"},
-		{Name: "Digest"},
-		{Name: "Platforms"},
-		{"Uploaded", "number"},
-		{"Shared", "number"},
-	}
+	var p page
 	seen := map[string]bool{}
 	for _, r := range reports {
 		p.Runs = append(p.Runs, r.pageLine())
@@ -88,9 +61,6 @@ func HTML(reports []*Report) ([]byte, error) {
 				p.Locks = p.Locks || c.Lock != nil
 			}
 		}
-	}
-	if p.Locks {
-		p.Columns = append(p.Columns, pageColumn{Name: "Locked"})
 	}
 	p.countAndSort()
 	return p.render()
@@ -158,55 +128,4 @@ func (p *page) countAndSort() {
 			strings.Compare(a.Target, b.Target), strings.Compare(a.Destination, b.Destination),
 		)
 	})
-}
-
-func (p *page) render() ([]byte, error) {
-	style, err := pageFiles.ReadFile("page/page.css")
-	if err != nil {
-		return nil, err
-	}
-	script, err := pageFiles.ReadFile("page/page.js")
-	if err != nil {
-		return nil, err
-	}
-	p.Style, p.Script = template.CSS(style), template.JS(script)
-	p.StyleHash, p.ScriptHash = sourceHash(style), sourceHash(script)
-	parsed, err := template.New("page.html").Funcs(template.FuncMap{"bytes": pageBytes, "short": shortDigest, "asker": askerText}).ParseFS(pageFiles, "page/page.html")
-	if err != nil {
-		return nil, err
-	}
-	var b bytes.Buffer
-	err = parsed.Execute(&b, p)
-	return b.Bytes(), err
-}
-
-// sourceHash names an inline script or style to a Content-Security-Policy.
-func sourceHash(source []byte) string {
-	sum := sha256.Sum256(source)
-	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
-}
-
-func pageBytes(n int64) string {
-	if n == 0 {
-		return ""
-	}
-	return byteText(n)
-}
-
-// askerText names the line of a list, and its target where that says more than the list's own address.
-func askerText(a Asker) string {
-	file, _, _ := strings.Cut(a.Origin, ":")
-	switch {
-	case a.Origin == "":
-		return a.Target
-	case a.Target == "" || a.Target == file:
-		return a.Origin
-	}
-	return a.Target + ", " + a.Origin
-}
-
-// shortDigest is enough to tell digests apart: "9f86d081884c".
-func shortDigest(digest string) string {
-	_, hex, _ := strings.Cut(digest, ":")
-	return hex[:min(12, len(hex))]
 }

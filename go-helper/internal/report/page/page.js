@@ -5,14 +5,17 @@
   const filter = document.getElementById("filter");
   const table = document.getElementById("copies");
   const body = table.tBodies[0];
-  const rows = [...body.rows].map((row, place) => ({ row, place, status: row.className, text: row.textContent.toLowerCase() + [...row.querySelectorAll("[title]")].map((e) => e.title).join(" ") }));
+  const rows = [...body.rows].map((row, place) => ({ row, place, status: row.className }));
+  // What a filter looks in is read when there is one: it would hold up the first picture of thousands of rows.
+  const textOf = (r) => (r.text ??= [r.row.textContent, ...[...r.row.querySelectorAll("[title]")].map((e) => e.title)].join(" ").toLowerCase());
 
   const show = () => {
     const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
     const statuses = new Set([...form.querySelectorAll("[name=status]:checked")].map((box) => box.value));
     let shown = 0;
-    for (const { row, status, text } of rows) {
-      const wanted = statuses.has(status) && words.every((word) => text.includes(word));
+    for (const r of rows) {
+      const { row, status } = r;
+      const wanted = statuses.has(status) && words.every((word) => textOf(r).includes(word));
       if (row.hidden === wanted) row.hidden = !wanted;
       if (wanted) shown++;
     }
