@@ -1,4 +1,4 @@
-"""What `--changed-since` selects, as the README's table says."""
+"""What `--changed-since` selects, as the table in docs/reference.md says."""
 
 from __future__ import annotations
 
