@@ -19,9 +19,9 @@ type consumerFlags struct {
 func (f *consumerFlags) add(c *cobra.Command) {
 	f.addDestinations(c)
 	f.addLock(c)
-	c.Flags().StringArrayVar(&f.lists, "list", nil, "locked list, or a plan made of some, `FILE`; repeatable")
+	c.Flags().StringArrayVar(&f.lists, "list", nil, "`FILE` with a locked list, or with a plan of locked lists; repeatable")
 	must(c.MarkFlagRequired("list"))
-	c.Flags().StringVar(&f.settingsFile, "settings", "", "`FILE` that says where the images go, in place of the flags for it")
+	c.Flags().StringVar(&f.settingsFile, "settings", "", "`FILE` that says where the images go, instead of flags")
 	for _, flag := range destinationFlags {
 		if c.Flags().Lookup(flag) != nil {
 			c.MarkFlagsMutuallyExclusive("settings", flag)
@@ -44,10 +44,10 @@ func newResolve(code *run.Code, streams run.Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "resolve [flags] --list FILE [NAME...]",
 		Short: "Print where the images of locked lists are, with their digests",
-		Long: `Print where the images of locked lists are, with their digests, without touching the network: all, or those of
-these names (AS names, or images in any spelling). With several destinations it is the first. The formats:
+		Long: `Print where the images of locked lists are, with their digests, without touching the network. Name images (by AS
+name, or in any spelling) to print only those. An image with several destinations is printed with the first. Formats:
 
-  ref        a reference an image: registry.example/nginx:1.27@sha256:…
+  ref        a reference per line: registry.example/nginx:1.27@sha256:…
   env        NAME=reference, for a shell
   json       an array of objects
   kustomize  the images of a kustomization
@@ -68,7 +68,7 @@ these names (AS names, or images in any spelling). With several destinations it 
 	formats := run.ResolveFormats()
 	c.Flags().StringVar(&resolution.Format, "format", formats[0], "`format` to print: "+strings.Join(formats, ", "))
 	complete(c, "format", formats)
-	c.Flags().StringVar(&resolution.Platform, "platform", "", "the manifest of this platform, `OS/ARCH[/VARIANT]`, and not the index; what lists are limited to says --settings, or a plan")
+	c.Flags().StringVar(&resolution.Platform, "platform", "", "print the manifest of this platform, `OS/ARCH[/VARIANT]`, instead of the index")
 	return c
 }
 
@@ -78,17 +78,17 @@ func newPin(code *run.Code, streams run.Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "pin [flags] --list FILE FILE...",
 		Short: "Write the digests of locked lists into Dockerfiles and other files",
-		Long: `Write the digests of locked lists to where images are used, without touching the network. In Dockerfiles that is each
-FROM line whose image is mirrored:
+		Long: `Write the digests of locked lists to where images are used, without touching the network. In a Dockerfile, every
+FROM line whose image is mirrored gets its digest:
 
   FROM nginx:1.27 AS web  ->  FROM registry.example/nginx:1.27@sha256:… AS web
 
-and in any file the one reference or digest on a line with a marker, or below a line that is one:
+In any other file, a marker names the image (by AS name, or in any spelling). The line with the marker, or the one below
+a line that has nothing else, must have one reference or digest, which is replaced:
 
   digest: sha256:…  # docker-mirror: cilium
 
-The name is an AS name, or the image in any spelling. What changed is printed, a line each. No file is written unless
-all can be.`,
+Prints a line per change. Either all files are written or none.`,
 		Example: `  docker-mirror pin --list images.txt --registry registry.example Dockerfile values.yaml
   docker-mirror pin --check --list plan.json Dockerfile`,
 		Args: cobra.MinimumNArgs(1),
@@ -104,6 +104,6 @@ all can be.`,
 	flags.addLimits(c) // before the flags that exclude it
 	flags.addFormat(c)
 	flags.add(c)
-	c.Flags().BoolVar(&check, "check", false, "write nothing; exit code 1 where a file says something else than the lock")
+	c.Flags().BoolVar(&check, "check", false, "write nothing, and exit with 1 if a file differs from the lock")
 	return c
 }

@@ -12,11 +12,11 @@ func newCopy(code *run.Code, streams run.Streams) *cobra.Command {
 	var choice run.Choice
 	c := &cobra.Command{
 		Use:   "copy [flags] [FILE...|-]",
-		Short: "Copy the images of lists",
-		Long: `Copy the images of lists, read from files or, without any, from standard input.
+		Short: "Copy the images that lists name",
+		Long: `Copy the images that lists name. Lists are read from files or, without any, from standard input.
 
-A text list has an image a line, as after FROM in a Dockerfile; --registry says where they go. A JSON
-list has copy specs ({"src": …, "dst": …, "transform": {"limitPlatforms": […]}}), which say it themselves.`,
+A text list has one image per line, as after FROM in a Dockerfile; --registry says where they go. A JSON
+list has copy specs, which name both sides: {"src": …, "dst": …, "transform": {"limitPlatforms": […]}}.`,
 		Example: `  docker-mirror copy --registry registry.example --repository 'mirror/{repository}' images.txt
   docker-mirror copy specs.json
   echo alpine:3.22 | docker-mirror copy --registry registry.example`,

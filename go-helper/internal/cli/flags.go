@@ -54,16 +54,16 @@ func (f *listFlags) addDestinations(c *cobra.Command) {
 
 func (f *listFlags) addLimits(c *cobra.Command) {
 	flags := c.Flags()
-	flags.StringArrayVar(&f.platforms, "platform", nil, "copy only this platform, `OS/ARCH[/VARIANT]`, of images that name none; repeatable")
+	flags.StringArrayVar(&f.platforms, "platform", nil, "copy only this platform, `OS/ARCH[/VARIANT]`, of images whose list names none; repeatable")
 	indexes := spec.IndexChoices()
-	flags.StringVar(&f.index, "index", "", "`KIND` of index where only some platforms are copied and the list doesn't say: rewritten (to those platforms, so that its "+
-		"digest changes), or sparse (as it is, under its digest, where the registry takes that) (default: rewritten)")
+	flags.StringVar(&f.index, "index", "", "`KIND` of index to write if only some platforms are copied and the list doesn't say: rewritten (it names only those, so its "+
+		"digest changes), or sparse (unchanged, which not every registry accepts) (default: rewritten)")
 	complete(c, "index", indexes)
 }
 
 func (f *listFlags) addLock(c *cobra.Command) {
 	locks := run.LockChoices()
-	c.Flags().StringVar(&f.lock, "lock", locks[0], "`WHAT` becomes of the locks beside lists: use (where there is one), require (a list without one is an error), off")
+	c.Flags().StringVar(&f.lock, "lock", locks[0], "`WHAT` to do with the locks beside lists: use (if there is one), require (a list without one is an error), off")
 	complete(c, "lock", locks)
 	f.addLockFiles(c)
 }
@@ -114,27 +114,27 @@ func addRunFlags(c *cobra.Command, s *run.Settings) {
 	complete(c, "progress", modes)
 	flags.StringVar(&s.Config, "config", "", "read TLS, proxy and limit settings of registries from `FILE`, TOML")
 	choices := run.ReferrersChoices()
-	flags.StringVar(&s.Referrers, referrersFlag, defaultReferrers, "`WHICH` attachments (signatures, attestations, SBOMs) come along with an image, where its list doesn't say: "+
-		strings.Join(choices, ", ")+". What can't be listed or read is reported, and the image copied all the same; require fails it. always and require "+
-		"look at unchanged images, too; copy specs bring none unless this is given")
+	flags.StringVar(&s.Referrers, referrersFlag, defaultReferrers, "`WHICH` attachments (signatures, attestations, SBOMs) to copy with an image, if its list doesn't say: "+
+		strings.Join(choices, ", ")+". An attachment that can't be listed or read is reported, and the image is copied; with require it fails. always and require "+
+		"also look at unchanged images. Copy specs bring none unless this flag is given")
 	complete(c, referrersFlag, choices)
 	foreign := run.ForeignLayersChoices()
-	flags.StringVar(&s.ForeignLayers, "foreign-layers", foreign[0], "`WHAT` becomes of layers that name a place of their own, as those of old Windows images do: skip (they stay "+
-		"there), or copy, from the source registry; for images that are there already, with --force")
+	flags.StringVar(&s.ForeignLayers, "foreign-layers", foreign[0], "`WHAT` to do with layers that have URLs of their own, as in old Windows images: skip (they stay "+
+		"there), or copy (from the source registry; add --force for images that are mirrored already)")
 	complete(c, "foreign-layers", foreign)
 	missing := run.MissingChoices()
-	flags.StringVar(&s.Missing, "missing", missing[0], "`WHAT` becomes of an image whose index names what its source doesn't have, a platform or an attestation: fail (the image does), or "+
-		"skip (it is copied without: in an index rewritten to what is there, or in a sparse one where its list wants that)")
+	flags.StringVar(&s.Missing, "missing", missing[0], "`WHAT` to do if an index names what its source doesn't have, a platform or an attestation: fail (the image), or "+
+		"skip (copy the rest, in an index rewritten to it, or in a sparse one if the list asks for that)")
 	complete(c, "missing", missing)
-	flags.BoolVar(&s.CheckPlatforms, "check-platforms", false, "ask for what the index of an unchanged image names: an earlier run may have left platforms out of it (--index=sparse)")
-	flags.BoolVar(&s.ReportMoved, "report-moved", false, "ask what the tags of locked images name now, one request a tag, and report those that have moved")
-	flags.BoolVar(&s.DryRun, "dry-run", false, "show what would be copied; write nothing")
-	flags.BoolVar(&s.Force, "force", false, "check and repair the content of a destination even if it has the right digest")
+	flags.BoolVar(&s.CheckPlatforms, "check-platforms", false, "also ask for the manifests below unchanged indexes, because an earlier run may have left platforms out (--index=sparse)")
+	flags.BoolVar(&s.ReportMoved, "report-moved", false, "report tags of locked images that name something else now, at the price of a request per tag")
+	flags.BoolVar(&s.DryRun, "dry-run", false, "show what would be copied, and write nothing")
+	flags.BoolVar(&s.Force, "force", false, "check the content of destinations that have the right digest, too, and repair it")
 	addVerifyFlag(c, s)
 }
 
 func addChoiceFlags(c *cobra.Command, choice *run.Choice) {
-	c.Flags().StringArrayVar(&choice.Only, "only", nil, "take only the image with this `NAME`, its AS name or the image itself; repeatable")
+	c.Flags().StringArrayVar(&choice.Only, "only", nil, "take only the image with this `NAME`: its AS name, or the image in any spelling; repeatable")
 	c.Flags().StringArrayVar(&choice.Labels, "label", nil, "take only images with this `LABEL`; repeatable")
 }
 

@@ -19,14 +19,14 @@ func newLock(code *run.Code, streams run.Streams) *cobra.Command {
 	var index, batch, settingsFile string
 	c := &cobra.Command{
 		Use:   "lock [flags] LIST...",
-		Short: "Write down which digests the images of lists have",
-		Long: `Make lists and their locks agree. The lock of images.txt is images.txt.lock beside it: what each image was
-when it was locked, for git and for a review. 'plan' and 'copy' then carry out exactly that, and ask no source
-about an image that is there already.
+		Short: "Record the digests of the images that lists name",
+		Long: `Record the digests of the images that lists name. The lock of images.txt is images.txt.lock beside it, a file to
+commit and review. 'plan' and 'copy' then use exactly those digests, and don't ask the source of an image that is
+mirrored already.
 
-Every digest that a lock has stays. What is missing is looked up, what nobody asks for any longer is dropped; where
-nothing is missing, nothing is sent or written. What changed is printed, an image a line. An image that could not
-be looked up keeps the entry that it had: exit code 1, and the others are written.`,
+Digests that a lock has are kept. Missing ones are looked up, and entries that no list asks for are dropped. If
+nothing is missing, nothing is sent or written. Prints a line per change. An image that can't be looked up keeps its
+entry; the others are written, and the exit code is 1.`,
 		Example: `  docker-mirror lock images.txt
   docker-mirror lock --upgrade images.txt
   docker-mirror lock --upgrade=quay.io/cilium/cilium images.txt
@@ -61,27 +61,27 @@ be looked up keeps the entry that it had: exit code 1, and the others are writte
 			case locking.Online && !locking.Check:
 				return errors.New("--online goes with --check")
 			case locking.Check && len(upgrade) > 0:
-				return errors.New("--check writes nothing, so --upgrade means nothing beside it")
+				return errors.New("--check writes nothing; leave out --upgrade")
 			}
 			*code = run.Lock(c.Context(), settings, locking)
 			return nil
 		},
 	}
 	flags := c.Flags()
-	flags.StringArrayVar(&upgrade, "upgrade", nil, "look up again what the tags name and the policies select: of this `IMAGE`, by its AS name "+
-		"or any spelling, or of all; repeatable")
+	flags.StringArrayVar(&upgrade, "upgrade", nil, "look up again what tags name and policies select, for all images or for this `IMAGE` "+
+		"(its AS name, or any spelling); repeatable")
 	flags.Lookup("upgrade").NoOptDefVal = everyImage
-	flags.BoolVar(&locking.Check, "check", false, "write nothing and, without --online, ask nobody: exit code 1 where lists and locks don't agree")
-	flags.BoolVar(&locking.Online, "online", false, "with --check: ask the sources, too, which tags have moved and whether the digests are still there")
-	flags.StringArrayVar(&platforms, "platform", nil, "platform that images which name none are limited to when they are copied, `OS/ARCH[/VARIANT]`; repeatable")
-	flags.StringVar(&index, "index", "", "`KIND` of index that such images get when they are copied, rewritten or sparse (default: rewritten)")
-	flags.StringVar(&settingsFile, "settings", "", "`FILE` with the settings of 'plan --settings', in place of the flags for them")
+	flags.BoolVar(&locking.Check, "check", false, "write nothing, offline; exit with 1 if lists and locks disagree")
+	flags.BoolVar(&locking.Online, "online", false, "with --check: also ask the sources which tags have moved, and whether the digests are still there")
+	flags.StringArrayVar(&platforms, "platform", nil, "lock images that name no platform for this one, `OS/ARCH[/VARIANT]`, as 'copy --platform' limits them; repeatable")
+	flags.StringVar(&index, "index", "", "`KIND` of index that such images get: rewritten or sparse (default: rewritten)")
+	flags.StringVar(&settingsFile, "settings", "", "`FILE` with the settings of 'plan --settings', instead of flags")
 	for _, flag := range []string{"platform", "index"} {
 		c.MarkFlagsMutuallyExclusive("settings", flag)
 	}
 	addFormatFlag(c, &locking.Format)
-	flags.StringVar(&settings.Config, "config", "", "`FILE` that says how to speak to which registry, TOML")
-	flags.BoolVarP(&settings.Verbose, "verbose", "v", false, "log what is done")
+	flags.StringVar(&settings.Config, "config", "", "read TLS, proxy and limit settings of registries from `FILE`, TOML")
+	flags.BoolVarP(&settings.Verbose, "verbose", "v", false, "log each step")
 	flags.StringVar(&batch, "batch", "", "`FILE` with the lists of targets, for pants lock")
 	must(flags.MarkHidden("batch"))
 	return c

@@ -11,9 +11,9 @@ func newPlan(code *run.Code, streams run.Streams) *cobra.Command {
 	var settingsFile, output string
 	c := &cobra.Command{
 		Use:   "plan [flags] FILE...|-",
-		Short: "Plan the copies of lists without touching the network",
-		Long: `Plan the copies of lists without touching the network, check them as a set, and print the plan: a
-JSON array of copy specs that 'copy' takes. With any error there is no plan.`,
+		Short: "Check lists and plan their copies, offline",
+		Long: `Check lists and plan their copies, without touching the network. Prints the plan, a JSON array of copy specs that
+'copy' takes. If there is any error, there is no plan.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, files []string) error {
 			settings := lists.settings()
@@ -28,7 +28,7 @@ JSON array of copy specs that 'copy' takes. With any error there is no plan.`,
 		},
 	}
 	lists.add(c)
-	c.Flags().StringVar(&settingsFile, "settings", "", "`FILE` that says where the images go, in place of the flags for it")
+	c.Flags().StringVar(&settingsFile, "settings", "", "`FILE` that says where the images go, instead of flags")
 	for _, flag := range destinationFlags {
 		c.MarkFlagsMutuallyExclusive("settings", flag)
 	}

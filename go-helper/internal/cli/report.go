@@ -11,9 +11,9 @@ import (
 func newReport(code *run.Code, streams run.Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "report",
-		Short: "Show what runs reported",
+		Short: "Show the reports of runs",
 		Args:  cobra.NoArgs,
-		RunE:  func(*cobra.Command, []string) error { return fmt.Errorf("name what to make of the reports: html") },
+		RunE:  func(*cobra.Command, []string) error { return fmt.Errorf("name a format: html") },
 	}
 	c.AddCommand(newReportHTML(code, streams))
 	return c
@@ -23,12 +23,12 @@ func newReportHTML(code *run.Code, streams run.Streams) *cobra.Command {
 	var output string
 	c := &cobra.Command{
 		Use:   "html [flags] REPORT...",
-		Short: "Make a page of reports: what is mirrored where",
-		Long: `Make a page of the reports that --report has written: which image is mirrored where, who asked for it, its
-digest, platforms and bytes, failures first. Of several reports on one destination the newest counts.
+		Short: "Make an HTML page from reports: what is mirrored where",
+		Long: `Make an HTML page from the files that --report wrote. It shows which image is mirrored where, who asked for it, its
+digest, platforms and bytes, failures first. If several reports have the same destination, the newest counts.
 
-The page is one file. It loads nothing from elsewhere, and can be read without JavaScript; with it, it can be
-filtered (/ goes to the filter) and sorted.`,
+The page is a single file that loads nothing. You can filter it (press /) and sort it; without JavaScript you
+can still read it.`,
 		Example: `  docker-mirror report html report.json --output mirror.html`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, files []string) error {

@@ -40,17 +40,17 @@ func newRoot(code *run.Code, in io.Reader, out, errOut io.Writer) *cobra.Command
 	root := &cobra.Command{
 		Use:   "docker-mirror",
 		Short: "Mirror sets of container images between registries",
-		Long: `Mirror sets of container images between registries. Digests stay as they are, nothing is downloaded
-or uploaded twice, and a tag is written only after everything below it.
+		Long: `Mirror sets of container images between registries. Digests stay the same, nothing is downloaded or
+uploaded twice, and a tag is written last, after everything it needs.
 
-Exit codes: 0 everything is mirrored, 1 some images failed and the others were mirrored, 2 wrong
-input or usage and nothing was sent, 130 interrupted. Results go to standard output, everything else
-to standard error.`,
+Exit codes: 0 if everything is mirrored, 1 if some images failed (the others are mirrored), 2 if the
+input or the command line is wrong (nothing was sent), 130 if interrupted. Results go to standard
+output, everything else to standard error.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return fmt.Errorf("no command is named")
+			return fmt.Errorf("name a command")
 		},
 	}
 	root.SetIn(in)

@@ -16,8 +16,8 @@ func newSeed(streams run.Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "seed [flags] HOST:PORT",
 		Short: "Push a few sample images into a registry on this machine",
-		Long: `Push a few sample images, the same bytes everywhere, into a registry on this machine, such as one that 'serve'
-started. Prints them as a list that 'copy' takes.`,
+		Long: `Push a few sample images into a registry on this machine, such as one that 'serve' started. They are always the same
+bytes. Prints them as a list that 'copy' takes.`,
 		Example: `  docker-mirror seed 127.0.0.1:5000 | docker-mirror copy --registry 127.0.0.1:5001`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -38,6 +38,6 @@ started. Prints them as a list that 'copy' takes.`,
 			return err
 		},
 	}
-	c.Flags().StringVar(&prefix, "repository-prefix", "", "`PATH` that all repositories are put under")
+	c.Flags().StringVar(&prefix, "repository-prefix", "", "`PATH` to put all repositories under")
 	return c
 }

@@ -23,9 +23,9 @@ func newServe(code *run.Code, streams run.Streams) *cobra.Command {
 	var expose, verbose bool
 	c := &cobra.Command{
 		Use:   "serve [flags]",
-		Short: "Serve a small registry, for trying things out",
-		Long: `Serve a small registry without any authentication, for trying things out and for tests; it is no registry to keep
-images in. Its address is the first line on standard output. It ends with an interrupt, exit code 0.`,
+		Short: "Serve a small registry, to try things out",
+		Long: `Serve a small registry without authentication, to try things out and for tests. Don't keep images in it. Prints its
+address on the first line of standard output. Ctrl-C ends it, with exit code 0.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := checkAddress(address, expose); err != nil {
@@ -61,10 +61,10 @@ images in. Its address is the first line on standard output. It ends with an int
 		},
 	}
 	flags := c.Flags()
-	flags.StringVar(&address, "address", "127.0.0.1:0", "`HOST:PORT` to listen on; port 0 is a free one")
-	flags.BoolVar(&expose, "expose", false, "allow an address that other machines reach")
-	flags.StringVar(&root, "root", "", "`DIR` to keep everything in (default: in memory)")
-	flags.StringVar(&readyFile, "ready-file", "", "`FILE` that gets the address once the registry answers")
+	flags.StringVar(&address, "address", "127.0.0.1:0", "listen on `HOST:PORT`; port 0 picks a free one")
+	flags.BoolVar(&expose, "expose", false, "allow an address that other machines can reach")
+	flags.StringVar(&root, "root", "", "keep everything in `DIR` (default: in memory)")
+	flags.StringVar(&readyFile, "ready-file", "", "write the address to `FILE` once the registry answers")
 	flags.BoolVarP(&verbose, "verbose", "v", false, "log every request")
 	return c
 }
@@ -78,7 +78,7 @@ func checkAddress(address string, expose bool) error {
 	if expose || isLoopback(host) {
 		return nil
 	}
-	return fmt.Errorf("--address %s: other machines could reach that, and anyone may write to this registry; --expose allows it", address)
+	return fmt.Errorf("--address %s: other machines could reach that, and anyone could write to this registry; add --expose to allow it", address)
 }
 
 func isLoopback(host string) bool {

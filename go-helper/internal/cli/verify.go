@@ -16,8 +16,8 @@ const (
 )
 
 func addVerifyFlag(c *cobra.Command, s *run.Settings) {
-	f := c.Flags().VarPF(&verifyValue{s}, verifyFlag, "", "compare the destinations' content, and write nothing unless with --force. `HOW`: "+
-		"sizes (that all manifests, blobs and attachments are there, in their sizes), or deep (every blob is read and compared with its digest, too)")
+	f := c.Flags().VarPF(&verifyValue{s}, verifyFlag, "", "compare the destinations with the sources; write nothing, unless with --force. `HOW`: "+
+		"sizes (all manifests, blobs and attachments are there, in the right sizes), or deep (also read every blob and check its digest)")
 	f.NoOptDefVal = verifySizes
 	complete(c, verifyFlag, []string{verifySizes, verifyDeep})
 }
