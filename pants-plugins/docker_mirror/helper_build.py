@@ -72,10 +72,14 @@ def source_root(package_directory: Path = _PACKAGE_DIRECTORY) -> Path:
 
 
 def read_sources(root: Path) -> tuple[FileContent, ...]:
-    """go.mod, go.sum and all files of go-helper but tests and their data, sorted by path."""
+    """go.mod, go.sum and all files of go-helper but tests, their data and modules of their own, sorted by path."""
     files = [root / "go.mod", root / "go.sum"]
     for directory, subdirectories, names in os.walk(root / "go-helper"):
-        subdirectories[:] = sorted(d for d in subdirectories if d != "testdata" and not d.startswith((".", "_")))
+        subdirectories[:] = sorted(
+            d
+            for d in subdirectories
+            if d != "testdata" and not d.startswith((".", "_")) and not Path(directory, d, "go.mod").exists()
+        )
         files += [
             Path(directory, name)
             for name in names

@@ -25,6 +25,8 @@ def checkout(directory: Path) -> Path:
         "go-helper/internal/spec/text.go": "package spec",
         "go-helper/internal/spec/testdata/bad.txt": "",
         "go-helper/internal/extract/kinds.json": "{}",
+        "go-helper/verifier/go.mod": "module x/go-helper/verifier",
+        "go-helper/verifier/main.go": "package main",
         "tools/go.mod": "module tools",
     }.items():
         file = directory / path
