@@ -173,7 +173,7 @@ func TestUnreadableProxyOfTheEnvironment(t *testing.T) {
 	w.write("images.txt", source.Host+"/a:v\n")
 	p := w.command("copy", "--registry", destination.Host, "images.txt")
 	p.cmd.Env = append(p.cmd.Env, "HTTPS_PROXY=http://planted-user:planted-pw@proxy:port")
-	wantContains(t, "stderr", p.demand(2).stderr.String(), "HTTPS_PROXY is no proxy's address")
+	wantContains(t, "stderr", p.demand(2).stderr.String(), "HTTPS_PROXY isn't a proxy's address")
 	if n := len(source.Log().Entries()) + len(destination.Log().Entries()); n > 0 || strings.Contains(p.stderr.String(), "planted") {
 		t.Errorf("%d requests; %s", n, &p.stderr)
 	}

@@ -236,7 +236,7 @@ func TestAGoneDigestIsFoundOnline(t *testing.T) {
 	w.run(0, "lock", "images.txt")
 	deleteTag(t, src, "a", old.String())
 	p := w.run(1, "lock", "--check", "--online", "images.txt")
-	wantContains(t, "stdout", p.stdout.String(), "images.txt.lock:4: error: "+src.Host+"/a:1 is locked to "+old.String()+", which its source doesn't have any longer [gone]")
+	wantContains(t, "stdout", p.stdout.String(), "images.txt.lock:4: error: "+src.Host+"/a:1 is locked to "+old.String()+", which its source no longer has [gone]")
 	src.SetFaults(devregistry.Faults{RejectEvery: 1, RejectStatus: http.StatusUnauthorized, SparePing: true})
 	p = w.run(1, "lock", "--check", "--online", "images.txt")
 	if p.stdout.Len() > 0 {

@@ -91,10 +91,10 @@ func TestRegistriesAsReported(t *testing.T) {
 		{
 			name: "zot: no Docker manifests", docker: true,
 			destination: devregistry.Dialect{RefuseMediaTypes: []string{string(types.DockerManifestSchema2)}},
-			fails:       []string{"415", "doesn't take Docker's media types", `docker2s2`},
+			fails:       []string{"415", "refuses Docker's media types", `docker2s2`},
 		},
-		{name: "read-only", destination: devregistry.Dialect{ReadOnly: true}, fails: []string{"405", "takes no writes: it may be read-only"}},
-		{name: "a full disk", destination: devregistry.Dialect{DiskFull: true}, fails: []string{"no space left on device", "make room in the storage of"}, most: 40},
+		{name: "read-only", destination: devregistry.Dialect{ReadOnly: true}, fails: []string{"405", "refuses writes: it may be read-only"}},
+		{name: "a full disk", destination: devregistry.Dialect{DiskFull: true}, fails: []string{"no space left on device", "free space in the storage of"}, most: 40},
 		{
 			name: "an hour's rest", destinationFaults: devregistry.Always(is(devregistry.KindManifestHead), devregistry.Fault{Status: 429, Header: http.Header{"Retry-After": {"3600"}}}),
 			fails: []string{"1h0m0s", "run again"}, most: 6,

@@ -142,7 +142,7 @@ registries = []
 	}
 	wantErrs := []string{
 		"set.toml:8: unknown registry alias @nope: known aliases are @frozen, @prod",
-		`set.toml:8: registry "x" is no host name: want one with a dot or a port, as in registry.example or localhost:5000`,
+		`set.toml:8: registry "x" is not a host name: it needs a dot or a port, as in registry.example or localhost:5000`,
 		"set.toml:11: no destination registry: name one or more, by address or @alias (known aliases are @frozen, @prod)",
 	}
 	if got := lines(err); !reflect.DeepEqual(got, wantErrs) {

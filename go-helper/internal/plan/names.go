@@ -22,7 +22,7 @@ func splitAddress(address string) (host, prefix string, err error) {
 	}
 	host, prefix, _ = strings.Cut(strings.TrimSuffix(address, "/"), "/")
 	if !strings.ContainsAny(host, ".:") && host != "localhost" {
-		return "", "", fmt.Errorf("registry %q is no host name: want one with a dot or a port, as in registry.example or localhost:5000", address)
+		return "", "", fmt.Errorf("registry %q is not a host name: it needs a dot or a port, as in registry.example or localhost:5000", address)
 	}
 	if err := reference.CheckWebAddress(address + "/NAME"); err != nil {
 		return "", "", fmt.Errorf("registry %q: %w", address, err)
@@ -32,7 +32,7 @@ func splitAddress(address string) (host, prefix string, err error) {
 	}
 	ref, err := reference.Parse(host + "/x")
 	if err != nil || ref.Repository != "x" && ref.Registry != reference.DockerHub {
-		return "", "", fmt.Errorf("registry %q is no host name with an optional port and path", address)
+		return "", "", fmt.Errorf("registry %q is not a host name with an optional port and path", address)
 	}
 	if prefix != "" {
 		if err := reference.CheckRepository(ref.Registry, prefix); err != nil {

@@ -15,7 +15,7 @@ var hostGrammar = regexp.MustCompile(`^(\[[a-fA-F0-9:]+\]|[a-zA-Z0-9]([a-zA-Z0-9
 // CheckHost tells why no registry can have that address.
 func CheckHost(host string) error {
 	if !hostGrammar.MatchString(host) {
-		return fmt.Errorf("%q is no host name", host)
+		return fmt.Errorf("%q is not a host name", host)
 	}
 	i := strings.LastIndexByte(host, ':')
 	if i < 0 { // most
@@ -30,7 +30,7 @@ func CheckHost(host string) error {
 	}
 	if address, isIPv6 := strings.CutPrefix(name, "["); isIPv6 {
 		if ip, err := netip.ParseAddr(strings.TrimSuffix(address, "]")); err != nil || !ip.Is6() {
-			return fmt.Errorf("%q is no host name: there is no IPv6 address between the brackets", host)
+			return fmt.Errorf("%q is not a host name: there is no IPv6 address between the brackets", host)
 		}
 	}
 	return nil

@@ -78,7 +78,7 @@ func TestHosts(t *testing.T) {
 		"[::1]:0":                "has the port 0",
 		"[::1]:99999":            "has the port 99999",
 		"[:::::]:5000":           "no IPv6 address between the brackets",
-		"registry.example:":      "is no host name",
+		"registry.example:":      "is not a host name",
 	} {
 		ref, err := Parse(host + "/x")
 		switch {

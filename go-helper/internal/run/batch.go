@@ -116,7 +116,7 @@ func decodeStrictly(data []byte, into any) error {
 		return err
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows the JSON value")
+		return errors.New("unexpected text after the JSON value")
 	}
 	return nil
 }

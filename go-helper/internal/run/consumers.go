@@ -63,7 +63,7 @@ func consumedImages(copies []plan.Copy) ([]consumed, error) {
 		return nil, err
 	}
 	if len(all) == 0 {
-		return nil, errors.New("there is no image that a digest is known of: lock the lists first")
+		return nil, errors.New("no image has a known digest: lock the lists first")
 	}
 	return all, nil
 }

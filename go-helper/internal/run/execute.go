@@ -140,7 +140,7 @@ func (s *session) copyTargets(ctx context.Context, targets, done []*target, ende
 }
 
 // errStopped is why a copy is skipped after another one failed.
-var errStopped = errors.New("the run was ended by the failure of another copy")
+var errStopped = errors.New("stopped because another copy failed")
 
 // runEngine runs the engine and calls finish once a copy, in this goroutine. The user interrupts by outer.
 func (s *session) runEngine(ctx, outer context.Context, pool *registry.Pool, copies []engine.Copy, finish func(int, engine.Result)) {

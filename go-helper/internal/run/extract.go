@@ -39,7 +39,7 @@ func Extract(ctx context.Context, s Streams, manifests []string, e Extraction) C
 	}
 	tellLeftOut(console, found.LeftOut, e.Explain)
 	if len(found.Images) == 0 && !e.AllowEmpty {
-		return say(console, errors.New("no images found in the manifests: was there an error before? (--allow-empty takes this for right)"))
+		return say(console, errors.New("no images in the manifests: did the command before fail? (--allow-empty accepts this)"))
 	}
 	if e.Check != "" {
 		return checkList(console, found.Images, e.Check)

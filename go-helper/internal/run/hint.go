@@ -55,9 +55,9 @@ func hint(c engine.Copy, err error, foreign bool) string {
 	case errors.As(err, &refused) && refused.RetryAfter > time.Minute:
 		return fmt.Sprintf("run again later, in %s at the soonest: what is done is kept", refused.RetryAfter.Round(time.Minute))
 	case errors.As(err, &refused) && refused.StorageFull():
-		return fmt.Sprintf("make room in the storage of %s, and run again: what is done is kept", refused.Host)
+		return fmt.Sprintf("free space in the storage of %s, and run again: what is done is kept", refused.Host)
 	case errors.Is(err, registry.ErrUploadLost) && errors.As(err, &refused):
-		return fmt.Sprintf("%s loses uploads that it has begun: where several servers answer for it they may not share their state (distribution: the same http.secret for all)", refused.Host)
+		return fmt.Sprintf("%s loses uploads that it has begun: if several servers answer for it, they may not share their state (distribution: give all the same http.secret)", refused.Host)
 	case registry.IsDenied(err) && errors.As(err, &refused):
 		return denied(c, refused)
 	case errors.As(err, &refused) && refusal(refused) != "":
@@ -82,13 +82,13 @@ func connection(err error) string {
 	var protocol *registry.ProtocolError
 	switch {
 	case errors.As(err, &protocol) && protocol.TLS:
-		return fmt.Sprintf("plain_http = false in [registries.%q] of the file of --config, which is the default but on loopback", protocol.Host)
+		return fmt.Sprintf("plain_http = false in [registries.%q] of the --config file, which is the default but on loopback", protocol.Host)
 	case errors.As(err, &protocol):
-		return fmt.Sprintf("if %[1]s is to be spoken to over plain HTTP: plain_http = true in [registries.%[1]q] of the file of --config", protocol.Host)
+		return fmt.Sprintf("if %[1]s speaks plain HTTP, set plain_http = true in [registries.%[1]q] of the --config file", protocol.Host)
 	case errors.As(err, &certificate) && certificate.Ours:
-		return fmt.Sprintf("%[1]s wants to see a certificate that it trusts: client_certificate and client_key in [registries.%[1]q] of the file of --config", certificate.Host)
+		return fmt.Sprintf("%[1]s asks for a client certificate: set client_certificate and client_key in [registries.%[1]q] of the --config file", certificate.Host)
 	case errors.As(err, &certificate):
-		return fmt.Sprintf("if %[1]s has an authority of its own, name that: ca_file in [registries.%[1]q] of the file of --config", certificate.Host)
+		return fmt.Sprintf("if %[1]s has a private certificate authority, set ca_file in [registries.%[1]q] of the --config file", certificate.Host)
 	}
 	return ""
 }
@@ -105,7 +105,7 @@ func missing(c engine.Copy, refused *registry.Error, foreign bool) string {
 		return "check the name and the tag of the image"
 	}
 	if _, isECR := ecr.ParseHost(c.Destination.Registry); isECR {
-		return fmt.Sprintf("create repository %s, or have it created: [registries.%q.create_repositories] in the file of --config",
+		return fmt.Sprintf("create repository %s, or have it created: [registries.%q.create_repositories] in the --config file",
 			c.Destination.Repository, c.Destination.Registry)
 	}
 	return fmt.Sprintf("%s may have to be created first", c.Destination.Name())
@@ -119,11 +119,11 @@ func denied(c engine.Copy, refused *registry.Error) string {
 	}
 	switch {
 	case refused.Elsewhere():
-		return fmt.Sprintf("the storage that %s points at refuses what it was sent: look for a proxy between, and at this machine's clock", refused.Host)
+		return fmt.Sprintf("the storage that %s points at refuses what it was sent: check for a proxy in between, and this machine's clock", refused.Host)
 	case refused.Login == registry.LoginUnwanted && refused.Status == http.StatusForbidden:
-		return fmt.Sprintf("%s refuses without asking for a login: a rule about addresses or names, or a proxy between, may be the reason", refused.Host)
+		return fmt.Sprintf("%s refuses without asking for a login: a rule about addresses or names, or a proxy in between, may be the reason", refused.Host)
 	case refused.Login == registry.LoginSent && refused.Status == http.StatusUnauthorized:
-		return fmt.Sprintf("log in to %s anew, or with another account, one that may %s: these credentials are refused", refused.Host, what)
+		return fmt.Sprintf("log in to %s again, or with an account that may %s: these credentials are refused", refused.Host, what)
 	}
 	return fmt.Sprintf("log in to %s with an account that may %s; --verbose shows which credentials are used", refused.Host, what)
 }
@@ -134,18 +134,18 @@ func refusal(refused *registry.Error) string {
 	switch {
 	case !writes:
 	case refused.Status == http.StatusRequestEntityTooLarge && refused.MediaType != "":
-		return fmt.Sprintf("%s, or a proxy before it, takes no manifest so large: raise its limit (nginx: client_max_body_size)", refused.Host)
+		return fmt.Sprintf("%s, or a proxy in front of it, refuses manifests of this size: raise its limit (nginx: client_max_body_size)", refused.Host)
 	case refused.Status == http.StatusRequestEntityTooLarge && refused.Host == "ghcr.io":
 		return "ghcr.io takes a layer in one piece only, and none so large"
 	case refused.Status == http.StatusRequestEntityTooLarge:
-		return fmt.Sprintf("%[1]s, or a proxy before it, limits bodies: chunk_size in [registries.%[1]q] of the file of --config, below that limit, or raise it (nginx: client_max_body_size)", refused.Host)
+		return fmt.Sprintf("%[1]s, or a proxy in front of it, limits request bodies: set chunk_size in [registries.%[1]q] of the --config file below that limit, or raise the limit (nginx: client_max_body_size)", refused.Host)
 	case refused.Status == http.StatusUnsupportedMediaType && strings.Contains(refused.MediaType, "docker"):
-		return fmt.Sprintf("%s doesn't take Docker's media types, here %s: let it (zot: \"compat\": [\"docker2s2\"] under \"http\"), or mirror an OCI image; "+
+		return fmt.Sprintf("%s refuses Docker's media types, here %s: allow them (zot: \"compat\": [\"docker2s2\"] under \"http\"), or mirror an OCI image; "+
 			"converted, the image would have another digest", refused.Host, refused.MediaType)
 	case refused.Status == http.StatusUnsupportedMediaType:
-		return fmt.Sprintf("%s doesn't take manifests of %s", refused.Host, refused.MediaType)
+		return fmt.Sprintf("%s refuses manifests of type %s", refused.Host, refused.MediaType)
 	case refused.Status == http.StatusMethodNotAllowed:
-		return fmt.Sprintf("%s takes no writes: it may be read-only for the moment, or a cache of another registry", refused.Host)
+		return fmt.Sprintf("%s refuses writes: it may be read-only at the moment, or a cache of another registry", refused.Host)
 	}
 	return ""
 }

@@ -49,8 +49,8 @@ func TestHintsSayWhatToDo(t *testing.T) {
 			"check the name of the image: src.example has no project team",
 		},
 		{"immutable", &registry.ImmutableTagError{Err: at(400, "dst.example", "mirror/app")}, "a tag that can't be moved: mirror the image under another tag, or remove the old one at the destination"},
-		{"client certificate", &registry.CertificateError{Host: "src.example", Ours: true}, `src.example wants to see a certificate that it trusts: client_certificate and client_key in [registries."src.example"] of the file of --config`},
-		{"private authority", &registry.CertificateError{Host: "dst.example"}, `if dst.example has an authority of its own, name that: ca_file in [registries."dst.example"] of the file of --config`},
+		{"client certificate", &registry.CertificateError{Host: "src.example", Ours: true}, `src.example asks for a client certificate: set client_certificate and client_key in [registries."src.example"] of the --config file`},
+		{"private authority", &registry.CertificateError{Host: "dst.example"}, `if dst.example has a private certificate authority, set ca_file in [registries."dst.example"] of the --config file`},
 		{"not to be created", fmt.Errorf("copying: %w", &registry.CreationError{Err: errors.New("denied")}), "create it, or give the identity that shall create it what it lacks"},
 		{"busy", at(503, "dst.example", "mirror/app"), "run again later: what is done is kept"},
 		{"cut", fmt.Errorf("reading: %w", io.ErrUnexpectedEOF), "run again later: what is done is kept"},
@@ -64,29 +64,29 @@ func TestHintsSayWhatToDo(t *testing.T) {
 		{"interrupted", fmt.Errorf("%w: %w", engine.ErrInterrupted, context.Canceled), "the next run makes this copy"},
 		{
 			"plain HTTP", fmt.Errorf("copying: %w", &registry.ProtocolError{Host: "dst.example", Err: errors.New("x")}),
-			`if dst.example is to be spoken to over plain HTTP: plain_http = true in [registries."dst.example"] of the file of --config`,
+			`if dst.example speaks plain HTTP, set plain_http = true in [registries."dst.example"] of the --config file`,
 		},
-		{"TLS", &registry.ProtocolError{Host: "dst.example", TLS: true}, `plain_http = false in [registries."dst.example"] of the file of --config, which is the default but on loopback`},
-		{"credentials are refused", with(401, registry.LoginSent), "log in to dst.example anew, or with another account, one that may write to dst.example/mirror/app: these credentials are refused"},
+		{"TLS", &registry.ProtocolError{Host: "dst.example", TLS: true}, `plain_http = false in [registries."dst.example"] of the --config file, which is the default but on loopback`},
+		{"credentials are refused", with(401, registry.LoginSent), "log in to dst.example again, or with an account that may write to dst.example/mirror/app: these credentials are refused"},
 		{"they don't allow it", with(403, registry.LoginSent), "log in to dst.example with an account that may write to dst.example/mirror/app; --verbose shows which credentials are used"},
-		{"no login is asked for", with(403, registry.LoginUnwanted), "dst.example refuses without asking for a login: a rule about addresses or names, or a proxy between, may be the reason"},
+		{"no login is asked for", with(403, registry.LoginUnwanted), "dst.example refuses without asking for a login: a rule about addresses or names, or a proxy in between, may be the reason"},
 		{
 			"a limit of bodies", &registry.Error{Op: "upload", Host: "dst.example", Status: 413},
-			`dst.example, or a proxy before it, limits bodies: chunk_size in [registries."dst.example"] of the file of --config, below that limit, or raise it (nginx: client_max_body_size)`,
+			`dst.example, or a proxy in front of it, limits request bodies: set chunk_size in [registries."dst.example"] of the --config file below that limit, or raise the limit (nginx: client_max_body_size)`,
 		},
 		{
 			"a limit of bodies, for a manifest", &registry.Error{Op: "put manifest", MediaType: "x", Host: "dst.example", Status: 413},
-			"dst.example, or a proxy before it, takes no manifest so large: raise its limit (nginx: client_max_body_size)",
+			"dst.example, or a proxy in front of it, refuses manifests of this size: raise its limit (nginx: client_max_body_size)",
 		},
 		{"a limit of bodies, where there are no chunks", &registry.Error{Op: "upload", Host: "ghcr.io", Status: 413}, "ghcr.io takes a layer in one piece only, and none so large"},
 		{
 			"Docker's media types", &registry.Error{Op: "put manifest", MediaType: "application/vnd.docker.distribution.manifest.v2+json", Host: "dst.example", Status: 415},
-			`dst.example doesn't take Docker's media types, here application/vnd.docker.distribution.manifest.v2+json: let it (zot: "compat": ["docker2s2"] under "http"), ` +
+			`dst.example refuses Docker's media types, here application/vnd.docker.distribution.manifest.v2+json: allow them (zot: "compat": ["docker2s2"] under "http"), ` +
 				"or mirror an OCI image; converted, the image would have another digest",
 		},
-		{"read-only", &registry.Error{Op: "start upload of", Host: "dst.example", Status: 405}, "dst.example takes no writes: it may be read-only for the moment, or a cache of another registry"},
+		{"read-only", &registry.Error{Op: "start upload of", Host: "dst.example", Status: 405}, "dst.example refuses writes: it may be read-only at the moment, or a cache of another registry"},
 		{"405 to what only reads", &registry.Error{Op: "list tags", Host: "dst.example", Status: 405}, ""},
-		{"no room", &registry.Error{Op: "upload", Host: "dst.example", Status: 500, Said: "no space left on device"}, "make room in the storage of dst.example, and run again: what is done is kept"},
+		{"no room", &registry.Error{Op: "upload", Host: "dst.example", Status: 500, Said: "no space left on device"}, "free space in the storage of dst.example, and run again: what is done is kept"},
 		{"an hour", &registry.Error{Host: "dst.example", Status: 429, RetryAfter: time.Hour}, "run again later, in 1h0m0s at the soonest: what is done is kept"},
 		{
 			"paused", fmt.Errorf("copying: %w", &registry.PausedError{Host: "dst.example", Until: time.Date(2026, 1, 2, 15, 4, 0, 0, time.UTC)}),
@@ -103,7 +103,7 @@ func TestHintsSayWhatToDo(t *testing.T) {
 		t.Errorf("a blob is gone, foreign layers are left out: %q", got)
 	}
 	c.Destination.Registry = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
-	want := `create repository mirror/app, or have it created: [registries."123456789012.dkr.ecr.eu-west-1.amazonaws.com".create_repositories] in the file of --config`
+	want := `create repository mirror/app, or have it created: [registries."123456789012.dkr.ecr.eu-west-1.amazonaws.com".create_repositories] in the --config file`
 	if got := hint(c, at(404, c.Destination.Registry, "mirror/app"), false); got != want {
 		t.Errorf("no repository at ECR: %q", got)
 	}

@@ -149,7 +149,7 @@ func (r *lockResolver) checkSource(ctx context.Context, image *lock.Image) (lint
 	_, err = client.HeadManifest(ctx, from.Repository, image.Digest.String())
 	switch {
 	case errors.Is(err, registry.ErrNotFound):
-		return sourceGone, fmt.Sprintf("%s is locked to %s, which its source doesn't have any longer", image.Source, image.Digest), nil
+		return sourceGone, fmt.Sprintf("%s is locked to %s, which its source no longer has", image.Source, image.Digest), nil
 	case err != nil:
 		return "", "", err
 	case ref.Tag == "":

@@ -14,7 +14,7 @@ func missedNotice(c engine.Copy, missed []engine.Missed) string {
 	for i, m := range missed {
 		causes[i] = m.String()
 	}
-	return fmt.Sprintf("WARNING: %s: not all that is attached to it is known, or comes along (--referrers=require makes that a failure, always asks again): %s",
+	return fmt.Sprintf("WARNING: %s: some attachments are unknown or were not copied (--referrers=require makes that a failure, always asks again): %s",
 		whose(c), strings.Join(causes, "; "))
 }
 

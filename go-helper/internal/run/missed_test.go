@@ -16,7 +16,7 @@ func TestMissedNotice(t *testing.T) {
 	got := missedNotice(engine.Copy{Destination: destination, Origin: "images.txt:4"}, []engine.Missed{
 		{What: "tag a.sig", More: 2, Err: errors.New("denied")}, {What: "manifest b", Err: errors.New("gone")},
 	})
-	const want = "WARNING: images.txt:4: mirror.example.com/x:1: not all that is attached to it is known, or comes along " +
+	const want = "WARNING: images.txt:4: mirror.example.com/x:1: some attachments are unknown or were not copied " +
 		"(--referrers=require makes that a failure, always asks again): tag a.sig and 2 more: denied; manifest b: gone"
 	if got != want {
 		t.Errorf("got %q", got)

@@ -59,7 +59,7 @@ func (s *session) reportMoved(ctx context.Context, pool *registry.Pool, entries 
 		case ctx.Err() != nil:
 			return
 		case a.err != nil:
-			s.console.Notice(fmt.Sprintf("whether %s has moved could not be found out: %s", tag, report.Clean(a.err.Error())))
+			s.console.Notice(fmt.Sprintf("can't tell whether %s has moved: %s", tag, report.Clean(a.err.Error())))
 			continue
 		case a.names == a.ref.Digest.String():
 			continue

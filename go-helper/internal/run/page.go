@@ -43,13 +43,13 @@ func readReport(file string) (*report.Report, error) {
 	}
 	var r report.Report
 	if err := json.Unmarshal(data, &r); err != nil {
-		return nil, fmt.Errorf("%s is no report of docker-mirror: %w", file, err)
+		return nil, fmt.Errorf("%s is not a report of docker-mirror: %w", file, err)
 	}
 	switch r.SchemaVersion {
 	case report.SchemaVersion:
 		return &r, nil
 	case 0:
-		return nil, fmt.Errorf("%s is no report of docker-mirror: it has no schema_version. Name what --report has written", file)
+		return nil, fmt.Errorf("%s is not a report of docker-mirror: it has no schema_version. Name a file that --report wrote", file)
 	}
 	return nil, fmt.Errorf("%s has schema_version %d, and this docker-mirror reads %d: make the page with the one that wrote the report",
 		file, r.SchemaVersion, report.SchemaVersion)

@@ -53,7 +53,7 @@ func checkProxy(name, value string) error {
 	}
 	proxy, err := parseProxy(value)
 	if err != nil || proxy.Hostname() == "" || !slices.Contains(schemesOfProxies, proxy.Scheme) {
-		return fmt.Errorf("the environment variable %s is no proxy's address: want a URL such as http://proxy.example:3128, with one of %s",
+		return fmt.Errorf("the environment variable %s isn't a proxy's address: want a URL such as http://proxy.example:3128, with one of %s",
 			name, strings.Join(schemesOfProxies, ", "))
 	}
 	return nil

@@ -52,7 +52,7 @@ func TestProxiesThatAreNone(t *testing.T) {
 		}
 	}
 	both, err := map[string]string{"HTTP_PROXY": "ftp://a.example", "HTTPS_PROXY": "ftp://b.example"}, error(nil)
-	if _, err = environmentProxies(func(name string) string { return both[name] }); strings.Count(err.Error(), "is no proxy's address") != 2 {
+	if _, err = environmentProxies(func(name string) string { return both[name] }); strings.Count(err.Error(), "isn't a proxy's address") != 2 {
 		t.Errorf("not all at once: %v", err)
 	}
 }

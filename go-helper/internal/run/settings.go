@@ -115,7 +115,7 @@ func (s Settings) open() (*session, error) {
 		err = errors.Join(err, fmt.Errorf("--foreign-layers %s: want one of %s", s.ForeignLayers, strings.Join(ForeignLayersChoices(), ", ")))
 	}
 	if s.Verify && s.DryRun {
-		err = errors.Join(err, errors.New("--verify and --dry-run exclude each other: --verify writes nothing by itself"))
+		err = errors.Join(err, errors.New("leave out --dry-run: --verify writes nothing"))
 	}
 	for _, file := range []struct {
 		flag string

@@ -88,7 +88,7 @@ func foreign(documents []strictjson.Value) string {
 	}
 	for _, file := range foreignFiles {
 		if file.looks(documents[0]) {
-			return fmt.Sprintf("looks like %s, which is no list of images: %s. To get there, %s", file.what, formatsRead, file.advice)
+			return fmt.Sprintf("looks like %s, not a list of images: %s. To make a list from it, %s", file.what, formatsRead, file.advice)
 		}
 	}
 	return ""

@@ -148,7 +148,7 @@ func (p tomlPlaces) value(decoded any, path string, line, depth int) (strictjson
 	}
 	v := strictjson.Value{Line: line}
 	if depth > maxTreeDepth {
-		return v, &strictjson.Problem{Line: line, Msg: fmt.Sprintf("nested deeper than %d levels", maxTreeDepth)}
+		return v, &strictjson.Problem{Line: line, Msg: fmt.Sprintf("nested more than %d levels deep", maxTreeDepth)}
 	}
 	switch decoded := decoded.(type) {
 	case string:

@@ -140,7 +140,7 @@ func (p *parser) problem(err error) error {
 func (p *parser) value(token json.Token, depth int) (Value, error) {
 	v := Value{Line: p.line}
 	if depth > maxDepth {
-		return v, &Problem{Line: p.line, Msg: fmt.Sprintf("nested deeper than %d levels", maxDepth)}
+		return v, &Problem{Line: p.line, Msg: fmt.Sprintf("nested more than %d levels deep", maxDepth)}
 	}
 	switch token := token.(type) {
 	case nil:
