@@ -54,7 +54,7 @@ func TestExtractOfNothing(t *testing.T) {
 		p := w.command("extract", flag, "images.txt")
 		p.cmd.Stdin = strings.NewReader("---\n# Source: nothing\n")
 		p.demand(2)
-		wantContains(t, "stderr", p.stderr.String(), "no images found", "--allow-empty")
+		wantContains(t, "stderr", p.stderr.String(), "no images in the manifests", "--allow-empty")
 		if content, err := os.ReadFile(w.path("images.txt")); err != nil || string(content) != "busybox:1.36\n" {
 			t.Errorf("%s left %q, %v", flag, content, err)
 		}
@@ -95,5 +95,5 @@ spec: {containers: [{image: "a:1", args: ["--reloader=quay.io/a/reloader:v1.0"]}
 	// A list that has what stands beside pod specs only is no mistake to be silent about.
 	w.write("config.yaml", "kind: ConfigMap\ndata: {A_IMAGE: \"quay.io/a/b:1\"}\n")
 	p = w.run(2, "extract", "config.yaml")
-	wantContains(t, "stderr", p.stderr.String(), "--deep would add 1 image;", "no images found")
+	wantContains(t, "stderr", p.stderr.String(), "--deep would add 1 image;", "no images in the manifests")
 }

@@ -117,7 +117,7 @@ func TestMissedAttachmentsAreTold(t *testing.T) {
 	p := w.run(1, append(args, "--referrers", "require")...)
 	wantContains(t, "stderr", p.stderr.String(), "what is attached to it is required, and can't be had", "403 Forbidden", "--referrers=all")
 	p = w.run(0, args...)
-	wantContains(t, "stderr", p.stderr.String(), "WARNING: images.txt:1: ", "not all that is attached to it is known", "403 Forbidden")
+	wantContains(t, "stderr", p.stderr.String(), "WARNING: images.txt:1: ", "some attachments are unknown or were not copied", "403 Forbidden")
 	c := w.report("report.json").Copies[0]
 	if len(c.AttachmentsMissed) != 1 || !strings.Contains(c.AttachmentsMissed[0].What, "what refers to sha256:") || !strings.Contains(c.AttachmentsMissed[0].Reason, "403") {
 		t.Errorf("reported %+v", c.AttachmentsMissed)

@@ -31,7 +31,7 @@ func TestPagesOfWhatIsNoReport(t *testing.T) {
 	w.write("plan.json", `{"src": "a"}`)
 	w.write("later.json", `{"schema_version": 99}`)
 	p := w.run(2, "report", "html", "plan.json", "later.json", "missing.json", "--output", "mirror.html")
-	wantContains(t, "stderr", p.stderr.String(), "plan.json is no report", "what --report has written", "later.json has schema_version 99", "missing.json")
+	wantContains(t, "stderr", p.stderr.String(), "plan.json is not a report", "a file that --report wrote", "later.json has schema_version 99", "missing.json")
 	if w.exists("mirror.html") {
 		t.Error("there is a page")
 	}

@@ -80,7 +80,7 @@ func TestRegistriesAsReported(t *testing.T) {
 		{name: "nginx: bodies of 1 MiB", destination: devregistry.Dialect{MaxUploadBody: 1 << 20}},
 		{
 			name: "bodies of nothing", destination: devregistry.Dialect{MaxUploadBody: 100},
-			fails: []string{"413", "limits bodies: chunk_size in [registries."},
+			fails: []string{"413", "limits request bodies: set chunk_size in [registries."},
 		},
 		{name: "caches: 404 at first", sourceFaults: devregistry.FirstOf(
 			oncePer(devregistry.KindBlobGet, devregistry.Fault{Status: 404, Code: "BLOB_UNKNOWN"}),
