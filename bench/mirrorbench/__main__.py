@@ -81,7 +81,10 @@ def _choose_cases(names: str) -> list[Case]:
 def _run(layout: Layout, options: argparse.Namespace, results: Path) -> None:
     tools, cases = _choose(options.tools, options.tool), _choose_cases(options.cases)
     build_own(layout)
-    build_peers(layout, {tool.program for tool in tools if tool.program})
+    wanted = {tool.program for tool in tools if tool.program}
+    if any(case.serial for case in cases):
+        wanted.add("crane")
+    build_peers(layout, wanted)
     for tool in list(tools):
         if tool.program and not find_program(layout, tool.program):
             print(

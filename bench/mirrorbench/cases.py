@@ -19,6 +19,8 @@ class Case:
     present: int | None = None
     """The revision that the destination holds already."""
     destinations: int = 1
+    serial: bool = False
+    """The destination is `crane registry serve`: it takes one upload at a time, and mounts nothing."""
     rtt_ms: int = 0
     bandwidth: int = 0
     """Bytes a second, in each direction, on either side."""
@@ -60,6 +62,7 @@ CASES = (
         source_faults=("-cut-every", "10"),
     ),
     Case("killed", "killed when half has come down (40 MB/s), then run again", bandwidth=40 * _MB, kill_at=0.5),
+    Case("serial", "empty destination that takes one upload at a time and mounts nothing", serial=True),
     Case("many", "300 small tags in 20 repositories, empty destination", set="S2"),
     Case("large", "one layer of 1.5 GB, twenty of 100 MB", set="S3"),
 )

@@ -109,6 +109,9 @@ def measure(layout: Layout, tool: Tool, case: Case, timeout: float, deep: bool =
                 raise RuntimeError(f"the seeded source is not what the set says: {seeded['first']}")
             destinations: list[Server] = []
             for number in range(case.destinations):
+                if case.serial:
+                    destinations.append(servers.serial_registry(layout, work))
+                    continue
                 root = where / f"destination{number}"
                 shutil.rmtree(root, ignore_errors=True)
                 if case.present is not None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from mirrorbench.build import find_program
 from mirrorbench.layout import Layout
 
 START_SECONDS = 20.0
@@ -108,6 +109,23 @@ class Registry(Server):
         )
 
 
+class SerialRegistry(Server):
+    """crane's registry in memory: blobs are common to all repositories, and while one is sent no other is taken."""
+
+    def __init__(self, layout: Layout, work: Path) -> None:
+        address = f"127.0.0.1:{free_port()}"
+        program = find_program(layout, "crane")
+        if program is None:
+            raise RuntimeError("a destination of this case is crane's registry, and there is no crane")
+        super().__init__(
+            [str(program), "registry", "serve", "--address", address],
+            address,
+            "/v2/",
+            work / "serial-registry.log",
+            {},
+        )
+
+
 class Proxy(Server):
     """A counting proxy before a registry."""
 
@@ -147,6 +165,11 @@ class Servers:
 
     def registry(self, layout: Layout, root: Path, readonly: bool = False) -> Registry:
         server = Registry(layout, root, readonly)
+        self._servers.append(server)
+        return server
+
+    def serial_registry(self, layout: Layout, work: Path) -> SerialRegistry:
+        server = SerialRegistry(layout, work)
         self._servers.append(server)
         return server
 

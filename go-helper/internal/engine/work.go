@@ -73,7 +73,7 @@ func (r *run) transfer(a schedule.Transfer) schedule.Transferred {
 			r.log.Debug("upload did not end well", "repository", a.Sinks[i].Repository, "blob", a.Blob.Digest, "offset", o.Offset, "error", o.Err)
 		}
 		e.Outcomes = append(e.Outcomes, schedule.Outcome{
-			End: ends[o.End], Session: a.Sinks[i].Session, Offset: o.Offset, Err: o.Err,
+			End: ends[o.End], Session: a.Sinks[i].Session, Offset: o.Offset, Err: o.Err, Stalled: o.Stalled,
 		})
 	}
 	return e

@@ -23,7 +23,7 @@ func (s *Scheduler) open(n *need) {
 	case n.session != nil:
 		s.ready(n)
 	case n.host.registry.mode == mount.Never || n.distrust:
-		if !n.host.registry.fresh[n.repository] && (n.host.blob.Size > smallBlob || n.distrust) {
+		if !n.absent && (n.host.blob.Size > smallBlob || n.distrust) && s.mayHave(n) {
 			s.askHead(n, needHeadFirst)
 			return
 		}
@@ -33,6 +33,12 @@ func (s *Scheduler) open(n *need) {
 		n.state = needStarting
 		s.ask(n, s.mountFrom(n))
 	}
+}
+
+// mayHave tells whether a repository can have a blob that this run did not bring it.
+func (s *Scheduler) mayHave(n *need) bool {
+	r := n.host.registry
+	return !r.fresh[n.repository] || r.sharing == mount.Shared
 }
 
 // mountFrom names the repository to mount from: one that had the blob before this run, else the need's own,
@@ -120,6 +126,10 @@ func (s *Scheduler) mountAnswered(n *need, e Started) {
 		s.learn(r, mount.RefusedLate)
 	}
 	n.session = e.Session
+	if r.mayShare() {
+		s.lookShared(n)
+		return
+	}
 	s.want(n)
 }
 
@@ -228,6 +238,8 @@ func (s *Scheduler) headed(n *need, e Headed) {
 	switch {
 	case s.over:
 		s.giveUpSession(n)
+	case n.state == needHeadShared:
+		s.shared(n, e)
 	case e.Err != nil:
 		s.fail(n, e.Err)
 	case e.Exists:

@@ -122,8 +122,10 @@ func (s *Scheduler) step(n *need) {
 		n.state = needMounting
 		n.early = !holder.committed
 		s.ask(n, holder.repository)
-	case h.registry.mode == mount.Never || n.distrust:
+	case n.distrust || h.registry.mode == mount.Never && !h.registry.mayShare():
 		s.want(n)
+	case h.registry.mayShare() && len(h.holders) > 0:
+		s.lookShared(n)
 	case h.leader == nil:
 		h.leader = n
 		s.want(n)

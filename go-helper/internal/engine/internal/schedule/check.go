@@ -1,6 +1,10 @@
 package schedule
 
-import "fmt"
+import (
+	"fmt"
+
+	"docker-mirror/go-helper/internal/engine/internal/mount"
+)
 
 // Check tells, after a step, what is wrong with the state: every image that hasn't ended must have an action under way, or wait for
 // something that has.
@@ -139,6 +143,8 @@ func (s *Scheduler) liveInLine(n *need, live map[any]bool, lost func(string) err
 		return lost("which has failed")
 	case holder != nil:
 		return lost("which is ready")
+	case h.registry.mayShare() && h.registry.sharing == mount.Perhaps && h.registry.asker != nil:
+		return s.liveNeed(h.registry.asker, live)
 	case h.leader == nil, h.leader == n:
 		return lost("and nobody leads")
 	case h.leader.state == needIdle || h.leader.state == needDone || h.leader.state == needDropped:

@@ -104,6 +104,7 @@ type Outcome struct {
 	Session Session // that goes on, or is to be cancelled; nil where there is none
 	Offset  int64   // what it has
 	Err     error
+	Stalled bool // it stood still, and was detached from the download
 }
 
 // End is a kind of [Outcome].

@@ -3,28 +3,29 @@ package schedule
 type needState int
 
 const (
-	needIdle      needState = iota // waits in line for a leader, or for the commit of an image of a holder
-	needMounting                   // asks to mount from a holder
-	needWanted                     // waits for a turn of its blob
-	needStarting                   // asks to mount or start
-	needPlain                      // asks to start, as nothing is mounted
-	needLookUps                    // waits for images that are being looked up
-	needReading                    // waits until the manifests of unchanged images are read
-	needMountOld                   // asks to mount from an unchanged image, with a session in hand
-	needVerdict                    // waits to know how the registry mounts, with a session in hand
-	needHeadFirst                  // asks whether the blob is there, as nothing is mounted
-	needHeadLast                   // asks whether the blob is there, with a session in hand
-	needOpen                       // waits for the transfer to begin
-	needSending                    // takes part in a transfer
-	needDone                       // the repository has the blob
-	needDropped                    // nobody wants it any more, or it failed
+	needIdle       needState = iota // waits in line for a leader, or for the commit of an image of a holder
+	needMounting                    // asks to mount from a holder
+	needWanted                      // waits for a turn of its blob
+	needStarting                    // asks to mount or start
+	needPlain                       // asks to start, as nothing is mounted
+	needLookUps                     // waits for images that are being looked up
+	needReading                     // waits until the manifests of unchanged images are read
+	needMountOld                    // asks to mount from an unchanged image, with a session in hand
+	needVerdict                     // waits to know how the registry mounts, with a session in hand
+	needHeadFirst                   // asks whether the blob is there, as nothing is mounted
+	needHeadLast                    // asks whether the blob is there, with a session in hand
+	needHeadShared                  // asks whether the blob is there since another repository has it
+	needOpen                        // waits for the transfer to begin
+	needSending                     // takes part in a transfer
+	needDone                        // the repository has the blob
+	needDropped                     // nobody wants it any more, or it failed
 )
 
 func (s needState) String() string {
 	return [...]string{
 		"waits for another repository", "asks to mount", "waits for a turn", "asks to mount or start", "asks to start",
 		"waits for look-ups", "waits for origins to be read", "asks to mount from an unchanged image", "waits for a verdict on mounts",
-		"asks first", "asks last", "waits for a transfer", "is sent to", "is done", "was dropped",
+		"asks first", "asks last", "asks after another repository", "waits for a transfer", "is sent to", "is done", "was dropped",
 	}[s]
 }
 
@@ -41,6 +42,7 @@ type need struct {
 	head      int  // images before that have ended
 	committed bool // a manifest of the repository that refers to the blob was written by this run
 	distrust  bool // a mount was claimed before, but the registry does not have the blob
+	absent    bool // it was asked for after another repository had got the blob, and lacks it
 	counted   bool // among the registry's small uploads
 	turns     int
 

@@ -24,8 +24,11 @@ type registry struct {
 	mode         mount.Mode
 	awaitVerdict []*need // that wait until mode is known
 	probing      bool
-	uploaded     *need // what a probe can be made with: the first blob that this run uploaded
-	small        int   // small uploads on their way, whose success lets the verdict be had
+	sharing      mount.Sharing // where mode is Never
+	asker        *need         // that finds it out first
+	serial       bool          // uploads of one download held each other up: it gets them one at a time
+	uploaded     *need         // what a probe can be made with: the first blob that this run uploaded
+	small        int           // small uploads on their way, whose success lets the verdict be had
 
 	origins   map[v1.Hash][]string // repositories that had the blob before this run, best known first
 	unread    []int                // unchanged images whose manifests nobody has read yet

@@ -33,6 +33,8 @@ type simRegistrySpec struct {
 	Latency                                               int // ms at most
 	Stalls, Errors, Cuts, Losses, Overloads, Vanish, Lies int
 	Forbidden, Unreadable                                 map[int]bool
+	Shared                                                bool // what one repository has, all have; where it mounts nothing
+	Serial                                                bool // it takes one upload of a download at a time
 }
 
 // draw makes cases.
@@ -99,6 +101,12 @@ func newCase(seed uint64) *simCase {
 		c.Remembered = append(c.Remembered, [3]int{r.IntN(len(c.Registries)), r.IntN(c.Repositories), r.IntN(len(c.Blobs))})
 	}
 	c.InterruptAt = r.maybe(15, 20*images)
+	beside := rand.New(rand.NewPCG(seed, 2)) // of its own, so that what was drawn before stays
+	for i := range c.Registries {
+		spec := &c.Registries[i]
+		spec.Shared = spec.Mounts == "never" && beside.IntN(3) > 0
+		spec.Serial = beside.IntN(8) == 0
+	}
 	return c
 }
 

@@ -1,6 +1,9 @@
 package schedule
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // write plays the writing of an image's manifests: at one moment the registry takes them, or not; at a later one it answers.
 func (w *world) write(a Write) error {
@@ -75,7 +78,11 @@ func (w *world) vanish(i int, r *simRegistry, im simImage) {
 	b := im.Blobs[w.r.IntN(len(im.Blobs))]
 	r.has[im.Repository][b], r.lost[im.Repository][b] = false, true
 	r.faults[b]++
-	w.deadline += w.oneNeed(r.spec, w.c.Blobs[b])
+	losses := 1
+	if r.spec.Shared {
+		losses = w.c.Repositories
+	}
+	w.deadline += time.Duration(losses) * w.oneNeed(r.spec, w.c.Blobs[b])
 }
 
 func (w *world) recheck(a Recheck) {

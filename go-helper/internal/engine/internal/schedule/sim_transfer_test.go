@@ -18,7 +18,7 @@ func (w *world) transfer(a Transfer) error {
 	if !readable {
 		failure = &simError{what: "blob GET", image: -1, registry: -1, repo: -1, blob: blob}
 	}
-	seen := map[int]bool{}
+	seen, sinks := map[int]bool{}, map[int]int{}
 	duration := time.Duration(0)
 	for _, sink := range a.Sinks {
 		if sink.Offset > 0 && len(a.Sinks) > 1 {
@@ -29,6 +29,9 @@ func (w *world) transfer(a Transfer) error {
 			return fmt.Errorf("a transfer to session %v, which is not open", sink.Session)
 		}
 		seen[id] = true
+		if sinks[sink.Registry]++; sinks[sink.Registry] > 1 && w.registries[sink.Registry].stalled {
+			return fmt.Errorf("registry %d gets two uploads of a download again", sink.Registry)
+		}
 		if err := w.enter(sink.Place); err != nil {
 			return err
 		}
@@ -45,17 +48,18 @@ func (w *world) transfer(a Transfer) error {
 	}
 	w.in(duration, func() Event {
 		w.read[blob] = false
-		e := Transferred{Blob: a.Blob}
+		e, taken := Transferred{Blob: a.Blob}, map[int]bool{}
 		for _, sink := range a.Sinks {
 			w.leave(sink.Place)
-			e.Outcomes = append(e.Outcomes, w.sink(sink, blob, failure))
+			e.Outcomes = append(e.Outcomes, w.sink(sink, blob, failure, taken[sink.Registry]))
+			taken[sink.Registry] = true
 		}
 		return e
 	})
 	return nil
 }
 
-func (w *world) sink(sink Sink, blob int, failure error) Outcome {
+func (w *world) sink(sink Sink, blob int, failure error, beside bool) Outcome {
 	r, repo, id := w.registries[sink.Registry], repoIndex[sink.Repository], sink.Session.(int)
 	o := Outcome{Session: id, Offset: sink.Offset}
 	cut := func(end End) Outcome {
@@ -73,6 +77,10 @@ func (w *world) sink(sink Sink, blob int, failure error) Outcome {
 	case w.ctxDone && w.chance(80):
 		o.End, o.Err = Failed, errSimInterrupted
 		return o
+	case r.spec.Serial && beside: // another upload is taken first
+		r.stalled, o.Stalled = true, true
+		o.Offset = min(1, sink.Blob.Size)
+		return cut([]End{Restart, Resume}[o.Offset])
 	case w.chance(r.spec.Errors):
 		return cut(Failed)
 	case w.chance(r.spec.Cuts):

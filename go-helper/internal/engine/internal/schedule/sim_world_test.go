@@ -45,6 +45,7 @@ type simRegistry struct {
 	busy     [][]bool // a request or an upload is under way
 	sent     []int
 	faults   []int // that explain sending a blob again
+	stalled  bool  // uploads were, and the scheduler was told
 }
 
 type moment struct {
@@ -88,17 +89,10 @@ func newWorld(c *simCase) *world {
 		tagged: make([]bool, len(c.Images)), unanswered: make([]bool, len(c.Images)), checkEvery: 1,
 	}
 	config := Config{Registries: len(c.Registries), Concurrency: c.Concurrency, Limits: c.Limits}
-	grid := func() [][]bool {
-		g := make([][]bool, c.Repositories)
-		cells := make([]bool, c.Repositories*len(c.Blobs))
-		for i := range g {
-			g[i] = cells[i*len(c.Blobs) : (i+1)*len(c.Blobs)]
-		}
-		return g
-	}
 	for i := range c.Registries {
+		spec := &c.Registries[i]
 		w.registries = append(w.registries, &simRegistry{
-			spec: &c.Registries[i], has: grid(), referred: grid(), lost: grid(), busy: grid(),
+			spec: spec, has: c.grid(spec.Shared), referred: c.grid(spec.Shared), lost: c.grid(spec.Shared), busy: c.grid(false),
 			sent: make([]int, len(c.Blobs)), faults: make([]int, len(c.Blobs)),
 		})
 	}
@@ -120,6 +114,19 @@ func newWorld(c *simCase) *world {
 		w.checkEvery = len(c.Images)
 	}
 	return w
+}
+
+// grid has a cell for each blob of each repository, or the same one for it in all of them.
+func (c *simCase) grid(shared bool) [][]bool {
+	g := make([][]bool, c.Repositories)
+	for i := range g {
+		if shared && i > 0 {
+			g[i] = g[0]
+			continue
+		}
+		g[i] = make([]bool, len(c.Blobs))
+	}
+	return g
 }
 
 var (

@@ -133,6 +133,7 @@ func (s *Scheduler) endTurn(b *blob) {
 func (s *Scheduler) beginTransfer(b *blob) {
 	t := b.turn
 	t.waiting, t.sending = false, true
+	s.oneAtATime(t)
 	t.sources = len(b.sources)
 	action := Transfer{Blob: b.Blob, Sources: slices.Clone(b.sources)}
 	for _, n := range t.open {
@@ -157,6 +158,9 @@ func (s *Scheduler) transferred(b *blob, e Transferred) {
 		outcome := e.Outcomes[i]
 		n.flying = false
 		n.session, n.offset = outcome.Session, outcome.Offset
+		if outcome.Stalled {
+			s.stalled(n, t)
+		}
 		if outcome.End == Sent {
 			s.transfers.succeeded()
 			s.sent(n, down)

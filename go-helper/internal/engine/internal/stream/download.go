@@ -117,13 +117,14 @@ func (d *download) open(ctx context.Context) error {
 }
 
 // hand pushes a piece to every window and gives those that take more. Where several uploads share the
-// download, one that stands still is detached after a while.
+// download, those that stand still are detached after a while, all at once.
 func hand(c *chunk, sinks []*sink) []*sink {
 	var patience time.Duration
 	if len(sinks) > 1 {
 		patience = detachPatience
 	}
-	return slices.DeleteFunc(sinks, func(s *sink) bool { return !s.window.push(c, patience) })
+	began := time.Now()
+	return slices.DeleteFunc(sinks, func(s *sink) bool { return !s.window.push(c, began, patience) })
 }
 
 // fill reads a whole chunk where it can. At the blob's end it is full with less.

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -30,6 +31,8 @@ type Outcome struct {
 	End    End
 	Offset int64 // what the registry has
 	Err    error
+	// Stalled: it stood still while the download was held up by it, and was detached.
+	Stalled bool
 }
 
 // End is a kind of [Outcome].
@@ -89,7 +92,9 @@ func (t *Transfer) Run(ctx context.Context) []Outcome {
 	sending.Wait()
 	outcomes := make([]Outcome, len(sinks))
 	for i, s := range sinks {
-		outcomes[i] = Outcome{End: s.end, Offset: s.offset, Err: s.err}
+		outcomes[i] = Outcome{
+			End: s.end, Offset: s.offset, Err: s.err, Stalled: errors.Is(s.window.closedBy(), errDetached),
+		}
 	}
 	return outcomes
 }

@@ -43,18 +43,17 @@ func newWindow(offset, size int64) *window {
 }
 
 // push hands over the next piece, waiting for room. It takes a reference of its own to c. It tells whether the
-// window still wants more. Where patience is positive, a reader that did not move for so long while
-// push waited is detached.
-func (w *window) push(c *chunk, patience time.Duration) bool {
+// window still wants more. Where patience is positive, a reader that did not move for so long since the piece began to be handed out
+// is detached.
+func (w *window) push(c *chunk, began time.Time, patience time.Duration) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	started := time.Now()
 	for w.err == nil && w.end-w.pos >= windowAhead {
 		if patience <= 0 {
 			w.changed.Wait()
 			continue
 		}
-		still := min(time.Since(started), time.Since(w.moved))
+		still := min(time.Since(began), time.Since(w.moved))
 		if still >= patience {
 			w.fail(errDetached)
 			break

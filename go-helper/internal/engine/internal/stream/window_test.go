@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,7 +17,7 @@ func feed(t *testing.T, pool *Chunks, w *window, content []byte, patience time.D
 		c := pool.get()
 		n := copy(c.buf[:chunkSize], content)
 		c.buf, content = c.buf[:n], content[n:]
-		more := w.push(c, patience)
+		more := w.push(c, time.Now(), patience)
 		c.release()
 		if !more {
 			return false
@@ -111,5 +112,29 @@ func TestWindowDetachesAReaderThatTrickles(t *testing.T) {
 		if took := time.Since(began); !errors.Is(w.closedBy(), errDetached) || took != detachPatience+detachPatience/2 {
 			t.Errorf("closed by %v after %s", w.closedBy(), took)
 		}
+	})
+}
+
+// Those that stand still are waited for together.
+func TestStalledUploadsAreDetachedTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sinks := make([]*sink, 4)
+		for i := range sinks {
+			sinks[i] = &sink{window: newWindow(0, 100*windowAhead)}
+		}
+		go func() { _, _ = io.Copy(io.Discard, sinks[2].window.newReader()) }()
+		began := time.Now()
+		pool := &Chunks{}
+		left := slices.Clone(sinks)
+		for range 2 * windowAhead / chunkSize {
+			c := pool.get()
+			c.buf = c.buf[:chunkSize]
+			left = hand(c, left)
+			c.release()
+		}
+		if took := time.Since(began); len(left) != 1 || left[0] != sinks[2] || took != detachPatience {
+			t.Errorf("%d uploads are left after %s, want the one that reads after %s", len(left), took, detachPatience)
+		}
+		sinks[2].window.close(errSent)
 	})
 }
