@@ -79,7 +79,7 @@ class ExtractImageListFieldSet(ExtractFieldSet):
 
 class ExtractGoalSubsystem(GoalSubsystem):
     name = "extract"
-    help = "Write the image lists of targets with `extract_from`: what their charts and manifests ask for."
+    help = "Extract the lists of targets with `extract_from` from their charts and manifests."
 
 
 class Extract(Goal):

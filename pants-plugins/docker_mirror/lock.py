@@ -75,26 +75,26 @@ class LockGoalSubsystem(GoalSubsystem):
     name = "lock"
     help = softwrap(
         """
-        Write down which digests the images of lists have, in locks beside the lists: what is mirrored then is what
-        was reviewed.
+        Record the digests of the images that lists name, in locks beside the lists, so that exactly what was reviewed
+        is mirrored.
         """
     )
 
     upgrade = _ImagesOption(
         help=softwrap(
             """
-            Look up again what tags name and tag policies select: of all images, or, with a value, of that one, by its
-            `AS` name or as a list has it. Without this, every digest that a lock has stays.
+            Look up again what tags name and tag policies select: for all images or, with a value, for that one (its
+            `AS` name, or any spelling). Without this, every digest that a lock has is kept.
             """
         ),
     )
     check = BoolOption(
         default=False,
-        help="Write nothing, ask no registry, and fail where lists and locks, or pinned files, don't agree.",
+        help="Write nothing, ask no registry, and fail if lists, locks and pinned files disagree.",
     )
     online = BoolOption(
         default=False,
-        help="With `--lock-check`: ask the sources, too, which tags have moved and which digests are gone.",
+        help="With `--lock-check`: also ask the sources which tags have moved and which digests are gone.",
     )
     args = ArgsListOption(example="--verbose", tool_name="`docker-mirror`", passthrough=True)
 

@@ -37,8 +37,8 @@ class DockerMirrorLockedField(StringField):
     valid_choices = LockChoice
     help = softwrap(
         """
-        What becomes of the locks of this target's lists, in place of `[docker-mirror].lock`: `use` them where they are,
-        `require` them, or `off`. `lock` writes them.
+        What to do with the locks of this target's lists, instead of what `[docker-mirror].lock` says: `use` those that
+        exist, `require` them, or `off`. The `lock` goal writes locks.
         """
     )
 
@@ -47,12 +47,12 @@ class DockerMirrorPinsField(StringSequenceField):
     alias = "pins"
     help = softwrap(
         """
-        Files in which the images of this target are used, as paths from the BUILD file's directory: Dockerfiles, whose
-        `FROM` lines are pinned, and others with marked lines:
+        Files that use the images of this target, as paths from the BUILD file's directory: Dockerfiles, whose `FROM`
+        lines are pinned, and other files with marked lines:
 
             digest: sha256:...  # docker-mirror: cilium
 
-        `lock` writes the images' places and digests there, and `lint` compares.
+        The `lock` goal writes the images' digests there; `lint` reports files that differ.
         """
     )
 
@@ -62,8 +62,7 @@ class DockerMirrorInlineLockField(OptionalSingleSourceField):
     uses_source_roots = False
     help = softwrap(
         """
-        The lock's file, which `lock` writes. By default `NAME.image.lock` for a target with that name, whether it is
-        there or not.
+        The file that the `lock` goal writes the lock to. By default `NAME.image.lock`, after the target's name.
         """
     )
 

@@ -61,27 +61,27 @@ class MirrorGoalSubsystem(GoalSubsystem):
     name = "mirror"
     help = "Mirror container images between registries."
 
-    dry_run = BoolOption(default=False, help="Show what would be copied; write to no registry.")
+    dry_run = BoolOption(default=False, help="Show what would be copied, and write nothing.")
     verify = BoolOption(
         default=False,
         help=softwrap(
             """
-            Compare the destinations with their sources, and all that is below them; a difference is a failure. Nothing
-            is written, unless with `--mirror-force`.
+            Compare the destinations and everything below them with their sources, and fail if they differ. Nothing is
+            written, unless you add `--mirror-force`.
             """
         ),
     )
     force = BoolOption(
-        default=False, help="Don't trust a destination that has the right digest: look at all below it, and repair it."
+        default=False, help="Check the content of destinations that have the right digest, too, and repair it."
     )
     only = StrListOption(
-        help="Mirror only the images with these names: `AS` names, or images as the lists have them.",
+        help="Mirror only the images with these `AS` names, or these images, in any spelling.",
     )
     label = StrListOption(
         help=softwrap(
             """
-            Mirror only the images with one of these labels: the `tags` of their target and of `overrides`, and the
-            `labels` of image sets.
+            Mirror only images with one of these labels: the `tags` of their target or of `overrides`, or the `labels`
+            of image sets.
             """
         ),
     )

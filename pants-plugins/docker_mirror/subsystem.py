@@ -72,8 +72,8 @@ class DockerMirrorSubsystem(TemplatedExternalTool):
         default=None,
         help=softwrap(
             """
-            A TOML file that says how to speak to which registry (TLS, proxy, limits), relative to the build root; see
-            `--config` of `docker-mirror copy`.
+            A TOML file with TLS, proxy and limit settings of registries, relative to the build root; see `--config` of
+            `docker-mirror copy`.
             """
         ),
     )
@@ -82,9 +82,8 @@ class DockerMirrorSubsystem(TemplatedExternalTool):
         default=LockChoice.USE,
         help=softwrap(
             """
-            What becomes of the locks beside lists, which `lock` writes: `use` those that are there, `require` one
-            beside each list, or `off`. The field `locked` of a target overrides it, so that lists can be locked one by
-            one.
+            What to do with the locks beside lists, which the `lock` goal writes: `use` those that exist, `require` one
+            beside each list, or `off`. A target's `locked` field overrides this, so you can lock lists one by one.
             """
         ),
     )
@@ -92,9 +91,9 @@ class DockerMirrorSubsystem(TemplatedExternalTool):
         default=True,
         help=softwrap(
             """
-            If true, build the helper from the Go sources that come with this backend. If false, download it, as other
-            tools: `url_template` says from where, and `known_versions` has the digest, as the release's
-            `known_versions.txt` does.
+            If true, build the helper from the Go sources that come with this backend. If false, download it like other
+            tools: set `url_template` to where it is published, and `known_versions` to the lines of the release's
+            `known_versions.txt`.
             """
         ),
         advanced=True,
@@ -118,10 +117,10 @@ class DockerMirrorSubsystem(TemplatedExternalTool):
         default=RegistryTemplates.KNOWN,
         help=softwrap(
             """
-            Whether the `repository` and `extra_image_tags` of `[docker.registries]` count for lists, too: `known`,
-            those whose placeholders mean something for a mirror (`{default_repository}`, `{pants.hash}` or
-            `{tags.NAME}` don't); `all`, so that others are errors; or `none`. A registry's `mirror_repository`, which
-            Pants itself doesn't know, always counts, for lists alone, in place of its `repository`.
+            Whether the `repository` and `extra_image_tags` of `[docker.registries]` count for lists, too: `known`
+            (those whose placeholders lists have; `{default_repository}`, `{pants.hash}` and `{tags.NAME}` aren't among
+            them), `all` (others are errors), or `none`. A registry's `mirror_repository`, an extra key for lists alone,
+            always counts, and goes before its `repository`.
             """
         ),
     )
@@ -129,8 +128,8 @@ class DockerMirrorSubsystem(TemplatedExternalTool):
         default=[],
         help=softwrap(
             """
-            Names of `[docker].build_args` that spec files may use as `{build_args.NAME}`. Those that a target's own
-            fields name need no listing. Others never become part of a plan, nor of its cache key.
+            Names of `[docker].build_args` that lists may use as `{build_args.NAME}`. You don't need to repeat those
+            that a target's own fields use. No others become part of a plan or of its cache key.
             """
         ),
         advanced=True,
@@ -138,12 +137,12 @@ class DockerMirrorSubsystem(TemplatedExternalTool):
 
     tailor = BoolOption(
         default=True,
-        help="If true, add `docker_mirror_images` targets for unowned spec files with the `tailor` goal.",
+        help="If true, the `tailor` goal adds `docker_mirror_images` targets for lists without one.",
         advanced=True,
     )
     tailor_globs = StrListOption(
         default=["images.txt", "images.json", "images.toml", "*.images.txt", "*.images.json", "*.images.toml"],
-        help="Which files the `tailor` goal takes for spec files.",
+        help="Which files the `tailor` goal takes for lists.",
         advanced=True,
     )
 
@@ -154,8 +153,8 @@ class DockerMirrorSubsystem(TemplatedExternalTool):
             default=["<PATH>", "/usr/local/go/bin"],
             help=softwrap(
                 """
-                Directories to look for the Go toolchain in. `<PATH>` stands for those in the environment variable PATH.
-                The first `go` that is new enough builds the helper.
+                Directories in which to look for Go. `<PATH>` stands for those in the environment variable PATH. The
+                first `go` that is new enough builds the helper.
                 """
             ),
         )
@@ -163,9 +162,9 @@ class DockerMirrorSubsystem(TemplatedExternalTool):
             default=list(DEFAULT_ENV_VARS),
             help=softwrap(
                 """
-                Environment variables for the process that mirrors, `NAME` to copy the value from Pants's own
-                environment, or `NAME=value`. It sees no others, so that credentials are found only through what is
-                named here. `[docker].env_vars` are passed, too.
+                Environment variables for the process that mirrors: `NAME` to copy the value from Pants's own
+                environment, or `NAME=value`. The process sees only these and `[docker].env_vars`; include what your
+                credentials need.
                 """
             ),
             advanced=True,
@@ -174,9 +173,9 @@ class DockerMirrorSubsystem(TemplatedExternalTool):
             default=list(DEFAULT_GO_ENV_VARS),
             help=softwrap(
                 """
-                Environment variables for `go build`, `NAME` to copy the value from Pants's own environment, or
-                `NAME=value`. They are part of the build's cache key, so that a URL with a user name or password is
-                refused: put the credentials into a netrc file.
+                Environment variables for `go build`: `NAME` to copy the value from Pants's own environment, or
+                `NAME=value`. They become part of the build's cache key, so a URL with a user name or password is
+                refused: put credentials into a netrc file.
                 """
             ),
             advanced=True,
@@ -217,9 +216,9 @@ class DockerMirrorLint(Subsystem):
     name = "docker-mirror-lint"
     help = softwrap(
         """
-        Finds what lists of images allow but rarely mean, and all that would make `mirror` and `publish` refuse them:
-        `docker-mirror lint` and `docker-mirror plan`. What lists may not do together, such as to write the same tag, is
-        checked for `[lint].batch_size` of them at a time, and by `mirror` for all.
+        Finds likely mistakes in lists of images, and everything for which `mirror` and `publish` would refuse them:
+        `docker-mirror lint` and `docker-mirror plan`. Conflicts between lists, such as two that write the same tag, are
+        found among `[lint].batch_size` lists at a time; `mirror` checks all.
         """
     )
 
@@ -228,22 +227,16 @@ class DockerMirrorLint(Subsystem):
         default=LintLevel.ERROR, help="An image that is listed twice in a file, however it is spelled."
     )
     spelling = EnumOption(default=LintLevel.WARN, help="A repository that is spelled in two ways in a file.")
-    latest = EnumOption(default=LintLevel.WARN, help="The tag `latest`, or none, without a digest.")
+    latest = EnumOption(default=LintLevel.WARN, help="The tag `latest`, or no tag, without a digest.")
     unpinned = EnumOption(default=LintLevel.OFF, help="Any tag without a digest.")
-    unsorted = EnumOption(
-        default=LintLevel.OFF, help="An image that belongs before the one on the line above, in alphabetical order."
-    )
+    unsorted = EnumOption(default=LintLevel.OFF, help="An image that is out of alphabetical order.")
 
     unlocked = EnumOption(default=LintLevel.OFF, help="A list without a lock.")
     lock_stale = EnumOption(default=LintLevel.ERROR, help="A lock that doesn't fit its list.")
-    lock_edited = EnumOption(
-        default=LintLevel.ERROR, help="An entry of a lock that something else than the `lock` goal has changed."
-    )
-    lock_waiting = EnumOption(default=LintLevel.OFF, help="An entry of a lock of which nothing is mirrored yet.")
+    lock_edited = EnumOption(default=LintLevel.ERROR, help="A lock entry that was changed by hand.")
+    lock_waiting = EnumOption(default=LintLevel.OFF, help="A lock entry of which nothing is mirrored yet.")
     lock_disagreement = EnumOption(default=LintLevel.WARN, help="An image that two lists lock to two digests.")
-    pins = EnumOption(
-        default=LintLevel.ERROR, help="A file of the `pins` field that says something else than the lock."
-    )
+    pins = EnumOption(default=LintLevel.ERROR, help="A file of the `pins` field that differs from the lock.")
 
     @property
     def rule_levels(self) -> dict[str, LintLevel]:
@@ -265,6 +258,6 @@ class DockerMirrorLint(Subsystem):
 class DockerMirrorFmt(Subsystem):
     options_scope = "docker-mirror-fmt"
     name = "docker-mirror-fmt"
-    help = "Puts text lists of images into one style, comments and order kept: `docker-mirror fmt`."
+    help = "Formats text lists of images, and keeps comments and order: `docker-mirror fmt`."
 
     skip = SkipOption("fmt", "lint")

@@ -77,8 +77,8 @@ _PLACEHOLDERS = softwrap(
 class DockerMirrorTagsField(Tags):
     help = softwrap(
         """
-        Arbitrary strings to describe a target, which `--tag` selects targets by. They are labels of the target's
-        copies, too: plans and reports have them, and `--mirror-label` selects copies by them.
+        Arbitrary strings to describe a target; `--tag` selects targets by them. They are also labels of the target's
+        copies: plans and reports show them, and `--mirror-label` selects copies by them.
         """
     )
 
@@ -96,8 +96,8 @@ class DockerMirrorSpecSourceField(SingleSourceField, DockerMirrorSourceField):
     uses_source_roots = False
     help = softwrap(
         """
-        The spec file: a list of the images to mirror. Its ending says what it is: `.txt` one image a line, as in a
-        Dockerfile's `FROM`; `.json` copy specs with `src` and `dst`; `.toml` image sets; `.yaml` replicant's
+        The list of images to mirror. Its ending says what it is: `.txt` has one image per line, as after `FROM` in a
+        Dockerfile; `.json` has copy specs with `src` and `dst`; `.toml` has image sets; `.yaml` is replicant's
         configuration.
         """
     )
@@ -113,11 +113,11 @@ class DockerMirrorSpecSourcesField(MultipleSourcesField):
     uses_source_roots = False
     help = softwrap(
         """
-        The spec files. Each becomes one `docker_mirror_image_list`, so that `--changed-since` selects the lists that
-        were edited and no others.
+        The lists. Each becomes a `docker_mirror_image_list`, so that `--changed-since` selects only the lists that were
+        edited.
 
-        A file's ending says what it is: `.txt` one image a line, as in a Dockerfile's `FROM`; `.json` copy specs with
-        `src` and `dst`; `.toml` image sets; `.yaml` replicant's configuration.
+        A file's ending says what it is: `.txt` has one image per line, as after `FROM` in a Dockerfile; `.json` has
+        copy specs with `src` and `dst`; `.toml` has image sets; `.yaml` is replicant's configuration.
         """
     )
 
@@ -132,8 +132,8 @@ class DockerMirrorImageField(StringField, DockerMirrorSourceField):
     value: str
     help = softwrap(
         """
-        The image to mirror, as for `docker pull`: `quay.io/cilium/cilium:v1.16.1`, with a digest or without. Beside
-        `source_tags`, `variants` or `select`, it is a repository, without a tag or digest.
+        The image to mirror, as for `docker pull`: `quay.io/cilium/cilium:v1.16.1`, with or without a digest. Beside
+        `source_tags`, `variants` or `select`, name the repository alone, without a tag or digest.
         """
     )
 
@@ -142,8 +142,8 @@ class DockerMirrorSourceTagsField(StringSequenceField):
     alias = "source_tags"
     help = softwrap(
         """
-        Tags to mirror of the repository that `image` names: `v1.16.1`, or `v1.16.1@sha256:...` where a tag must still
-        be what it was. See `image_tags` for tags at the destination.
+        Tags of the repository in `image` to mirror: `v1.16.1`, or `v1.16.1@sha256:...` for exactly that digest. See
+        `image_tags` for tags at the destination.
         """
     )
 
@@ -152,7 +152,7 @@ class DockerMirrorVariantsField(DictStringToStringField):
     alias = "variants"
     help = softwrap(
         """
-        Images of the repository that `image` names by their digests, each with the tag that it gets at the destination:
+        Digests of the repository in `image` to mirror, each with the tag that it gets at the destination:
 
             variants={"1.21-alpine": "sha256:2c54...", "1.21": "0b37..."}
         """
@@ -165,8 +165,8 @@ class DockerMirrorSelectField(Field):
     default: ClassVar[None] = None
     help = softwrap(
         """
-        A tag policy: which tags to mirror of the repository that `image` names, as they are when `mirror` or `publish`
-        runs. All its conditions hold together:
+        A tag policy: which tags of the repository in `image` to mirror. They are listed when `mirror` or `publish`
+        runs, and must meet all conditions:
 
             select={"semver": "^1.15", "exclude": ["*-rc*"], "latest": 3}
 
@@ -211,9 +211,8 @@ class DockerMirrorRegistriesField(StringSequenceField):
     help = softwrap(
         """
         Where to mirror to: addresses (`registry.example.com:5000`), or `@alias` for an entry of `[docker].registries`,
-        whose `repository`, `extra_image_tags` and `skip_push` then apply. Without this field the default registries of
-        `[docker].registries` are taken; where there is none, that is an error. Nothing is ever mirrored to Docker Hub
-        because a registry was left out.
+        whose `repository`, `extra_image_tags` and `skip_push` then apply. By default, the default registries of
+        `[docker].registries`; if there are none, that is an error. Docker Hub is never implied.
         """
     )
 
@@ -235,7 +234,7 @@ class DockerMirrorImageTagsField(StringSequenceField):
     help = softwrap(
         """
         The tags at the destination. By default the source's tag or, for an image that has only a digest, the digest's
-        hexadecimal part. The placeholders of `repository` can be used.
+        hexadecimal part. You can use the placeholders of `repository`.
         """
     )
 
@@ -244,8 +243,8 @@ class DockerMirrorPlatformsField(StringSequenceField):
     alias = "platforms"
     help = softwrap(
         """
-        Mirror only these platforms (`linux/amd64`, `linux/arm64/v8`) of multi-platform images; `index` says what
-        becomes of the index. By default everything is mirrored, byte for byte.
+        Mirror only these platforms (`linux/amd64`, `linux/arm64/v8`) of multi-platform images; `index` says what the
+        destination then gets. By default everything is mirrored, byte for byte.
         """
     )
 
@@ -257,9 +256,10 @@ class DockerMirrorIndexField(StringField):
     value: str
     help = softwrap(
         """
-        What becomes of an index (the manifest of a multi-platform image) where only some `platforms` are mirrored:
-        `rewritten` to them, so that its digest differs from the source's, or `sparse`, as it is and under its digest,
-        although other platforms that it names can't be pulled. Many registries refuse a sparse index.
+        What the destination gets for an index (the manifest of a multi-platform image) if only some `platforms` are
+        mirrored: `rewritten`, an index of those platforms, whose digest differs from the source's; or `sparse`, the
+        source's index with its digest, although its other platforms can't be pulled. Many registries refuse a sparse
+        index.
         """
     )
 
@@ -269,9 +269,9 @@ class DockerMirrorReferrersField(StringField):
     valid_choices = ("none", "signatures", "all", "require")
     help = softwrap(
         """
-        Which attachments come along with an image: `none`, `signatures` (those of cosign and notation), or `all` that
-        refers to it, such as attestations and SBOMs. What can't be had of these is reported, and the image is copied
-        without it; with `require` the image fails. By default `all`, but `none` for copy specs in JSON.
+        Which attachments to copy with an image: `none`, `signatures` (those of cosign and notation), or `all` that
+        refers to it, such as attestations and SBOMs. If an attachment can't be copied, that is reported, and the image
+        is copied without it; with `require`, the image fails. By default `all`, but `none` for copy specs in JSON.
         """
     )
 
@@ -286,7 +286,7 @@ class DockerMirrorOverridesField(Field):
     list_fields: ClassVar[Tuple[str, ...]] = ("image_tags", "platforms", "registries", "tags")
     help = softwrap(
         """
-        Other values for single images, keyed on an image's `AS` name or on the image itself:
+        Other values for single images, keyed by an image's `AS` name or by the image itself:
 
             overrides={
                 "cilium": {"image_tags": ["1.16"], "platforms": ["linux/amd64"]},
@@ -294,8 +294,8 @@ class DockerMirrorOverridesField(Field):
             }
 
         `repository`, `index` and `referrers` replace this target's; the lists `image_tags`, `platforms`, `registries`
-        and `tags` (labels, for `--mirror-label`) extend it. Of a generator's spec files at least one must have an image
-        that a key matches, else the key is an error.
+        and `tags` (labels, for `--mirror-label`) extend it. A key that matches no image in any of a generator's lists
+        is an error.
         """
     )
 
@@ -360,22 +360,22 @@ class DockerMirrorExtractFromField(SpecialCasedDependencies):
     alias = "extract_from"
     help = softwrap(
         """
-        The targets whose manifests the list comes from: `pants extract` writes the list, and `pants lint` says where it
-        is stale. They are files, targets that generate files (`shell_command`, `adhoc_tool`) and, with the backend
-        `docker_mirror.helm`, `helm_chart` and `helm_deployment`.
+        The targets whose manifests the list is extracted from: `pants extract` writes the list, and `pants lint`
+        reports a stale one. Name files, targets that generate files (`shell_command`, `adhoc_tool`) and, with the
+        backend `docker_mirror.helm`, `helm_chart` and `helm_deployment`.
         """
     )
 
 
 class DockerMirrorExtractArgsField(StringSequenceField):
     alias = "extract_args"
-    help = "Flags of `docker-mirror extract`, such as `--deep`, for `pants extract`."
+    help = "Flags that `pants extract` gives to `docker-mirror extract`, such as `--deep`."
 
 
 class DockerMirrorAllowEmptyField(BoolField):
     alias = "allow_empty"
     default = False
-    help = "If true, a spec file without an image is not an error."
+    help = "If true, accept a list without images."
 
 
 class DockerMirrorSkipPushField(BoolField):
@@ -402,13 +402,13 @@ class DockerMirrorSkipPublishField(BoolField):
 class DockerMirrorSkipLintField(BoolField):
     alias = "skip_docker_mirror_lint"
     default = False
-    help = "If true, `lint` leaves this target's list alone."
+    help = "If true, `lint` skips this target's list."
 
 
 class DockerMirrorSkipFmtField(BoolField):
     alias = "skip_docker_mirror_fmt"
     default = False
-    help = "If true, `fmt`, and `lint` where it asks for `fmt`, leave this target's list alone."
+    help = "If true, `fmt` skips this target's list, and so does `lint` when it runs formatters."
 
 
 class DockerMirrorOutputPathField(StringField):
@@ -457,9 +457,9 @@ class DockerMirrorImageListTarget(Target):
     core_fields = (*_COMMON_FIELDS, DockerMirrorSpecSourceField, *_LIST_FIELDS)
     help = softwrap(
         """
-        One spec file: a list of container images to mirror to one or more registries.
+        A list of container images to mirror to one or more registries.
 
-        `package` writes the validated plan (offline), `mirror` and `publish` carry it out.
+        `package` checks the list and writes its plan (offline); `mirror` and `publish` carry the plan out.
         """
     )
 
@@ -472,10 +472,10 @@ class DockerMirrorImagesTarget(TargetFilesGenerator):
     moved_fields = _LIST_FIELDS
     help = softwrap(
         """
-        Generates a `docker_mirror_image_list` for each spec file in the `sources` field: a list of container images to
-        mirror to one or more registries.
+        Generates a `docker_mirror_image_list` for each list in the `sources` field: container images to mirror to one
+        or more registries.
 
-        `package` writes the validated plan of each (offline), `mirror` and `publish` carry it out.
+        `package` checks each list and writes its plan (offline); `mirror` and `publish` carry the plans out.
         """
     )
 
@@ -493,7 +493,7 @@ class DockerMirrorInlineImageTarget(Target):
     )
     help = softwrap(
         """
-        One container image to mirror to one or more registries, or several of one repository, without a spec file:
+        One container image, or several of one repository, to mirror to one or more registries, without a list file:
 
             docker_mirror_inline_image(name="pause", image="registry.k8s.io/pause:3.9")
             docker_mirror_inline_image(
