@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"log/slog"
@@ -48,6 +49,8 @@ type HostOptions struct {
 	TLS *tls.Config
 	// Proxy as in [http.Transport]; nil takes the process's environment.
 	Proxy func(*http.Request) (*url.URL, error)
+	// Dial opens connections as in [http.Transport]; nil means TCP. What it connects to is not looked at.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// MaxWindow is the most small requests at once.
 	MaxWindow int
 	// MaxRate is the most requests a second, of all kinds.

@@ -54,10 +54,14 @@ func newTransport(own HostOptions, guard *dialGuard, buffer int, responseTimeout
 	if proxy == nil {
 		proxy = http.ProxyFromEnvironment
 	}
+	dial := own.Dial
+	if dial == nil {
+		dial = guard.dial
+	}
 	return &http.Transport{
 		Proxy:                  guard.watch(proxy),
 		TLSClientConfig:        own.TLS.Clone(),
-		DialContext:            guard.dial,
+		DialContext:            dial,
 		TLSHandshakeTimeout:    15 * time.Second,
 		DisableCompression:     true, // digests are of the bytes as they are
 		MaxIdleConns:           maxIdle,

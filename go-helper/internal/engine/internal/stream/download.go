@@ -15,29 +15,31 @@ const detachPatience = 3 * time.Second
 // download is the reading side of a transfer.
 type download struct {
 	*Transfer
-	source Source
-	next   int // of Sources, after source
-	tries  *registry.Tries
-	body   *registry.BlobReader // nil where it is to be opened
-	offset int64
-	digest *blobHash
+	sources []*origin            // that may have it; the first is read from
+	untried int                  // of them
+	body    *registry.BlobReader // nil where it is to be opened
+	offset  int64
+	digest  *blobHash
+}
+
+// origin is a source with the patience for it.
+type origin struct {
+	Source
+	tries *registry.Tries
 }
 
 // download reads the blob from offset start on and pushes it into the sinks' windows, going on where it breaks. The last piece is
 // handed over only when the digest is right. Its error is the source's.
 func (t *Transfer) download(ctx context.Context, start int64, sinks []*sink) error {
-	d := &download{Transfer: t, offset: start, digest: newBlobHash(t.Digest, start)}
-	d.turnTo(0)
-	t.Watcher.Started(d.source)
+	d := &download{Transfer: t, untried: len(t.Sources) - 1, offset: start, digest: newBlobHash(t.Digest, start)}
+	for _, s := range t.Sources {
+		d.sources = append(d.sources, &origin{s, s.Client.Tries()})
+	}
+	t.Watcher.Started(d.sources[0].Source)
 	err := d.run(ctx, sinks)
 	d.close()
 	t.Watcher.Ended(err)
 	return err
-}
-
-func (d *download) turnTo(i int) {
-	d.source, d.next = d.Sources[i], i+1
-	d.tries = d.source.Client.Tries()
 }
 
 func (d *download) close() {
@@ -49,7 +51,7 @@ func (d *download) close() {
 
 func (d *download) run(ctx context.Context, sinks []*sink) error {
 	if d.Size == d.offset {
-		return d.digest.check(d.source)
+		return d.digest.check(d.sources[0].Source)
 	}
 	for d.offset < d.Size && len(sinks) > 0 {
 		if err := ctx.Err(); err != nil {
@@ -72,8 +74,7 @@ func (d *download) run(ctx context.Context, sinks []*sink) error {
 		}
 		c.release()
 		if err != nil && d.offset < d.Size && len(sinks) > 0 {
-			d.close()
-			if err := d.tries.Again(ctx, err); err != nil {
+			if err := d.again(ctx, err); err != nil {
 				return err
 			}
 		}
@@ -83,21 +84,20 @@ func (d *download) run(ctx context.Context, sinks []*sink) error {
 
 // took takes in a piece. Where it is the last, the digest is checked.
 func (d *download) took(c *chunk) error {
-	d.tries.Progress()
+	d.sources[0].tries.Progress()
 	d.offset += int64(len(c.buf))
 	d.digest.write(c.buf)
 	d.Watcher.Read(int64(len(c.buf)))
 	if d.offset < d.Size {
 		return nil
 	}
-	return d.digest.check(d.source)
+	return d.digest.check(d.sources[0].Source)
 }
 
-// open asks the source for the rest; where it has failed, the next source is turned to, or the same one again after a wait. It is
-// to be called until there is a body.
+// open asks a source for the rest. It is to be called until there is a body.
 func (d *download) open(ctx context.Context) error {
-	asked := time.Now()
-	body, err := d.source.Client.OpenBlob(d.tries.With(ctx), d.source.Repository, d.Digest, d.offset)
+	asked, source := time.Now(), d.sources[0]
+	body, err := source.Client.OpenBlob(source.tries.With(ctx), source.Repository, d.Digest, d.offset)
 	if err == nil {
 		d.body = body
 		if body.Refused {
@@ -108,12 +108,33 @@ func (d *download) open(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	d.close()
-	if d.next < len(d.Sources) && ctx.Err() == nil {
-		d.turnTo(d.next)
+	if d.untried > 0 && ctx.Err() == nil {
+		d.leave(registry.Temporary(err))
 		return nil
 	}
-	return d.tries.Again(ctx, err)
+	return d.again(ctx, err)
+}
+
+// again waits to read the rest once more, or turns to another source where there is no patience left with this one.
+func (d *download) again(ctx context.Context, err error) error {
+	d.close()
+	err = d.sources[0].tries.Again(ctx, err)
+	if err == nil || ctx.Err() != nil || len(d.sources) == 1 {
+		return err
+	}
+	d.leave(false)
+	return nil
+}
+
+// leave turns to the next source. It may come back to this one, or not.
+func (d *download) leave(back bool) {
+	d.close()
+	d.untried = max(d.untried-1, 0)
+	left := d.sources[0]
+	d.sources = d.sources[1:]
+	if back {
+		d.sources = append(d.sources, left)
+	}
 }
 
 // hand pushes a piece to every window and gives those that take more. Where several uploads share the

@@ -10,20 +10,28 @@ import (
 	"time"
 )
 
-// feed pushes content through a window as pump does.
+// feed pushes content through a window as a download does.
 func feed(t *testing.T, pool *Chunks, w *window, content []byte, patience time.Duration) bool {
 	t.Helper()
+	_, more := feedChunks(pool, w, content, patience)
+	return more
+}
+
+// feedChunks also gives the pieces of memory that it took.
+func feedChunks(pool *Chunks, w *window, content []byte, patience time.Duration) (pieces map[*chunk]bool, more bool) {
+	pieces = map[*chunk]bool{}
 	for len(content) > 0 {
 		c := pool.get()
+		pieces[c] = true
 		n := copy(c.buf[:chunkSize], content)
 		c.buf, content = c.buf[:n], content[n:]
 		more := w.push(c, time.Now(), patience)
 		c.release()
 		if !more {
-			return false
+			return pieces, false
 		}
 	}
-	return true
+	return pieces, true
 }
 
 func pattern(n int) []byte {
@@ -137,4 +145,32 @@ func TestStalledUploadsAreDetachedTogether(t *testing.T) {
 		}
 		sinks[2].window.close(errSent)
 	})
+}
+
+// Memory goes back as soon as no upload can want it again, and all of it where a window is closed.
+func TestWindowLetsGoOfMemory(t *testing.T) {
+	const size = 4 * windowBehind
+	w := newWindow(0, size)
+	fed := make(chan map[*chunk]bool)
+	go func() {
+		pieces, _ := feedChunks(&Chunks{}, w, pattern(size), 0)
+		fed <- pieces
+	}()
+	if _, err := io.CopyN(io.Discard, w.newReader(), size); err != nil {
+		t.Fatal(err)
+	}
+	pieces := <-fed
+	held := func() (n int) {
+		for c := range pieces {
+			n += int(c.refs.Load())
+		}
+		return n
+	}
+	if n := held(); n != windowBehind/chunkSize {
+		t.Errorf("%d pieces are held of a blob that was read, want %d", n, windowBehind/chunkSize)
+	}
+	w.close(errSent)
+	if n := held(); n != 0 {
+		t.Errorf("%d pieces are held by a closed window", n)
+	}
 }

@@ -1,0 +1,334 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"docker-mirror/go-helper/internal/devregistry"
+	"docker-mirror/go-helper/internal/registry"
+)
+
+// simWorld plays a case: real registries, real transfers, and a clock that jumps to whatever is next.
+type simWorld struct {
+	simCase
+	content []byte
+	digest  v1.Hash
+	began   time.Time
+	read    int64 // bytes of the source
+
+	sources, sinks []*simHost
+}
+
+// simHost is a registry at its work.
+type simHost struct {
+	simSite
+	*devregistry.Registry
+	world *simWorld
+	name  string
+
+	mu     sync.Mutex
+	bodies int           // requests with a blob's body so far
+	got    time.Duration // when the blob was there
+	met    []mishap
+}
+
+type mishapKey struct{}
+
+func (h *simHost) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	upload := r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/blobs/uploads/")
+	if upload || r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, h.world.digest.String()) {
+		h.mu.Lock()
+		if h.bodies++; h.bodies <= len(h.mishaps) {
+			m := h.mishaps[h.bodies-1]
+			if m.what != "digest invalid" || r.Header.Get("Content-Range") != "" {
+				h.met = append(h.met, m)
+				r = r.WithContext(context.WithValue(r.Context(), mishapKey{}, m))
+			}
+			if upload && len(m.pauses) > 0 {
+				r.Body = &pausingBody{ReadCloser: r.Body, pauses: m.pauses}
+			}
+		}
+		h.mu.Unlock()
+	}
+	defer func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if upload && h.got == 0 && h.HasBlob("x", h.world.digest) {
+			h.got = time.Since(h.world.began)
+		}
+	}()
+	h.Registry.ServeHTTP(w, r)
+}
+
+func (h *simHost) intercept(r devregistry.Request) *devregistry.Fault {
+	if m, ok := r.HTTP.Context().Value(mishapKey{}).(mishap); ok {
+		return &m.Fault
+	}
+	return nil
+}
+
+// pausingBody is read by a registry that stands still at times.
+type pausingBody struct {
+	io.ReadCloser
+	pauses []pause
+	read   int64
+}
+
+func (b *pausingBody) Read(p []byte) (int, error) {
+	if len(b.pauses) > 0 {
+		next := b.pauses[0]
+		if left := next.at - b.read; left > 0 {
+			p = p[:min(int64(len(p)), left)]
+		} else {
+			b.pauses = b.pauses[1:]
+			time.Sleep(next.d)
+		}
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.read += int64(n)
+	return n, err
+}
+
+// Watcher
+func (w *simWorld) Started(Source)       {}
+func (w *simWorld) Overloaded(time.Time) {}
+func (w *simWorld) Ended(error)          {}
+func (w *simWorld) Read(n int64)         { w.read += n }
+
+func (w *simWorld) host(net *simNet, name string, site simSite) (*simHost, error) {
+	r, err := devregistry.New(devregistry.Options{Dialect: site.dialect})
+	if err != nil {
+		return nil, err
+	}
+	h := &simHost{simSite: site, Registry: r, world: w, name: name}
+	r.SetFaults(devregistry.Faults{Intercept: h.intercept})
+	net.serve(name, h)
+	return h, nil
+}
+
+// run brings the blob to all sinks, as the scheduler would have it done, and says what is wrong with how that went.
+func (w *simWorld) run(ctx context.Context) error {
+	net := newSimNet()
+	defer net.close()
+	pool, err := net.pool()
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	t := &Transfer{Digest: w.digest, Size: w.size, Chunks: &Chunks{}, Watcher: w}
+	for i, site := range w.simCase.sources {
+		h, err := w.host(net, fmt.Sprint("source", i), site)
+		if err != nil {
+			return err
+		}
+		if !site.gone {
+			if err := h.PlantBlob("x", w.digest, w.content); err != nil {
+				return err
+			}
+		}
+		w.sources = append(w.sources, h)
+		t.Sources = append(t.Sources, Source{Client: pool.Client(h.name), Repository: "x"})
+	}
+	for i, site := range w.simCase.sinks {
+		h, err := w.host(net, fmt.Sprint("sink", i), site)
+		if err != nil {
+			return err
+		}
+		w.sinks = append(w.sinks, h)
+	}
+	w.began = time.Now()
+	outcomes, turns, err := w.send(ctx, t, pool)
+	if err != nil {
+		return err
+	}
+	return w.judge(outcomes, turns)
+}
+
+// send gives each sink turns until it has the blob, or can't get it: one at a time that goes on in the middle, else all that are left.
+func (w *simWorld) send(ctx context.Context, t *Transfer, pool *registry.Pool) (outcomes []Outcome, turns int, err error) {
+	outcomes = make([]Outcome, len(w.sinks))
+	sessions := make([]*Session, len(w.sinks))
+	for i := range w.sinks {
+		outcomes[i].End = Restart
+	}
+	for ; turns < 24; turns++ {
+		var turn []int
+		for i, o := range outcomes {
+			switch {
+			case o.End == Resume:
+				turn = []int{i}
+			case o.End == Restart && (len(turn) == 0 || outcomes[turn[0]].End == Restart):
+				turn = append(turn, i)
+			}
+			if o.End == Resume {
+				break
+			}
+		}
+		if len(turn) == 0 {
+			break
+		}
+		t.Sinks = nil
+		for _, i := range turn {
+			if outcomes[i].End == Restart {
+				client := pool.Client(w.sinks[i].name)
+				if sessions[i], err = Start(ctx, client, "x", w.digest, "", sessions[i]); err != nil {
+					return nil, turns, fmt.Errorf("sink %d: %w", i, err)
+				}
+			}
+			t.Sinks = append(t.Sinks, Sink{sessions[i], outcomes[i].Offset})
+		}
+		for j, o := range t.Run(ctx) {
+			if o.End == Restart {
+				o.Offset = 0
+			}
+			outcomes[turn[j]] = o
+		}
+	}
+	for i, s := range sessions {
+		if outcomes[i].End != Sent {
+			_ = s.Cancel(ctx)
+		}
+	}
+	return outcomes, turns, nil
+}
+
+func (w *simWorld) judge(outcomes []Outcome, turns int) error {
+	unreadable, sourceTime := true, time.Duration(0)
+	for _, s := range w.sources {
+		unreadable = unreadable && s.gone
+		sourceTime += s.takes(stallTimeout)
+	}
+	for i, o := range outcomes {
+		h := w.sinks[i]
+		if has := h.HasBlob("x", w.digest); (o.End == Sent) != has && !metFinal(h) {
+			return fmt.Errorf("sink %d: end %d, %v, and has the blob: %t", i, o.End, o.Err, has)
+		}
+		if o.End != Sent {
+			if err := w.excuse(h, o, unreadable); err != nil {
+				return fmt.Errorf("sink %d: %w", i, err)
+			}
+			continue
+		}
+		if most := w.size * int64(1+len(h.met)); h.Log().UploadedBytes() > most {
+			return fmt.Errorf("sink %d got %d bytes", i, h.Log().UploadedBytes())
+		}
+		if err := w.inTime(i, sourceTime); err != nil {
+			return err
+		}
+	}
+	if most := w.turns(); turns > most || w.read > w.size*int64(turns) {
+		return fmt.Errorf("%d bytes are read in %d transfers, of which %d have a reason", w.read, turns, most)
+	}
+	return nil
+}
+
+// turns is how many transfers have a reason.
+func (w *simWorld) turns() int {
+	n, patience := 1, stallTimeout
+	if len(w.sinks) > 1 {
+		patience = detachPatience
+	}
+	for _, h := range w.sinks {
+		for _, m := range h.met {
+			if m.what != "pause" || slices.ContainsFunc(m.pauses, func(p pause) bool { return p.d >= patience }) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+func metFinal(hosts ...*simHost) bool {
+	for _, h := range hosts {
+		for _, m := range h.met {
+			if m.final() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// excuse says whether an upload had a reason to fail, and failed for that.
+func (w *simWorld) excuse(h *simHost, o Outcome, unreadable bool) error {
+	var refused *registry.Error
+	var mismatch *registry.DigestMismatchError
+	switch {
+	case unreadable && o.End == SourceFailed && errors.Is(o.Err, registry.ErrNotFound):
+	case metFinal(h) && errors.As(o.Err, &refused) && refused.Status == http.StatusForbidden:
+	case metFinal(w.sources...) && errors.As(o.Err, &mismatch):
+	case metFinal(w.sources...) && len(h.met) > 0 && digestInvalid(o.Err): // of what was read from the middle on
+	default:
+		return fmt.Errorf("end %d without a reason: %w", o.End, o.Err)
+	}
+	return nil
+}
+
+// inTime says whether an upload ended as soon as what befell it, the source and the others allowed.
+func (w *simWorld) inTime(i int, source time.Duration) error {
+	limit := time.Second + source + w.sinks[i].takes(answerTimeout)
+	for j, h := range w.sinks {
+		if j != i {
+			limit += h.holdUp()
+		}
+	}
+	if len(w.sinks[i].mishaps) > 0 { // which may have cost it its place in a transfer
+		for _, h := range w.sinks {
+			limit += h.takes(answerTimeout)
+		}
+	}
+	if got := w.sinks[i].got; got > limit {
+		return fmt.Errorf("sink %d got the blob after %s, and was to have it within %s", i, got, limit)
+	}
+	return nil
+}
+
+// Whatever befalls a blob on its way: each repository gets it or fails for a true reason, none keeps the others for long, and no byte
+// is moved again without a reason. SIMULATIONS and SIMULATIONS_FROM say how many cases are played.
+func TestTransferSimulation(t *testing.T) {
+	from, n := uint64(0), uint64(400)
+	for name, value := range map[string]*uint64{"SIMULATIONS": &n, "SIMULATIONS_FROM": &from} {
+		if s := os.Getenv(name); s != "" {
+			var err error
+			if *value, err = strconv.ParseUint(s, 10, 64); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+	}
+	if testing.Short() {
+		n = min(n, 50)
+	}
+	for seed := from; seed < from+n; seed++ {
+		if !t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { playSeed(t, seed) }) {
+			t.FailNow()
+		}
+	}
+}
+
+func playSeed(t *testing.T, seed uint64) {
+	c := newSimCase(seed)
+	content := pattern(int(c.size))
+	digest, _, err := v1.SHA256(strings.NewReader(string(content)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w := &simWorld{simCase: c, content: content, digest: digest}
+		if err := w.run(t.Context()); err != nil {
+			t.Errorf("%v\n%v", err, c)
+		}
+	})
+}
