@@ -40,7 +40,10 @@ type Result struct {
 // Images reads manifests: any number of documents a file, lists of them included. What isn't YAML is a *[spec.Error]; what was
 // found before it is returned beside it.
 func Images(files []spec.File, opts Options) (Result, error) {
-	f := &finder{found: map[reference.Reference]*Image{}, guessed: map[reference.Reference]*Image{}, noted: map[string]bool{}}
+	f := &finder{
+		found: map[reference.Reference]*Image{}, guessed: map[reference.Reference]*Image{}, noted: map[string]bool{},
+		fluxRepositories: map[string]string{},
+	}
 	var errs []error
 	for _, file := range files {
 		f.file = file.Name
@@ -53,6 +56,7 @@ func Images(files []spec.File, opts Options) (Result, error) {
 			f.manifest(document)
 		}
 	}
+	f.joinFlux()
 	return f.result(opts), errors.Join(errs...)
 }
 
@@ -86,6 +90,7 @@ func (f *finder) manifest(v strictjson.Value) {
 	if f.embedded == 0 { // what stands inside a string is asked for by the whole
 		f.asker = asker(v, kind)
 	}
+	f.flux(v, kind)
 	if kind == "CustomResourceDefinition" { // a schema describes images: only its defaults ask for any
 		f.schema("", v)
 		return

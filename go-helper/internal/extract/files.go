@@ -127,11 +127,6 @@ func (f *finder) charts(v strictjson.Value) (handled []string) {
 	if repository == "" || chart == "" || strings.Contains(repository, "://") {
 		return nil
 	}
-	image := repository + "/" + chart
-	if !versionTag.MatchString(version) || strings.ContainsAny(version, "*x <>=|") {
-		f.leave(v, image, "has the version "+version+", which is none or a range: select.semver of an image set takes that")
-	} else {
-		f.guess(v, image+":"+strings.ReplaceAll(version, "+", "_")) // as Helm writes it
-	}
+	f.chart(v, repository+"/"+chart, version)
 	return []string{"repoURL", "repository", "chart", "name", "version", "targetRevision"}
 }

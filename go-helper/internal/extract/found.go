@@ -46,6 +46,9 @@ type finder struct {
 	left    []LeftOut
 	noted   map[string]bool // what a note is about already
 	notes   []string
+
+	fluxRepositories map[string]string // "namespace/name" -> registry/path, or empty
+	fluxCharts       []fluxChart
 }
 
 // result sorts what was found, and drops from what was left out that which was found elsewhere.
