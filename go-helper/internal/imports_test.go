@@ -27,13 +27,14 @@ var imports = map[string][]string{
 	"lock":     {"spec", "tags"},
 	"pin":      {"spec"}, // its errors
 	"spec":     {"tags"},
-	"engine":   {"registry", "engine/internal/tree", "engine/internal/schedule", "engine/internal/stream"},
+	"engine":   {"registry", "engine/internal/tree", "engine/internal/schedule", "engine/internal/stream", "engine/internal/journal"},
 	"registry": {"auth"},
 
 	"engine/internal/tree":     {"registry"}, // its Manifest
 	"engine/internal/stream":   {"registry"},
 	"engine/internal/schedule": {"engine/internal/mount"},
 	"engine/internal/mount":    {},
+	"engine/internal/journal":  {},
 
 	"auth/cloud":  {"auth", "ecr"},
 	"ecr":         {},
@@ -49,7 +50,7 @@ var leaves = []string{"reference", "platform", "strictjson", "strictyaml", "sugg
 // offline packages never touch the network.
 var offline = []string{
 	"spec", "plan", "tags", "lock", "pin", "extract", "lint", "reference", "platform", "strictjson", "strictyaml", "suggest",
-	"engine/internal/schedule", "engine/internal/mount",
+	"engine/internal/schedule", "engine/internal/mount", "engine/internal/journal",
 }
 
 // undecoded packages handle content of registries, which they never decompress: a layer can stand for any number of bytes.

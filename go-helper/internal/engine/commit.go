@@ -20,7 +20,7 @@ func (r *run) write(im *image) error {
 		identifier = digest
 	}
 	if root.Subset != nil && root.Subset.Sparse { // before it is true, so that a killed run has said so
-		r.sparse.note(im.destination.host, im.repository(), root.Manifest.Digest, true)
+		r.sparse.Note(im.destination.host, im.repository(), root.Manifest.Digest, true)
 	}
 	if len(im.attached) > 0 {
 		if err := r.pushTree(r.ctx, im, root, digest); err != nil {
@@ -37,7 +37,7 @@ func (r *run) write(im *image) error {
 		return err
 	}
 	if root.Subset == nil {
-		r.sparse.note(im.destination.host, im.repository(), root.Manifest.Digest, false)
+		r.sparse.Note(im.destination.host, im.repository(), root.Manifest.Digest, false)
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"sync"
 
-	"docker-mirror/go-helper/internal/engine/internal/schedule"
 	"docker-mirror/go-helper/internal/registry"
 )
 
@@ -14,8 +13,6 @@ type destination struct {
 	client *registry.Client
 	host   string
 	sparse bool // the run leaves out some of what indexes there name: earlier runs may have done so where this one doesn't
-
-	remembered []schedule.Origin // of earlier runs, best known first; the scheduler takes them
 
 	referrersTags sync.Mutex // held while one is read and written
 

@@ -9,6 +9,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"docker-mirror/go-helper/internal/engine/internal/journal"
 	"docker-mirror/go-helper/internal/engine/internal/schedule"
 	"docker-mirror/go-helper/internal/engine/internal/stream"
 	"docker-mirror/go-helper/internal/engine/internal/tree"
@@ -69,11 +70,10 @@ var ErrInterrupted = errors.New("interrupted")
 func Run(ctx context.Context, copies []Copy, opts Options) []Result {
 	r := newRun(ctx, copies, opts)
 	r.observe(RunStarted{Copies: len(copies)})
-	r.cache.load(r.destinations)
-	r.sparse.load()
+	r.sparse.Load()
 	r.loop()
-	r.cache.close()
-	r.sparse.close()
+	r.origins.Close()
+	r.sparse.Close()
 	results := make([]Result, len(r.images))
 	for i, im := range r.images {
 		results[i] = im.result
@@ -105,8 +105,8 @@ type run struct {
 	opts    Options
 	log     *slog.Logger
 	observe Observer
-	cache   *originCache
-	sparse  *sparseIndexes
+	origins *journal.Origins
+	sparse  *journal.SparseIndexes
 	sources *sources
 	mirrors map[v1.Hash][]reference.Reference // where pinned sources are copied to
 	deep    *deepCheck
@@ -140,8 +140,8 @@ func newRun(ctx context.Context, copies []Copy, opts Options) *run {
 		opts:         opts,
 		log:          opts.Logger,
 		observe:      opts.Observe,
-		cache:        newOriginCache(opts.CachePath, opts.Logger),
-		sparse:       newSparseIndexes(opts.SparsePath, opts.Logger),
+		origins:      journal.NewOrigins(opts.CachePath, opts.Logger),
+		sparse:       journal.NewSparseIndexes(opts.SparsePath, opts.Logger),
 		sources:      newSources(),
 		mirrors:      mirrorsOf(copies),
 		deep:         newDeepCheck(opts.Concurrency),

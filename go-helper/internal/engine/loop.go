@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"docker-mirror/go-helper/internal/engine/internal/journal"
 	"docker-mirror/go-helper/internal/engine/internal/schedule"
 	"docker-mirror/go-helper/internal/engine/internal/stream"
 	"docker-mirror/go-helper/internal/registry"
@@ -62,11 +63,8 @@ func (r *run) scheduler() *schedule.Scheduler {
 		})
 	}
 	s := schedule.New(config)
-	for _, d := range r.registries {
-		for _, o := range d.remembered {
-			s.Remember(d.number, o)
-		}
-		d.remembered = nil
+	for _, o := range r.origins.Load(func(host string) bool { return r.destinations[host] != nil }) {
+		s.Remember(r.destinations[o.Host].number, schedule.Origin{Repository: o.Repository, Digest: o.Digest})
 	}
 	return s
 }
@@ -136,7 +134,7 @@ func (r *run) tell(a schedule.Action) {
 // got notes that a repository has a blob now.
 func (r *run) got(a schedule.Got) {
 	host, bytes := r.registries[a.Registry].host, &r.order[a.Image].result.Bytes
-	r.cache.add(host, a.Repository, a.Blob.Digest)
+	r.origins.Add(journal.Origin{Host: host, Repository: a.Repository, Digest: a.Blob.Digest})
 	if a.Uploaded {
 		bytes.Up += a.Blob.Size
 		if a.Down {

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -43,7 +41,7 @@ func (r *run) doubted(im *image, there v1.Descriptor, sourceDigest v1.Hash) bool
 	}
 	d := im.destination
 	original := there.Digest == sourceDigest // one that was cut down names no more than is there
-	return r.opts.CheckPlatforms || d.sparse && original || r.sparse.knows(d.host, im.repository(), there.Digest)
+	return r.opts.CheckPlatforms || d.sparse && original || r.sparse.Knows(d.host, im.repository(), there.Digest)
 }
 
 // lacksWanted asks the destination for what its index names and the copy wants.
@@ -74,7 +72,7 @@ func (r *run) lacksWanted(ctx context.Context, im *image, digest v1.Hash) (bool,
 	case len(lost) > 0:
 		return true, nil
 	case wanted.Platforms == nil:
-		r.sparse.note(im.destination.host, repository, digest, false)
+		r.sparse.Note(im.destination.host, repository, digest, false)
 	}
 	return false, nil
 }
@@ -191,59 +189,3 @@ func whyRefused(n *tree.Node, err error) error {
 	}
 	return &BlobsInIndexRefusedError{Err: err}
 }
-
-// sparseIndexes remembers over runs which indexes were written sparse, so that a run that wants all of one doesn't take its
-// digest for an answer: a line `sparse host repository digest` each, or `whole …` once it isn't any more.
-type sparseIndexes struct {
-	notes notes
-
-	mu    sync.Mutex
-	known map[string]bool // by host, repository and digest
-}
-
-func newSparseIndexes(path string, log *slog.Logger) *sparseIndexes {
-	return &sparseIndexes{notes: notes{path: path, log: log}, known: map[string]bool{}}
-}
-
-const (
-	notedSparse = "sparse"
-	notedWhole  = "whole"
-)
-
-func (s *sparseIndexes) load() {
-	for _, line := range s.notes.open() { // the last one counts
-		switch state, key, _ := strings.Cut(line, " "); state {
-		case notedSparse:
-			s.known[key] = true
-		case notedWhole:
-			delete(s.known, key)
-		}
-	}
-}
-
-func (s *sparseIndexes) knows(host, repository string, digest v1.Hash) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.known[sparseKey(host, repository, digest)]
-}
-
-// note tells that an index is sparse, or whole, now.
-func (s *sparseIndexes) note(host, repository string, digest v1.Hash, sparse bool) {
-	key := sparseKey(host, repository, digest)
-	s.mu.Lock()
-	news := s.known[key] != sparse
-	s.known[key] = sparse
-	s.mu.Unlock()
-	switch {
-	case news && sparse:
-		s.notes.add(notedSparse + " " + key)
-	case news:
-		s.notes.add(notedWhole + " " + key)
-	}
-}
-
-func sparseKey(host, repository string, digest v1.Hash) string {
-	return host + " " + repository + " " + digest.String()
-}
-
-func (s *sparseIndexes) close() { s.notes.close() }

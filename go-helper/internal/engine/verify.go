@@ -28,7 +28,7 @@ func (r *run) verify(ctx context.Context, im *image, digest v1.Hash) error {
 	if root.Subset != nil {
 		r.noteSubset(im, root.Subset)
 	}
-	r.sparse.note(im.destination.host, im.repository(), digest, root.Subset != nil)
+	r.sparse.Note(im.destination.host, im.repository(), digest, root.Subset != nil)
 	return nil
 }
 
