@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"testing"
+	"time"
 
 	"docker-mirror/go-helper/internal/devregistry"
 	"docker-mirror/go-helper/internal/engine"
@@ -49,5 +50,43 @@ func TestAnUnchangedLimitedImageIsNotReadDeeply(t *testing.T) {
 	wantStatus(t, list, results, engine.StatusCopied)
 	if results[0].Subset == nil || results[0].Digest == results[0].SourceDigest {
 		t.Errorf("%+v", results[0])
+	}
+}
+
+// Once manifests of unchanged images are read to find a large blob, smaller ones are mounted, too, which by themselves wouldn't be worth
+// it; also those that were asked for before.
+func TestSmallerBlobsAreMountedWhereALargeOneIsLookedFor(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		large int
+		want  string // where the smaller one is mounted from
+	}{{"beside a large one", 5 << 20, "mirror/old"}, {"alone", 1 << 20, ""}} {
+		t.Run(tt.name, func(t *testing.T) {
+			source, destination := pair(t)
+			p := newPusher(t, source.Host)
+			large, smaller := content("large", tt.large), content("smaller", 1<<20)
+			p.image("old", "v", ociManifest, large, smaller)
+			p.image("new", "v", ociManifest, smaller, large, content("own", 100))
+			run(t, copies(t, source.Host, []string{destination.Host}, "old:v"), engine.Options{})
+			source.Log().Reset()
+			// So that it becomes known late how the registry mounts, and a large blob's answer is there before.
+			source.SetFaults(devregistry.Faults{Intercept: devregistry.Always(func(r devregistry.Request) bool {
+				return r.Kind == devregistry.KindBlobGet
+			}, devregistry.Fault{Delay: 300 * time.Millisecond})})
+			list := copies(t, source.Host, []string{destination.Host}, "old:v", "new:v")
+			results := run(t, list, engine.Options{})
+			wantStatus(t, list[1:], results[1:], engine.StatusCopied)
+			checkMirrored(t, source, destination, list[1])
+			if from := destination.Log().Mounts()[devregistry.RepoBlob{Repository: "mirror/new", Digest: hashOf(t, smaller)}]; from != tt.want {
+				t.Errorf("the smaller blob was mounted from %q, want %q", from, tt.want)
+			}
+			gets := 2 // its own two
+			if tt.want == "" {
+				gets = 4
+			}
+			if n := source.Log().Counts()[devregistry.KindBlobGet]; n != gets {
+				t.Errorf("%d blobs were read, want %d", n, gets)
+			}
+		})
 	}
 }

@@ -133,77 +133,12 @@ func (s *Scheduler) mountAnswered(n *need, e Started) {
 	s.want(n)
 }
 
-// seekOrigin looks for a repository to mount a blob from that is large, about to be sent, and of unknown whereabouts:
-// once each the manifests of the images that are unchanged at the registry are read. Not where the blob isn't worth the requests.
-func (s *Scheduler) seekOrigin(n *need) {
-	r, size := n.host.registry, n.host.blob.Size
-	unread := len(r.unread)
-	switch {
-	case r.mode == mount.Never, unread == 0 && !r.reading && !r.read, size < largeBlob, size < int64(unread)*indexCost:
-		s.seekVerdict(n)
-	case unread > 0 && s.lookups.looking > 0 && !s.lookups.waited:
-		// One of them may have it.
-		n.state = needLookUps
-		s.lookups.awaiting = append(s.lookups.awaiting, n)
-		if s.lookups.until == 0 {
-			s.lookups.until = s.arm(lookUpPatience, func() {
-				s.lookups.waited = true
-				s.lookUpsAwaited()
-			})
-		}
-	default:
-		s.readUnchanged(n)
-	}
-}
-
-// readUnchanged has the manifests of unchanged images read that nobody has read yet, and goes on when they are.
-func (s *Scheduler) readUnchanged(n *need) {
-	r := n.host.registry
-	if !r.reading && len(r.unread) > 0 {
-		r.reading = true
-		s.begin(ReadUnchanged{r.id, r.unread})
-		r.unread = nil
-	}
-	if r.reading {
-		n.state = needReading
-		r.awaitRead = append(r.awaitRead, n)
-		return
-	}
-	s.mountOld(n)
-}
-
-func (s *Scheduler) unchangedRead(r *registry, e UnchangedRead) {
-	r.reading, r.read = false, true
-	for _, o := range e.Origins {
-		r.addOrigin(o.Digest, o.Repository)
-	}
-	if s.over {
-		return
-	}
-	awaiting := r.awaitRead
-	r.awaitRead = nil
-	for _, n := range awaiting {
-		s.mountOld(n)
-	}
-}
-
-// mountOld asks to mount from an unchanged image.
-func (s *Scheduler) mountOld(n *need) {
-	origin := n.host.registry.origin(n.host.blob.Digest, n.repository)
-	if origin == "" {
-		s.seekVerdict(n)
-		return
-	}
-	n.state = needMountOld
-	s.ask(n, origin)
-}
-
 // seekVerdict finds out, for a large blob whose mount was refused, whether that says that it isn't there: this registry may not mount
 // at all.
 func (s *Scheduler) seekVerdict(n *need) {
 	r := n.host.registry
 	switch {
-	case n.host.blob.Size <= smallBlob, n.asked == "", r.mode == mount.Works:
+	case n.judged, n.host.blob.Size <= smallBlob, n.asked == "", r.mode == mount.Works:
 		s.ready(n)
 	case r.mode != mount.Unknown, r.small == 0 && !r.probing && r.uploaded == nil:
 		s.askHead(n, needHeadLast)

@@ -74,7 +74,11 @@ func (s *Scheduler) lookUpsAwaited() {
 	awaiting := s.lookups.awaiting
 	s.lookups.awaiting = nil
 	for _, n := range awaiting {
-		s.readUnchanged(n)
+		n.host.registry.seeking--
+		s.beginReading(n)
+	}
+	for _, n := range awaiting {
+		s.awaitReading(n)
 	}
 }
 

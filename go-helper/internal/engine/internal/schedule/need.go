@@ -43,6 +43,8 @@ type need struct {
 	committed bool // a manifest of the repository that refers to the blob was written by this run
 	distrust  bool // a mount was claimed before, but the registry does not have the blob
 	absent    bool // it was asked for after another repository had got the blob, and lacks it
+	sought    bool // an unchanged image was looked for that has the blob
+	judged    bool // the blob isn't there and can't be mounted, as far as is known
 	counted   bool // among the registry's small uploads
 	turns     int
 

@@ -32,8 +32,8 @@ type registry struct {
 
 	origins   map[v1.Hash][]string // repositories that had the blob before this run, best known first
 	unread    []int                // unchanged images whose manifests nobody has read yet
+	seeking   int                  // needs that wait for look-ups, to read those
 	reading   bool                 // those of others
-	read      bool                 // some were
 	awaitRead []*need
 }
 

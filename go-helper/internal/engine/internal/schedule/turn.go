@@ -72,6 +72,11 @@ func (s *Scheduler) ready(n *need) {
 		s.fail(n, b.failed)
 		return
 	}
+	n.judged = true
+	if s.mayComeFromOld(n) { // as is known since
+		s.seekOrigin(n)
+		return
+	}
 	if t == nil { // its turn went without it: the next one is its own
 		s.want(n)
 		return
