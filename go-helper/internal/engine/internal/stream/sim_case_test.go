@@ -3,6 +3,7 @@ package stream
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"docker-mirror/go-helper/internal/devregistry"
@@ -19,7 +20,9 @@ type simCase struct {
 type simSite struct {
 	mishaps []mishap
 	gone    bool // the blob
-	dialect devregistry.Dialect
+	// hopeless: the same mishap comes again and again.
+	hopeless bool
+	dialect  devregistry.Dialect
 }
 
 func (c simCase) String() string {
@@ -29,7 +32,7 @@ func (c simCase) String() string {
 	}
 	for _, site := range c.sinks {
 		d := site.dialect
-		s += fmt.Sprintf("\nto   %v, %t %t %t", site.mishaps, d.ZeroUploadStatus, d.DiscardPartial, d.NoUploadStatus)
+		s += fmt.Sprintf("\nto   %v, %t %t %t", site.mishaps[:min(3, len(site.mishaps))], d.ZeroUploadStatus, d.DiscardPartial, d.NoUploadStatus)
 	}
 	return s
 }
@@ -50,7 +53,12 @@ type pause struct {
 func (m mishap) String() string { return fmt.Sprintf("%s at %d %v", m.what, m.at, m.pauses) }
 
 // final tells whether no other try mends it.
-func (m mishap) final() bool { return m.what == "denied" || m.what == "corrupt" }
+func (m mishap) final() bool {
+	return m.what == "denied" || m.what == "corrupt" || m.what == wrongDigest
+}
+
+// wrongDigest is said of an upload: for good, unless it went on in the middle.
+const wrongDigest = "digest invalid"
 
 func newSimCase(seed uint64) simCase {
 	r := rand.New(rand.NewPCG(seed, 3))
@@ -74,6 +82,10 @@ func newSimCase(seed uint64) simCase {
 		}}
 		for range few(r) {
 			s.mishaps = append(s.mishaps, c.ofSink(r))
+		}
+		if r.IntN(20) == 0 {
+			s.hopeless = true
+			s.mishaps = slices.Repeat([]mishap{c.ofSink(r)}, 100)
 		}
 		c.sinks = append(c.sinks, s)
 	}
@@ -121,7 +133,7 @@ func (c simCase) ofSink(r *rand.Rand) mishap {
 	case n < 35:
 		m.what, m.Reset = "reset", true
 	case n < 38:
-		m.what, m.Status, m.Code = "digest invalid", 400, "DIGEST_INVALID" // only of an upload that goes on
+		m.what, m.Status, m.Code = wrongDigest, 400, "DIGEST_INVALID"
 	default:
 		m.what, m.Status, m.Code = "denied", 403, "DENIED"
 	}

@@ -2,12 +2,10 @@ package stream
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -43,6 +41,7 @@ type simHost struct {
 	bodies int           // requests with a blob's body so far
 	got    time.Duration // when the blob was there
 	met    []mishap
+	final  bool // one of them is for good
 }
 
 type mishapKey struct{}
@@ -53,10 +52,9 @@ func (h *simHost) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.mu.Lock()
 		if h.bodies++; h.bodies <= len(h.mishaps) {
 			m := h.mishaps[h.bodies-1]
-			if m.what != "digest invalid" || r.Header.Get("Content-Range") != "" {
-				h.met = append(h.met, m)
-				r = r.WithContext(context.WithValue(r.Context(), mishapKey{}, m))
-			}
+			r = r.WithContext(context.WithValue(r.Context(), mishapKey{}, m))
+			h.met = append(h.met, m)
+			h.final = h.final || m.final() && (m.what != wrongDigest || r.Header.Get("Content-Range") == "")
 			if upload && len(m.pauses) > 0 {
 				r.Body = &pausingBody{ReadCloser: r.Body, pauses: m.pauses}
 			}
@@ -203,97 +201,6 @@ func (w *simWorld) send(ctx context.Context, t *Transfer, pool *registry.Pool) (
 		}
 	}
 	return outcomes, turns, nil
-}
-
-func (w *simWorld) judge(outcomes []Outcome, turns int) error {
-	unreadable, sourceTime := true, time.Duration(0)
-	for _, s := range w.sources {
-		unreadable = unreadable && s.gone
-		sourceTime += s.takes(stallTimeout)
-	}
-	for i, o := range outcomes {
-		h := w.sinks[i]
-		if has := h.HasBlob("x", w.digest); (o.End == Sent) != has && !metFinal(h) {
-			return fmt.Errorf("sink %d: end %d, %v, and has the blob: %t", i, o.End, o.Err, has)
-		}
-		if o.End != Sent {
-			if err := w.excuse(h, o, unreadable); err != nil {
-				return fmt.Errorf("sink %d: %w", i, err)
-			}
-			continue
-		}
-		if most := w.size * int64(1+len(h.met)); h.Log().UploadedBytes() > most {
-			return fmt.Errorf("sink %d got %d bytes", i, h.Log().UploadedBytes())
-		}
-		if err := w.inTime(i, sourceTime); err != nil {
-			return err
-		}
-	}
-	if most := w.turns(); turns > most || w.read > w.size*int64(turns) {
-		return fmt.Errorf("%d bytes are read in %d transfers, of which %d have a reason", w.read, turns, most)
-	}
-	return nil
-}
-
-// turns is how many transfers have a reason.
-func (w *simWorld) turns() int {
-	n, patience := 1, stallTimeout
-	if len(w.sinks) > 1 {
-		patience = detachPatience
-	}
-	for _, h := range w.sinks {
-		for _, m := range h.met {
-			if m.what != "pause" || slices.ContainsFunc(m.pauses, func(p pause) bool { return p.d >= patience }) {
-				n++
-			}
-		}
-	}
-	return n
-}
-
-func metFinal(hosts ...*simHost) bool {
-	for _, h := range hosts {
-		for _, m := range h.met {
-			if m.final() {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// excuse says whether an upload had a reason to fail, and failed for that.
-func (w *simWorld) excuse(h *simHost, o Outcome, unreadable bool) error {
-	var refused *registry.Error
-	var mismatch *registry.DigestMismatchError
-	switch {
-	case unreadable && o.End == SourceFailed && errors.Is(o.Err, registry.ErrNotFound):
-	case metFinal(h) && errors.As(o.Err, &refused) && refused.Status == http.StatusForbidden:
-	case metFinal(w.sources...) && errors.As(o.Err, &mismatch):
-	case metFinal(w.sources...) && len(h.met) > 0 && digestInvalid(o.Err): // of what was read from the middle on
-	default:
-		return fmt.Errorf("end %d without a reason: %w", o.End, o.Err)
-	}
-	return nil
-}
-
-// inTime says whether an upload ended as soon as what befell it, the source and the others allowed.
-func (w *simWorld) inTime(i int, source time.Duration) error {
-	limit := time.Second + source + w.sinks[i].takes(answerTimeout)
-	for j, h := range w.sinks {
-		if j != i {
-			limit += h.holdUp()
-		}
-	}
-	if len(w.sinks[i].mishaps) > 0 { // which may have cost it its place in a transfer
-		for _, h := range w.sinks {
-			limit += h.takes(answerTimeout)
-		}
-	}
-	if got := w.sinks[i].got; got > limit {
-		return fmt.Errorf("sink %d got the blob after %s, and was to have it within %s", i, got, limit)
-	}
-	return nil
 }
 
 // Whatever befalls a blob on its way: each repository gets it or fails for a true reason, none keeps the others for long, and no byte

@@ -1,0 +1,103 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"docker-mirror/go-helper/internal/registry"
+)
+
+// judge says what is wrong with the ends of uploads.
+func (w *simWorld) judge(outcomes []Outcome, turns int) error {
+	unreadable, corrupt, sourceTime := true, false, time.Duration(0)
+	for _, s := range w.sources {
+		unreadable, corrupt = unreadable && s.gone, corrupt || s.final
+		sourceTime += s.takes(stallTimeout)
+	}
+	for i, o := range outcomes {
+		h := w.sinks[i]
+		if has := h.HasBlob("x", w.digest); (o.End == Sent) != has || has && h.final {
+			return fmt.Errorf("sink %d: end %d, %v, and has the blob: %t", i, o.End, o.Err, has)
+		}
+		if o.End != Sent {
+			if err := excuse(h, o, unreadable, corrupt); err != nil {
+				return fmt.Errorf("sink %d: %w", i, err)
+			}
+			continue
+		}
+		if most := w.size * int64(1+h.breaks()); h.Log().UploadedBytes() > most {
+			return fmt.Errorf("sink %d got %d bytes", i, h.Log().UploadedBytes())
+		}
+		if err := w.inTime(i, sourceTime); err != nil {
+			return err
+		}
+	}
+	if most := w.turns(); turns > most || w.read > w.size*int64(turns) {
+		return fmt.Errorf("%d bytes are read in %d transfers, of which %d have a reason", w.read, turns, most)
+	}
+	return nil
+}
+
+// turns is how many transfers have a reason.
+func (w *simWorld) turns() int {
+	n, patience := 1, stallTimeout
+	if len(w.sinks) > 1 {
+		patience = detachPatience
+	}
+	for _, h := range w.sinks {
+		for _, m := range h.met {
+			if m.what != "pause" || slices.ContainsFunc(m.pauses, func(p pause) bool { return p.d >= patience }) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// breaks is how many of the mishaps may have cost bytes: not that an answer is lost, as the blob is there.
+func (h *simHost) breaks() (n int) {
+	for _, m := range h.met {
+		if m.what != "answer lost" {
+			n++
+		}
+	}
+	return n
+}
+
+// excuse says whether an upload had a reason to fail, and failed for that.
+func excuse(h *simHost, o Outcome, unreadable, corrupt bool) error {
+	var refused *registry.Error
+	var mismatch *registry.DigestMismatchError
+	switch {
+	case unreadable && o.End == SourceFailed && errors.Is(o.Err, registry.ErrNotFound):
+	case h.final && o.End == Failed && errors.As(o.Err, &refused) && (refused.Status == http.StatusForbidden || digestInvalid(o.Err)):
+	case h.hopeless && o.End == Failed && o.Err != nil && len(h.met) > maxRestarts && len(h.met) < 50:
+	case corrupt && errors.As(o.Err, &mismatch):
+	case corrupt && len(h.met) > 0 && digestInvalid(o.Err): // of what was read from the middle on
+	default:
+		return fmt.Errorf("end %d after %d mishaps, without a reason: %w", o.End, len(h.met), o.Err)
+	}
+	return nil
+}
+
+// inTime says whether an upload ended as soon as what befell it, the source and the others allowed.
+func (w *simWorld) inTime(i int, source time.Duration) error {
+	limit := time.Second + source + w.sinks[i].takes(answerTimeout)
+	for j, h := range w.sinks {
+		if j != i {
+			limit += h.holdUp()
+		}
+	}
+	if len(w.sinks[i].mishaps) > 0 { // which may have cost it its place in a transfer
+		for _, h := range w.sinks {
+			limit += h.takes(answerTimeout)
+		}
+	}
+	if got := w.sinks[i].got; got > limit {
+		return fmt.Errorf("sink %d got the blob after %s, and was to have it within %s", i, got, limit)
+	}
+	return nil
+}
