@@ -25,6 +25,7 @@ var imports = map[string][]string{
 	"run":      {"plan", "spec", "lock", "pin", "lint", "tags", "engine", "registry", "auth", "auth/cloud", "ecr", "report", "extract"},
 	"plan":     {"spec", "tags", "lock"},
 	"lock":     {"spec", "tags"},
+	"policy":   {"spec"}, // its errors
 	"pin":      {"spec"}, // its errors
 	"spec":     {"tags"},
 	"engine":   {"registry", "engine/internal/tree", "engine/internal/schedule", "engine/internal/stream", "engine/internal/journal"},
@@ -45,11 +46,11 @@ var imports = map[string][]string{
 }
 
 // leaves may be imported by all, and import no other package of ours than leaves.
-var leaves = []string{"reference", "platform", "strictjson", "strictyaml", "suggest", "markup"}
+var leaves = []string{"reference", "platform", "strictjson", "strictyaml", "stricttoml", "suggest", "markup"}
 
 // offline packages never touch the network.
 var offline = []string{
-	"spec", "plan", "tags", "lock", "pin", "extract", "lint", "reference", "platform", "strictjson", "strictyaml", "suggest",
+	"spec", "plan", "tags", "lock", "policy", "pin", "extract", "lint", "reference", "platform", "strictjson", "strictyaml", "stricttoml", "suggest",
 	"engine/internal/schedule", "engine/internal/mount", "engine/internal/journal",
 }
 

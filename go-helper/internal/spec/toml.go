@@ -10,6 +10,7 @@ import (
 
 	"docker-mirror/go-helper/internal/reference"
 	"docker-mirror/go-helper/internal/strictjson"
+	"docker-mirror/go-helper/internal/stricttoml"
 	"docker-mirror/go-helper/internal/tags"
 )
 
@@ -17,7 +18,7 @@ import (
 // digest of the source) or tag policy. A set that a program wrote can say where it comes from: its lines are of no use to
 // anybody then, and messages name that origin alone.
 func parseTOML(c *collector, data []byte) {
-	root, err := tomlTree(data)
+	root, err := stricttoml.Parse(data)
 	d := &strictjson.Decoder{}
 	var problem *strictjson.Problem
 	if errors.As(err, &problem) {

@@ -1,4 +1,5 @@
-package spec
+// Package stricttoml reads TOML into the values of package strictjson, so that one strict decoder with lines serves both.
+package stricttoml
 
 import (
 	"errors"
@@ -12,12 +13,12 @@ import (
 	"docker-mirror/go-helper/internal/strictjson"
 )
 
-// maxTreeDepth bounds nesting, so that hostile input can't exhaust the stack.
-const maxTreeDepth = 64
+// maxDepth bounds nesting, so that hostile input can't exhaust the stack.
+const maxDepth = 64
 
-// tomlTree reads a TOML document with its lines. What a document means (tables that are reopened, duplicate keys, dotted keys) is
+// Parse reads a TOML document with its lines. What a document means (tables that are reopened, duplicate keys, dotted keys) is
 // decided by go-toml's decoder; its parser's nodes give the lines, which the decoder doesn't.
-func tomlTree(data []byte) (strictjson.Value, error) {
+func Parse(data []byte) (strictjson.Value, error) {
 	var document map[string]any
 	if err := toml.Unmarshal(data, &document); err != nil {
 		line := 0
@@ -31,15 +32,15 @@ func tomlTree(data []byte) (strictjson.Value, error) {
 		}
 		return strictjson.Value{}, &strictjson.Problem{Line: max(line, 1), Msg: "invalid TOML: " + msg}
 	}
-	lines := tomlLines(data)
+	lines := linesOf(data)
 	return lines.value(document, "", 1, 0)
 }
 
-// tomlPlaces are the lines of a document's values, by their path: "image[2].tags[0]".
-type tomlPlaces map[string]int
+// places are the lines of a document's values, by their path: "image[2].tags[0]".
+type places map[string]int
 
-func tomlLines(data []byte) tomlPlaces {
-	w := tomlWalker{places: tomlPlaces{}, arrays: map[string]int{}}
+func linesOf(data []byte) places {
+	w := walker{places: places{}, arrays: map[string]int{}}
 	for i, c := range data {
 		if c == '\n' {
 			w.ends = append(w.ends, i)
@@ -61,20 +62,20 @@ func tomlLines(data []byte) tomlPlaces {
 	return w.places
 }
 
-type tomlWalker struct {
+type walker struct {
 	parser unstable.Parser
-	places tomlPlaces
+	places places
 	arrays map[string]int // path of an array of tables -> how many it has so far
 	ends   []int          // offsets of newlines
 }
 
-func (w *tomlWalker) line(r unstable.Range) int {
+func (w *walker) line(r unstable.Range) int {
 	return 1 + sort.SearchInts(w.ends, int(r.Offset))
 }
 
 // path follows a key from a table on and records where it stands. An array of tables on the way means its last one; with
 // add, the key begins a new one.
-func (w *tomlWalker) path(from string, key unstable.Iterator, add bool) (path string, line int) {
+func (w *walker) path(from string, key unstable.Iterator, add bool) (path string, line int) {
 	path = from
 	for key.Next() {
 		node := key.Node()
@@ -93,20 +94,20 @@ func (w *tomlWalker) path(from string, key unstable.Iterator, add bool) (path st
 	return path, line
 }
 
-func (w *tomlWalker) record(path string, line int) {
+func (w *walker) record(path string, line int) {
 	if _, ok := w.places[path]; !ok {
 		w.places[path] = line
 	}
 }
 
-func (w *tomlWalker) keyValue(table string, node *unstable.Node, depth int) {
+func (w *walker) keyValue(table string, node *unstable.Node, depth int) {
 	path, line := w.path(table, node.Key(), false)
 	w.value(path, node.Value(), line, depth)
 }
 
 // value records the lines inside a value; what has no place of its own stands where the one before it does.
-func (w *tomlWalker) value(path string, node *unstable.Node, line, depth int) int {
-	if depth > maxTreeDepth {
+func (w *walker) value(path string, node *unstable.Node, line, depth int) int {
+	if depth > maxDepth {
 		return line
 	}
 	if node.Raw.Length > 0 {
@@ -142,13 +143,13 @@ func quoteKey(key string) string {
 }
 
 // value turns what go-toml decoded into a value with lines.
-func (p tomlPlaces) value(decoded any, path string, line, depth int) (strictjson.Value, error) {
+func (p places) value(decoded any, path string, line, depth int) (strictjson.Value, error) {
 	if at, ok := p[path]; ok {
 		line = at
 	}
 	v := strictjson.Value{Line: line}
-	if depth > maxTreeDepth {
-		return v, &strictjson.Problem{Line: line, Msg: fmt.Sprintf("nested more than %d levels deep", maxTreeDepth)}
+	if depth > maxDepth {
+		return v, &strictjson.Problem{Line: line, Msg: fmt.Sprintf("nested more than %d levels deep", maxDepth)}
 	}
 	switch decoded := decoded.(type) {
 	case string:
