@@ -49,9 +49,6 @@ from docker_mirror.target_types import DockerMirrorSpecSourceField
 
 _BATCH_FILE = "lists.json"
 
-EVERY_IMAGE = "*"
-"""What `--upgrade` without an image stands for."""
-
 
 @union(in_scope_types=[EnvironmentName])
 @dataclass(frozen=True)
@@ -64,13 +61,6 @@ class LockImageListFieldSet(LockFieldSet, ImageListFieldSet):
     required_fields = ImageListFieldSet.required_fields
 
 
-class _ImagesOption(StrListOption):
-    """A list that the flag alone makes one of all."""
-
-    def get_flag_options(self, subsystem_cls: Any) -> dict[str, Any]:
-        return {"implicit_value": EVERY_IMAGE, **super().get_flag_options(subsystem_cls)}
-
-
 class LockGoalSubsystem(GoalSubsystem):
     name = "lock"
     help = softwrap(
@@ -80,13 +70,12 @@ class LockGoalSubsystem(GoalSubsystem):
         """
     )
 
-    upgrade = _ImagesOption(
-        help=softwrap(
-            """
-            Look up again what tags name and tag policies select: for all images or, with a value, for that one (its
-            `AS` name, or any spelling). Without this, every digest that a lock has is kept.
-            """
-        ),
+    upgrade = BoolOption(
+        default=False,
+        help="Look up again what tags name and tag policies select. Without this, every digest that a lock has is kept.",
+    )
+    upgrade_image = StrListOption(
+        help="Look up this image alone again: its `AS` name, or any spelling.",
     )
     check = BoolOption(
         default=False,
@@ -150,14 +139,14 @@ def batch_json(fields: Iterable[ImageListFieldSet], inputs: LockInputs, build_ro
 
 
 def lock_argv(goal: LockGoalSubsystem, subsystem: DockerMirrorSubsystem) -> tuple[str, ...]:
-    flags = {"--check": goal.check, "--online": goal.online}
+    flags = {"--upgrade": goal.upgrade, "--check": goal.check, "--online": goal.online}
     return (
         HELPER_EXE,
         "lock",
         f"--batch={_BATCH_FILE}",
         *config_flags(subsystem),
         *(flag for flag, wanted in flags.items() if wanted),
-        *(f"--upgrade={image}" for image in goal.upgrade),
+        *(f"--upgrade={image}" for image in goal.upgrade_image),
         *goal.args,
     )
 

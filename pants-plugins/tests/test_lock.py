@@ -114,7 +114,7 @@ def test_lock_upgrade_and_pin(locks: PantsProject, source: DevRegistry, dev_dest
     source.push_image("worker:2.3", b"another")
     assert locks.run("mirror", "::").succeeded().stdout.count("unchanged") == 4
 
-    upgraded = locks.run("lock", "--upgrade=runtime", "services/api:base").succeeded()
+    upgraded = locks.run("lock", "--upgrade-image=runtime", "services/api:base").succeeded()
     assert f"moved {source.host}/api:2.3 sha256:" in upgraded.stdout
     assert "worker" not in upgraded.stdout
     assert f"services/api/Dockerfile:4: {dev_destination.host}/api:2.3@sha256:" in upgraded.stdout

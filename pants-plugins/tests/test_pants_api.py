@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pants.option.option_types import collect_options_info
+from pants.option.subsystem import Subsystem
 
 PACKAGE = Path(__file__).parents[1] / "docker_mirror"
 
@@ -135,6 +137,10 @@ def modules() -> list[Path]:
     return [file for file in sorted(PACKAGE.rglob("*.py")) if "pants_compat" not in file.parts]
 
 
+def module_name(file: Path) -> str:
+    return ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts)
+
+
 def imported(file: Path) -> Iterator[tuple[str, str]]:
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "pants":
@@ -170,3 +176,37 @@ def test_no_rule_api_outside_of_pants_compat(file: Path) -> None:
             assert not ONE_API_ONLY & {alias.name for alias in node.names}
         if isinstance(node, ast.Name):
             assert node.id not in ONE_API_ONLY - from_compat, f"{file}:{node.lineno}"
+
+
+# What options can be registered with on 2.31 and later.
+REGISTRATION = {
+    "advanced",
+    "choices",
+    "default",
+    "default_help_repr",
+    "environment_aware",
+    "fromfile",
+    "help",
+    "member_type",
+    "metavar",
+    "passthrough",
+    "removal_hint",
+    "removal_version",
+    "type",
+}
+
+
+def test_options_are_registered_as_all_versions_take_them() -> None:
+    subsystems: set[type] = {
+        value
+        for file in modules()
+        for value in vars(importlib.import_module(module_name(file))).values()
+        if isinstance(value, type) and issubclass(value, Subsystem) and value.__module__.startswith("docker_mirror.")
+    }
+    of_environments: set[type] = {getattr(subsystem, "EnvironmentAware") for subsystem in subsystems}  # noqa: B009
+    options = [info for subsystem in (*subsystems, *of_environments) for info in collect_options_info(subsystem)]
+    assert len(options) > 20
+    # Newer ones have other names for it, and refuse the rest themselves.
+    registered = [getattr(info, "flag_options", None) or getattr(info, "kwargs", {}) for info in options]
+    unknown = [kwargs for kwargs in registered if set(kwargs) - REGISTRATION]
+    assert not unknown
