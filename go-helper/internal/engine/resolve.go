@@ -51,15 +51,7 @@ func (r *run) resolve(im *image) (*tree.Node, []attachment, *Result, error) {
 		}
 	}
 	if r.opts.Verify && !r.opts.Force {
-		switch {
-		case there == nil:
-			err = fmt.Errorf("%w: %s is not there", ErrDrift, c.Destination)
-		case same:
-			err = fmt.Errorf("%w: %s %s", ErrDrift, c.Destination, lacks)
-		default:
-			err = fmt.Errorf("%w: %s has %s, the source has %s", ErrDrift, c.Destination, there.Digest, root.Manifest.Digest)
-		}
-		return nil, nil, nil, err
+		return nil, nil, nil, q.drift(root.Manifest, lacks)
 	}
 	if err := refusedTypes(im, root); err != nil {
 		return nil, nil, nil, err
@@ -91,6 +83,18 @@ type question struct {
 }
 
 func (q *question) same(m *registry.Manifest) bool { return q.there != nil && m.Is(q.there.Digest) }
+
+// drift says how the destination differs from what it shall have; lacks is what it lacks beside the manifest.
+func (q *question) drift(want *registry.Manifest, lacks string) error {
+	to := q.image.copy.Destination
+	switch {
+	case q.there == nil:
+		return fmt.Errorf("%w: %s is not there", ErrDrift, to)
+	case q.same(want):
+		return fmt.Errorf("%w: %s %s", ErrDrift, to, lacks)
+	}
+	return fmt.Errorf("%w: %s has %s, the source has %s", ErrDrift, to, q.there.Digest, want.Digest)
+}
 
 // checksAttached tells whether the attachments of an unchanged image are asked for.
 func (r *run) checksAttached(c Copy) bool {

@@ -120,12 +120,18 @@ func placeTOML(file string, err error) error {
 
 // prepare turns what is written into what the registry's client takes.
 func (h *hostConfig) prepare(dir string) (errs []error) {
-	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if h.RequestsAtOnce < 0 || h.RequestsPerSecond < 0 || h.ChunkSize < 0 {
-		fail("requests_at_once, requests_per_second and chunk_size can't be negative")
+		errs = append(errs, errors.New("requests_at_once, requests_per_second and chunk_size can't be negative"))
 	}
 	h.options = registry.HostOptions{MaxWindow: h.RequestsAtOnce, MaxRate: h.RequestsPerSecond, ChunkSize: h.ChunkSize}
 
+	errs = append(errs, h.prepareTLS(dir)...)
+	errs = append(errs, h.prepareProxy(), h.preparePullThrough())
+	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+}
+
+func (h *hostConfig) prepareTLS(dir string) (errs []error) {
+	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: h.SkipVerify} // #nosec G402: asked for, and said loudly
 	own := h.SkipVerify
 	if h.CAFile != "" {
@@ -160,6 +166,10 @@ func (h *hostConfig) prepare(dir string) (errs []error) {
 			fail("plain_http excludes ca_file, client_certificate and skip_verify")
 		}
 	}
+	return errs
+}
+
+func (h *hostConfig) prepareProxy() error {
 	switch h.Proxy {
 	case "":
 	case "none":
@@ -167,19 +177,23 @@ func (h *hostConfig) prepare(dir string) (errs []error) {
 	default:
 		proxy, err := url.Parse(h.Proxy)
 		if err != nil || proxy.Host == "" || !slices.Contains(schemesOfProxies, proxy.Scheme) {
-			fail("proxy: want a URL such as http://proxy.example:3128, or none") // not the value: it may hold a password
-			break
+			return errors.New("proxy: want a URL such as http://proxy.example:3128, or none") // not the value: it may hold a password
 		}
 		h.options.Proxy = http.ProxyURL(proxy)
 	}
-	if h.PullThrough != "" {
-		ref, err := reference.Parse(h.PullThrough + "/x")
-		if err != nil || !strings.ContainsAny(strings.Split(h.PullThrough, "/")[0], ".:") {
-			fail("pull_through: want a host with an optional path, such as cache.example/dockerhub")
-		}
-		h.pullThrough = reference.Reference{Registry: ref.Registry, Repository: strings.TrimSuffix(ref.Repository, "x")}
+	return nil
+}
+
+func (h *hostConfig) preparePullThrough() error {
+	if h.PullThrough == "" {
+		return nil
 	}
-	return errs
+	ref, err := reference.Parse(h.PullThrough + "/x")
+	h.pullThrough = reference.Reference{Registry: ref.Registry, Repository: strings.TrimSuffix(ref.Repository, "x")}
+	if err != nil || !strings.ContainsAny(strings.Split(h.PullThrough, "/")[0], ".:") {
+		return errors.New("pull_through: want a host with an optional path, such as cache.example/dockerhub")
+	}
+	return nil
 }
 
 func within(dir, file string) string {

@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -42,134 +41,41 @@ func (s *session) copyTargets(ctx context.Context, targets, done []*target, ende
 	entries = s.expand(ctx, pool, entries)
 	entries = merge(entries)
 
-	// What is settled is told now, the rest as it ends.
-	waiting := map[*target]int{}
-	var jobs []*entry
-	var copies []engine.Copy
-	for _, e := range entries {
-		if e.Skip != nil {
-			e.copy.Destination = e.Skip.Destination
-			e.settle(engine.StatusSkipped, e.Skip.Reason)
-		}
-		if e.settled() {
-			continue
-		}
-		c, err := e.engineCopy(s.ListReferrers())
-		if err != nil {
-			e.settle(engine.StatusFailed, err.Error())
-			continue
-		}
-		e.copy.Source, e.copy.Destination = c.Source.String(), c.Destination.String()
-		if from := s.config.source(c.Source); from != c.Source {
-			c.Source, e.copy.ReadFrom = from, from.String()
-		}
-		jobs, copies = append(jobs, e), append(copies, c)
-		for _, a := range e.askers {
-			waiting[a.target]++
-		}
-	}
-	for _, e := range entries {
-		if e.settled() {
-			for _, a := range e.askers {
-				a.target.copies = append(a.target.copies, e.copy)
-			}
-		}
-	}
-	for _, t := range targets {
-		if waiting[t] == 0 {
-			ended(t)
-		}
-	}
-
-	finish := func(index int, result engine.Result) {
-		e := jobs[index]
-		if e.settled() {
-			return
-		}
-		unfinished := result.Status == engine.StatusSkipped ||
-			ctx.Err() != nil && (errors.Is(result.Err, engine.ErrInterrupted) || errors.Is(result.Err, context.Canceled))
-		interrupted := unfinished && outer.Err() != nil
-		switch {
-		case interrupted && result.Status == engine.StatusFailed:
-			result.Err = fmt.Errorf("%w before it was done", engine.ErrInterrupted) // not in which request
-		case unfinished && !interrupted:
-			result.Status, result.Err = engine.StatusSkipped, errStopped
-		case failing(result.Status) && s.StopOnError:
-			stop()
-		}
-		e.copy.SetResult(result)
-		if result.Gone != nil {
-			e.copy.ReadFrom = result.ReadFrom.String()
-			s.console.Notice(fmt.Sprintf("%s is gone from its source, and read from %s: %s", e.copy.Source, e.copy.ReadFrom, report.Clean(result.Gone.Error())))
-		}
-		if result.Err != nil {
-			e.copy.Hint = hint(copies[index], result.Err, s.ForeignLayers == foreignCopied)
-			if cause, ok := registry.CauseOf(result.Err); ok && missingProject(result.Err) == "" {
-				e.copy.Cause = report.Clean(cause.String())
-			}
-		}
-		if subset := result.Subset; subset != nil && len(subset.Missing) > 0 && result.Status != engine.StatusFailed {
-			s.console.Notice(missingNotice(copies[index], subset))
-		}
-		if len(result.Missed) > 0 && result.Status != engine.StatusFailed {
-			s.console.Notice(missedNotice(copies[index], result.Missed))
-		}
-		e.copy.Interrupted = interrupted
-		for _, a := range e.askers {
-			a.target.copies = append(a.target.copies, e.copy)
-			a.target.interrupted = a.target.interrupted || interrupted
-			if waiting[a.target]--; waiting[a.target] == 0 {
-				ended(a.target)
-			}
-		}
-	}
-	s.console.Expect(copies)
+	w := s.work(entries, ended)
+	w.tellSettled(targets)
+	s.console.Expect(w.copies)
 	for _, e := range entries {
 		if s.StopOnError && failing(e.copy.Status) { // found while planning
 			stop()
 		}
 	}
 	if s.ReportMoved {
-		s.reportMoved(ctx, pool, jobs)
+		s.reportMoved(ctx, pool, w.jobs)
 	}
-	s.runEngine(ctx, outer, pool, copies, finish)
+	s.runEngine(ctx, outer, pool, w.copies, func(index int, result engine.Result) {
+		if w.finish(ctx, outer, index, result) {
+			stop()
+		}
+	})
 	for _, e := range entries {
 		s.report.Copies = append(s.report.Copies, e.copy)
 	}
 	s.accountFor(pool.Stats())
 }
 
-// errStopped is why a copy is skipped after another one failed.
-var errStopped = errors.New("stopped because another copy failed")
-
 // runEngine runs the engine and calls finish once a copy, in this goroutine. The user interrupts by outer.
 func (s *session) runEngine(ctx, outer context.Context, pool *registry.Pool, copies []engine.Copy, finish func(int, engine.Result)) {
-	type end struct {
-		index  int
-		result engine.Result
-	}
-	ends := make(chan end, len(copies)) // so that the engine never waits for us
+	ends := make(chan engine.CopyEnded, len(copies)) // so that the engine never waits for us
 	results := make(chan []engine.Result, 1)
-	opts := engine.Options{
-		Pool:        pool,
-		Concurrency: s.Concurrency,
-		Logger:      s.log,
-		DryRun:      s.DryRun, Force: s.Force, Verify: s.Verify, VerifyDeep: s.VerifyDeep,
-		CheckReferrers: s.Referrers == referrersAlways,
-		ForeignLayers:  s.ForeignLayers == foreignCopied,
-		CheckPlatforms: s.CheckPlatforms,
-		SkipMissing:    s.Missing == missingSkipped,
-		CachePath:      cacheFile("blob-origins"),
-		SparsePath:     cacheFile("sparse-indexes"),
-		Observe: func(event engine.Event) {
-			s.console.Observe(event)
-			if e, ok := event.(engine.CopyEnded); ok {
-				select {
-				case ends <- end{e.Index, e.Result}:
-				default: // told twice: the results have it as well
-				}
+	opts := s.engineOptions(pool)
+	opts.Observe = func(event engine.Event) {
+		s.console.Observe(event)
+		if e, ok := event.(engine.CopyEnded); ok {
+			select {
+			case ends <- e:
+			default: // told twice: the results have it as well
 			}
-		},
+		}
 	}
 	go func() { results <- s.engine(ctx, copies, opts) }()
 
@@ -178,7 +84,7 @@ func (s *session) runEngine(ctx, outer context.Context, pool *registry.Pool, cop
 	for {
 		select {
 		case e := <-ends:
-			finish(e.index, e.result)
+			finish(e.Index, e.Result)
 		case all := <-results:
 			for i, result := range all {
 				finish(i, result) // does nothing for those that ended before
@@ -206,6 +112,21 @@ func (s *session) runEngine(ctx, outer context.Context, pool *registry.Pool, cop
 			}
 			return
 		}
+	}
+}
+
+func (s *session) engineOptions(pool *registry.Pool) engine.Options {
+	return engine.Options{
+		Pool:        pool,
+		Concurrency: s.Concurrency,
+		Logger:      s.log,
+		DryRun:      s.DryRun, Force: s.Force, Verify: s.Verify, VerifyDeep: s.VerifyDeep,
+		CheckReferrers: s.Referrers == referrersAlways,
+		ForeignLayers:  s.ForeignLayers == foreignCopied,
+		CheckPlatforms: s.CheckPlatforms,
+		SkipMissing:    s.Missing == missingSkipped,
+		CachePath:      cacheFile("blob-origins"),
+		SparsePath:     cacheFile("sparse-indexes"),
 	}
 }
 
