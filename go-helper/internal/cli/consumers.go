@@ -91,7 +91,7 @@ a line that has nothing else, must have one reference or digest, which is replac
 Prints a line per change. Either all files are written or none.`,
 		Example: `  docker-mirror pin --list images.txt --registry registry.example Dockerfile values.yaml
   docker-mirror pin --check --list plan.json Dockerfile`,
-		Args: cobra.MinimumNArgs(1),
+		Args: needArgs("name the files to write digests into"),
 		RunE: func(c *cobra.Command, files []string) error {
 			lists, settings, err := flags.read()
 			if err != nil {

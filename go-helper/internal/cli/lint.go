@@ -30,7 +30,7 @@ For the locks beside the lists:
   lock-waiting       an entry of which nothing is mirrored yet (off)
   lock-disagreement  an image that two lists lock to two digests (warn)`,
 		Example: `  docker-mirror lint --rule unpinned=error 3rdparty/*.txt`,
-		Args:    cobra.MinimumNArgs(1),
+		Args:    needArgs("name a list, or - for standard input"),
 		RunE: func(c *cobra.Command, files []string) error {
 			rules := lint.Defaults()
 			for _, setting := range settings {
@@ -56,7 +56,7 @@ func newFmt(code *run.Code, streams run.Streams) *cobra.Command {
 		Long: `Format text lists and print the names of those that changed. Words get one space between them, lines no white
 space at their ends, and at most one blank line stays in a row. Comments and the order of lines are kept. Lists in
 other formats are left to their own formatters.`,
-		Args: cobra.MinimumNArgs(1),
+		Args: needArgs("name the lists to format"),
 		RunE: func(c *cobra.Command, files []string) error {
 			*code = run.Style(c.Context(), streams, run.Lists{Files: files}, check)
 			return nil

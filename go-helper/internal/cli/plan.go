@@ -14,7 +14,7 @@ func newPlan(code *run.Code, streams run.Streams) *cobra.Command {
 		Short: "Check lists and plan their copies, offline",
 		Long: `Check lists and plan their copies, without touching the network. Prints the plan, a JSON array of copy specs that
 'copy' takes. If there is any error, there is no plan.`,
-		Args: cobra.MinimumNArgs(1),
+		Args: needArgs("name a list, or - for standard input"),
 		RunE: func(c *cobra.Command, files []string) error {
 			settings := lists.settings()
 			if settingsFile != "" {

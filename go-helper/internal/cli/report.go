@@ -30,7 +30,7 @@ digest, platforms and bytes, failures first. If several reports have the same de
 The page is a single file that loads nothing. You can filter it (press /) and sort it; without JavaScript you
 can still read it.`,
 		Example: `  docker-mirror report html report.json --output mirror.html`,
-		Args:    cobra.MinimumNArgs(1),
+		Args:    needArgs("name the reports, the files that --report wrote"),
 		RunE: func(_ *cobra.Command, files []string) error {
 			*code = run.Page(streams, files, output)
 			return nil

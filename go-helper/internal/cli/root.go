@@ -3,6 +3,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -92,6 +93,16 @@ func completion(root *cobra.Command) {
 				return fmt.Errorf("name a shell: %s", strings.Join(shells, ", "))
 			}
 		}
+	}
+}
+
+// needArgs is an error that says what to name where nothing is.
+func needArgs(message string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return errors.New(message)
+		}
+		return nil
 	}
 }
 

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -98,6 +99,9 @@ func foreign(documents []strictjson.Value) string {
 func foreignText(data []byte) string {
 	if sniff(data) == FormatTOML {
 		return named("an image set", FormatTOML)
+	}
+	if bytes.HasPrefix(bytes.TrimSpace(withoutBOM(data)), []byte("<")) {
+		return "looks like a web page or XML, not a list of images: check the address or the file that it comes from"
 	}
 	documents, _ := strictyaml.Parse(data) // what is whole before an error is enough
 	if len(documents) == 0 || documents[0].Kind != strictjson.Object && documents[0].Kind != strictjson.Array {

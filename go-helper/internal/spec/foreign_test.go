@@ -73,6 +73,15 @@ func TestFilesOfOtherToolsAreNamed(t *testing.T) {
 }
 
 // What has mistakes of its own is not said to be another tool's.
+func TestAWebPageIsNamed(t *testing.T) {
+	for _, page := range []string{"<!DOCTYPE html>\n<html>\n<body>Log in</body></html>\n", "\ufeff\n <?xml version=\"1.0\"?><Error/>"} {
+		_, err := Parse("images.txt", FormatText, []byte(page))
+		if got := messages(t, err); len(got) != 1 || !strings.Contains(got[0], "images.txt:1: looks like a web page or XML") {
+			t.Errorf("%q: %q", page, got)
+		}
+	}
+}
+
 func TestOwnFilesWithMistakesAreNotTakenForOthers(t *testing.T) {
 	for name, data := range map[string]string{
 		"r.yaml":       "imges:\n  nginx: {source: a, destination: b}\n",

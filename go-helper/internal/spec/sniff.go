@@ -5,8 +5,8 @@ import (
 	"regexp"
 )
 
-// ipv6Host is what a line of text can begin with, and JSON and TOML can't: [::1]:5000/…
-var ipv6Host = regexp.MustCompile(`^\[[0-9a-fA-F]*:[0-9a-fA-F:.]*\]`)
+// ipv6Host is what a line of text can begin with, and JSON and TOML can't: [::1]:5000/…, with a zone or without
+var ipv6Host = regexp.MustCompile(`^\[[0-9a-fA-F]*:[0-9a-fA-F:.]*(?:%[^\]]*)?\]`)
 
 // tomlTable is what image sets begin with, and JSON can't.
 var tomlTable = regexp.MustCompile(`^\[\[?[ \t]*(?:image|defaults)[ \t]*\]`)

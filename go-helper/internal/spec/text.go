@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -81,9 +82,9 @@ var stageName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
 func parseLine(words []string) (image Image, problems []string) {
 	bad := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 
-	if strings.EqualFold(words[0], "FROM") && len(words) > 1 {
-		bad("a line is what follows FROM in a Dockerfile: leave the %s out", words[0])
-		words = words[1:]
+	if before := pasted(words); before > 0 {
+		bad("a line is what follows FROM in a Dockerfile: leave out %s", strings.Join(words[:before], " "))
+		words = words[before:]
 	}
 	flagged := false
 	for len(words) > 0 && strings.HasPrefix(words[0], "-") {
@@ -121,6 +122,8 @@ func parseLine(words []string) (image Image, problems []string) {
 
 	switch rest := words[1:]; {
 	case len(rest) == 0:
+	case !strings.EqualFold(rest[0], "AS") && strings.ContainsAny(rest[0], ":/"):
+		bad("unexpected %q after the image: give each image a line of its own", rest[0])
 	case !strings.EqualFold(rest[0], "AS"):
 		bad("unexpected %q after the image: want AS and a name, or nothing", rest[0])
 	case len(rest) == 1:
@@ -135,6 +138,17 @@ func parseLine(words []string) (image Image, problems []string) {
 	return image, problems
 }
 
+// pasted counts the words before an image that were copied along with it from a Dockerfile, a shell or a manifest.
+func pasted(words []string) int {
+	switch {
+	case len(words) > 1 && (strings.EqualFold(words[0], "FROM") || words[0] == "image:"):
+		return 1
+	case len(words) > 2 && words[1] == "pull" && slices.Contains([]string{"docker", "podman", "nerdctl", "crictl", "crane"}, words[0]):
+		return 2
+	}
+	return 0
+}
+
 // parseSource reads an image to be copied from; the problem is "" where there is none.
 func parseSource(s string) (reference.Reference, string) {
 	_, afterAt, _ := strings.Cut(s, "@")
@@ -147,7 +161,13 @@ func parseSource(s string) (reference.Reference, string) {
 		if err := reference.CheckWebAddress(s); err != nil {
 			return reference.Reference{}, err.Error()
 		}
-		return reference.Reference{}, fmt.Sprintf("image reference %q does not match expected format: leave the %s:// out", s, s[:strings.Index(s, "://")])
+		return reference.Reference{}, fmt.Sprintf("image reference %q does not match expected format: leave out %s://", s, s[:strings.Index(s, "://")])
+	case strings.ContainsAny(s, "\"'`"):
+		return reference.Reference{}, fmt.Sprintf("image reference %q does not match expected format: leave out the quotes", s)
+	case strings.Contains(s, ","):
+		return reference.Reference{}, fmt.Sprintf("image reference %q does not match expected format: leave out the comma, and give each image a line of its own", s)
+	case strings.Count(afterAt, ":") > 1:
+		return reference.Reference{}, fmt.Sprintf("image reference %q does not match expected format: a tag goes before the digest, as in nginx:1.27@sha256:…", s)
 	case s == "scratch":
 		return reference.Reference{}, `"scratch" is Docker's name for no image: there is nothing to copy`
 	}
