@@ -49,9 +49,7 @@ func (m *Manifest) Is(h v1.Hash) bool {
 func (c *Client) HeadManifest(ctx context.Context, repository, identifier string) (v1.Descriptor, error) {
 	r := c.manifestRequest("manifest HEAD", "resolve", http.MethodHead, repository, identifier)
 	answer, err := c.do(ctx, r)
-	// HEAD isn't known everywhere. Where it is denied its answer has no body that says why: GET's has.
-	var refused *Error
-	if err != nil && (!errors.As(err, &refused) || refused.Status != http.StatusMethodNotAllowed && (!IsDenied(err) || refused.noToken)) {
+	if err != nil && !mayGet(err) {
 		return v1.Descriptor{}, err
 	}
 	var digest v1.Hash
@@ -76,6 +74,20 @@ func (c *Client) HeadManifest(ctx context.Context, repository, identifier string
 		Digest:    digest,
 		Size:      size,
 	}, nil
+}
+
+// mayGet tells whether a GET may succeed where a HEAD failed, or says why, which the answer to a HEAD has no body for. Not every
+// registry knows HEAD.
+func mayGet(err error) bool {
+	var refused *Error
+	if !errors.As(err, &refused) {
+		return false
+	}
+	switch refused.Status {
+	case http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotAcceptable, http.StatusNotImplemented:
+		return true
+	}
+	return IsDenied(err) && !refused.noToken
 }
 
 // GetManifest reads a manifest of at most 4 MiB. Where identifier is a digest the content is checked against it

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -89,6 +90,18 @@ func TestManifestErrors(t *testing.T) {
 	})
 	mux.HandleFunc("HEAD /v2/nohead/manifests/{ref}", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusMethodNotAllowed) })
 	mux.HandleFunc("GET /v2/nohead/manifests/{ref}", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, right) })
+	mux.HandleFunc("HEAD /v2/oddhead/manifests/{ref}", func(w http.ResponseWriter, r *http.Request) {
+		status, _ := strconv.Atoi(r.PathValue("ref"))
+		w.WriteHeader(status)
+	})
+	mux.HandleFunc("GET /v2/oddhead/manifests/{ref}", func(w http.ResponseWriter, r *http.Request) {
+		if r.PathValue("ref") == "400" {
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `{"errors":[{"code":"NAME_INVALID","message":"two components, please"}]}`)
+			return
+		}
+		fmt.Fprint(w, right)
+	})
 	server := httptest.NewServer(mux)
 	defer server.Close()
 	c := newPool(t, Options{Retry: impatient}).Client(strings.TrimPrefix(server.URL, "http://"))
@@ -115,6 +128,14 @@ func TestManifestErrors(t *testing.T) {
 	}
 	if head, err := c.HeadManifest(ctx, "nohead", "v1"); err != nil || head.Digest != digest {
 		t.Errorf("HEAD not allowed: %v, %v", head, err)
+	}
+	for _, ref := range []string{"405", "406", "501"} {
+		if head, err := c.HeadManifest(ctx, "oddhead", ref); err != nil || head.Digest != digest {
+			t.Errorf("HEAD answered %s: %v, %v", ref, head, err)
+		}
+	}
+	if _, err := c.HeadManifest(ctx, "oddhead", "400"); err == nil || !strings.Contains(err.Error(), "two components, please") {
+		t.Errorf("why a HEAD is refused: %v", err)
 	}
 }
 
