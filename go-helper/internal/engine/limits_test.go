@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -32,6 +33,18 @@ func TestWhatASourceMayNotAsk(t *testing.T) {
 		}, "lists 2001 blobs"},
 		"a blob shorter than said": {plantSize(1000), "ends before what is said to be its size"},
 		"a blob longer than said":  {plantSize(10), "digest"},
+		"a blob of which no more comes": {func(_ *testing.T, s *devregistry.Server, p *pusher) {
+			p.image("bad", "v", ociManifest, content("layer", 100))
+			s.SetFaults(devregistry.Faults{Intercept: devregistry.Always(func(r devregistry.Request) bool {
+				return r.Kind == devregistry.KindBlobGet && r.Repository == "bad"
+			}, devregistry.Fault{Status: 200, Body: "x"})})
+		}, "the answer ended after 1 of "},
+		"a web page for a manifest": {func(_ *testing.T, s *devregistry.Server, p *pusher) {
+			p.image("bad", "v", ociManifest, content("layer", 100))
+			s.SetFaults(devregistry.Faults{Intercept: devregistry.Always(func(r devregistry.Request) bool {
+				return r.Kind == devregistry.KindManifestGet && r.Repository == "bad"
+			}, devregistry.Fault{Status: 200, Body: "<html>Log in</html>", Header: http.Header{"Content-Type": {"text/html; charset=utf-8"}}})})
+		}, "is a web page, not a manifest"},
 		"schema 1": {func(t *testing.T, s *devregistry.Server, _ *pusher) {
 			const body = `{"schemaVersion":1,"name":"bad","tag":"v","architecture":"amd64","fsLayers":[],"history":[]}`
 			if err := s.PlantManifest("bad", "v", "application/vnd.docker.distribution.manifest.v1+prettyjws", []byte(body)); err != nil {

@@ -82,7 +82,7 @@ func connection(err error) string {
 	var protocol *registry.ProtocolError
 	switch {
 	case errors.As(err, &protocol) && protocol.TLS:
-		return fmt.Sprintf("plain_http = false in [registries.%q] of the --config file, which is the default but on loopback", protocol.Host)
+		return fmt.Sprintf("set plain_http = false in [registries.%q] of the --config file, which is the default except on loopback", protocol.Host)
 	case errors.As(err, &protocol):
 		return fmt.Sprintf("if %[1]s speaks plain HTTP, set plain_http = true in [registries.%[1]q] of the --config file", protocol.Host)
 	case errors.As(err, &certificate) && certificate.Ours:
@@ -132,6 +132,8 @@ func denied(c engine.Copy, refused *registry.Error) string {
 func refusal(refused *registry.Error) string {
 	writes := refused.Op == "upload" || refused.Op == "start upload of" || refused.Op == "mount" || refused.MediaType != ""
 	switch {
+	case refused.Status == http.StatusProxyAuthRequired:
+		return fmt.Sprintf("a proxy before %[1]s wants a login: put user name and password into its address, in HTTPS_PROXY or as proxy in [registries.%[1]q] of the --config file", refused.Host)
 	case !writes:
 	case refused.Status == http.StatusRequestEntityTooLarge && refused.MediaType != "":
 		return fmt.Sprintf("%s, or a proxy in front of it, refuses manifests of this size: raise its limit (nginx: client_max_body_size)", refused.Host)

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"slices"
 	"time"
@@ -74,7 +75,7 @@ func (d *download) run(ctx context.Context, sinks []*sink) error {
 		}
 		c.release()
 		if err != nil && d.offset < d.Size && len(sinks) > 0 {
-			if err := d.again(ctx, err); err != nil {
+			if err := d.again(ctx, d.short(err)); err != nil {
 				return err
 			}
 		}
@@ -103,7 +104,7 @@ func (d *download) open(ctx context.Context) error {
 		if body.Refused {
 			d.Watcher.Overloaded(asked)
 		}
-		err = discard(body, d.offset-body.Offset)
+		err = d.short(discard(body, d.offset-body.Offset))
 	}
 	if err == nil {
 		return nil
@@ -124,6 +125,14 @@ func (d *download) again(ctx context.Context, err error) error {
 	}
 	d.leave(false)
 	return nil
+}
+
+// short says what a bare end of the answer means: it had fewer bytes than the blob. That is the only error which names nothing.
+func (d *download) short(err error) error {
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		return fmt.Errorf("get blob %s@%s: the answer ended after %d of %d bytes: %w", d.sources[0].Source, d.Digest, d.offset, d.Size, err)
+	}
+	return err
 }
 
 // leave turns to the next source. It may come back to this one, or not.

@@ -29,6 +29,7 @@ type Content struct {
 var (
 	errSchema1 = errors.New("is a Docker schema 1 image, which registries no longer accept: " +
 		"rebuild it, or pull and push it once with a current Docker")
+	errPage            = errors.New("is a web page, not a manifest: a proxy or a login page may answer in the registry's place")
 	errUnknownManifest = errors.New("is neither an image manifest nor an index")
 	errBoth            = errors.New("has the manifests of an index and the config or layers of an image, so that one client takes it for " +
 		"the one and another for the other (CVE-2021-41190): refused")
@@ -40,6 +41,9 @@ var (
 func Parse(m *registry.Manifest) (*Content, error) {
 	var c Content
 	if err := json.Unmarshal(m.Body, &c); err != nil {
+		if strings.HasPrefix(m.MediaType, "text/html") {
+			return nil, errPage
+		}
 		return nil, fmt.Errorf("is not valid JSON: %w", err)
 	}
 	if err := checkKeys(m.Body); err != nil {
