@@ -106,6 +106,7 @@ func addRunFlags(c *cobra.Command, s *run.Settings) {
 	flags.BoolVarP(&s.Verbose, "verbose", "v", false, "log each step, and print a line for each image")
 	flags.StringVar(&s.Report, "report", "", "write a JSON report to `FILE`, however the run ends")
 	flags.StringVar(&s.ReportHTML, "report-html", "", "write the report to `FILE` as an HTML page that needs no other file")
+	flags.StringVar(&s.Metrics, "metrics", "", "write metrics of the run to `FILE` for Prometheus (node_exporter's textfile collector), however the run ends")
 	modes := make([]string, len(report.Modes))
 	for i, mode := range report.Modes {
 		modes[i] = string(mode)

@@ -30,7 +30,7 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 		fmt.Fprintln(errOut, "docker-mirror: "+line)
 	}
 	fmt.Fprintf(errOut, "Run '%s --help' for usage.\n", command.CommandPath())
-	if reportErr := run.WriteUsageReport(reportFlag(args), version, command.Name(), err); reportErr != nil {
+	if reportErr := run.WriteUsageReport(flagValue(args, "--report"), flagValue(args, "--metrics"), version, command.Name(), err); reportErr != nil {
 		fmt.Fprintln(errOut, "docker-mirror: "+report.Clean(reportErr.Error()))
 	}
 	return run.CodeBadInput
@@ -106,17 +106,17 @@ func needArgs(message string) cobra.PositionalArgs {
 	}
 }
 
-// reportFlag finds --report where the flags could not be parsed as a whole.
-func reportFlag(args []string) string {
+// flagValue finds a flag's value where the flags could not be parsed as a whole.
+func flagValue(args []string, flag string) string {
 	path := ""
 	for i, arg := range args {
 		switch {
 		case arg == "--":
 			return path
-		case arg == "--report" && i+1 < len(args):
+		case arg == flag && i+1 < len(args):
 			path = args[i+1]
-		case strings.HasPrefix(arg, "--report="):
-			path = strings.TrimPrefix(arg, "--report=")
+		case strings.HasPrefix(arg, flag+"="):
+			path = strings.TrimPrefix(arg, flag+"=")
 		}
 	}
 	return path

@@ -43,6 +43,8 @@ type Copy struct {
 	Reason string `json:"reason,omitempty"`
 	// Cause is what it failed by, where that is not about this image alone: "registry.example: connection refused".
 	Cause string `json:"cause,omitempty"`
+	// Drift tells that --verify found it: the destination is there or was expected, and differs from the source.
+	Drift bool `json:"drift,omitempty"`
 	// Interrupted tells that a signal is the reason; the next run makes the copy.
 	Interrupted bool `json:"interrupted,omitempty"`
 	// Hint says what can be done about a failure.

@@ -27,8 +27,8 @@ func Publish(ctx context.Context, s Settings, dir, planFile string) Code {
 			return tell(s.Streams, result) // the common case: no lock, no session
 		}
 	}
-	reportFile := s.Report
-	s.Report = "" // only who copies writes it
+	files := s
+	s.Report, s.ReportHTML, s.Metrics = "", "", "" // only who copies writes them
 	session, settingsErr := s.open()
 	if err := errors.Join(err, settingsErr); err != nil {
 		return session.badInput(err)
@@ -50,7 +50,7 @@ func Publish(ctx context.Context, s Settings, dir, planFile string) Code {
 		session.close(result.ExitCode)
 		return tell(s.Streams, result)
 	}
-	session.Report = reportFile
+	session.Report, session.ReportHTML, session.Metrics = files.Report, files.ReportHTML, files.Metrics
 	return session.publishAll(ctx, pool, own)
 }
 

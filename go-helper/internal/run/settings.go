@@ -52,6 +52,7 @@ type Settings struct {
 	Verbose     bool   // debug log on Err, and a line for each copy
 	Report      string // file that report.json goes to; empty: none
 	ReportHTML  string // file that the report goes to as a page; empty: none
+	Metrics     string // file that Prometheus' text format goes to; empty: none
 	Progress    string // a [report.Mode]
 	Config      string // file that says how to speak to which registry; empty: none
 
@@ -120,7 +121,7 @@ func (s Settings) open() (*session, error) {
 	for _, file := range []struct {
 		flag string
 		path *string
-	}{{"--report", &s.Report}, {"--report-html", &s.ReportHTML}} {
+	}{{"--report", &s.Report}, {"--report-html", &s.ReportHTML}, {"--metrics", &s.Metrics}} {
 		if reportErr := checkReportPath(file.flag, *file.path); reportErr != nil {
 			err = errors.Join(err, reportErr)
 			*file.path = ""
@@ -227,6 +228,14 @@ func (s *session) close(code Code, results ...func()) Code {
 			}
 		}
 	}
+	if s.Metrics != "" {
+		if err := s.report.WriteMetrics(s.Metrics); err != nil {
+			s.console.Error(err.Error())
+			if code == CodeDone {
+				code = CodeFailed
+			}
+		}
+	}
 	s.console.Rest()
 	for _, print := range results {
 		print()
@@ -251,14 +260,18 @@ func cacheFile(name string) string {
 	return filepath.Join(dir, name)
 }
 
-// WriteUsageReport writes the report of a run that ended before it began, with what the command line was told.
-func WriteUsageReport(path, version, command string, err error) error {
-	if path == "" || checkReportPath("--report", path) != nil {
-		return nil
-	}
+// WriteUsageReport writes the report and the metrics of a run that ended before it began, with what the command line was told.
+func WriteUsageReport(reportFile, metricsFile, version, command string, err error) error {
 	r := report.Report{Version: version, Command: command, Started: now(), Errors: report.Lines(err)}
 	r.Finish(now(), CodeBadInput)
-	return r.WriteFile(path)
+	var failed error
+	if reportFile != "" && checkReportPath("--report", reportFile) == nil {
+		failed = r.WriteFile(reportFile)
+	}
+	if metricsFile != "" && checkReportPath("--metrics", metricsFile) == nil {
+		failed = errors.Join(failed, r.WriteMetrics(metricsFile))
+	}
+	return failed
 }
 
 // failing tells whether a copy that ended so makes the run fail.

@@ -106,6 +106,7 @@ func (w *work) explain(index int, result engine.Result) {
 		s.console.Notice(fmt.Sprintf("%s is gone from its source, and read from %s: %s", e.copy.Source, e.copy.ReadFrom, report.Clean(result.Gone.Error())))
 	}
 	if result.Err != nil {
+		e.copy.Drift = errors.Is(result.Err, engine.ErrDrift)
 		e.copy.Hint = hint(c, result.Err, s.ForeignLayers == foreignCopied)
 		if cause, ok := registry.CauseOf(result.Err); ok && missingProject(result.Err) == "" {
 			e.copy.Cause = report.Clean(cause.String())
