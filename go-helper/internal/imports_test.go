@@ -22,7 +22,7 @@ const module = "docker-mirror/go-helper"
 var imports = map[string][]string{
 	"":         {"cli"}, // main.go
 	"cli":      {"run", "plan", "spec", "lint", "report", "devregistry", "devregistry/sample"},
-	"run":      {"plan", "spec", "lock", "pin", "lint", "tags", "engine", "registry", "auth", "auth/cloud", "ecr", "report", "extract"},
+	"run":      {"plan", "spec", "lock", "pin", "lint", "tags", "engine", "registry", "auth", "auth/cloud", "ecr", "report", "extract", "policy", "evidence", "verify"},
 	"plan":     {"spec", "tags", "lock"},
 	"lock":     {"spec", "tags"},
 	"policy":   {"spec"}, // its errors
@@ -30,6 +30,8 @@ var imports = map[string][]string{
 	"spec":     {"tags"},
 	"engine":   {"registry", "engine/internal/tree", "engine/internal/schedule", "engine/internal/stream", "engine/internal/journal"},
 	"registry": {"auth"},
+	"evidence": {"registry"},
+	"verify":   {"evidence", "policy"},
 
 	"engine/internal/tree":     {"registry"}, // its Manifest
 	"engine/internal/stream":   {"registry"},

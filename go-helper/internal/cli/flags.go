@@ -131,7 +131,14 @@ func addRunFlags(c *cobra.Command, s *run.Settings) {
 	flags.BoolVar(&s.ReportMoved, "report-moved", false, "report tags of locked images that name something else now, at the price of a request per tag")
 	flags.BoolVar(&s.DryRun, "dry-run", false, "show what would be copied, and write nothing")
 	flags.BoolVar(&s.Force, "force", false, "check the content of destinations that have the right digest, too, and repair it")
+	addPolicyFlags(c, s)
 	addVerifyFlag(c, s)
+}
+
+// addPolicyFlags adds what judges images.
+func addPolicyFlags(c *cobra.Command, s *run.Settings) {
+	c.Flags().StringVar(&s.Policy, "policy", "", "judge images by `FILE`, a mirror-policy.toml: one that it refuses is not locked, and not copied")
+	c.Flags().StringVar(&s.Verifier, "verifier", "", "`PROGRAM` that verifies the signatures which the policy wants (default: docker-mirror-verify beside this program, or what DOCKER_MIRROR_VERIFIER names)")
 }
 
 func addChoiceFlags(c *cobra.Command, choice *run.Choice) {

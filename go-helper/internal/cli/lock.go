@@ -80,6 +80,7 @@ entry; the others are written, and the exit code is 1.`,
 		c.MarkFlagsMutuallyExclusive("settings", flag)
 	}
 	addFormatFlag(c, &locking.Format)
+	addPolicyFlags(c, &settings)
 	flags.StringVar(&settings.Config, "config", "", "read TLS, proxy and limit settings of registries from `FILE`, TOML")
 	flags.BoolVarP(&settings.Verbose, "verbose", "v", false, "log each step")
 	flags.StringVar(&batch, "batch", "", "`FILE` with the lists of targets, for pants lock")

@@ -30,6 +30,9 @@ type Options struct {
 	Concurrency int          // blobs in transfer at once; 0 means DefaultConcurrency
 	Observe     Observer     // nil: nobody watches
 	Logger      *slog.Logger // nil: nothing is logged
+	// Admit is asked about each copy that isn't unchanged, once its source is read and before anything of it is written; an error
+	// fails the copy. nil: all are admitted.
+	Admit func(context.Context, Admission) error
 	// DryRun only looks: what would be copied is StatusPlanned, with the bytes that it would take.
 	DryRun bool
 	// Verify compares and writes nothing: every blob of every destination is asked for, and what is missing or

@@ -53,7 +53,7 @@ func (r *run) resolve(im *image) (*tree.Node, []attachment, *Result, error) {
 	if r.opts.Verify && !r.opts.Force {
 		return nil, nil, nil, q.drift(root.Manifest, lacks)
 	}
-	if err := refusedTypes(im, root); err != nil {
+	if err := errors.Join(r.admit(im, root, q.sourceDigest), refusedTypes(im, root)); err != nil {
 		return nil, nil, nil, err
 	}
 	if attached, err = r.keepOwn(ctx, im, attached); err != nil {

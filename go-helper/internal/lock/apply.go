@@ -100,7 +100,7 @@ func digestOrNone(digest v1.Hash) string {
 }
 
 func (a *applier) locked(entry *Image) *spec.Locked {
-	l := &spec.Locked{File: a.file.place(entry.Line), Seen: entry.Seen, Because: entry.Because, Single: !entry.IsIndex()}
+	l := &spec.Locked{File: a.file.place(entry.Line), Seen: entry.Seen, Because: entry.Because, Signed: entry.Signed != "", Single: !entry.IsIndex()}
 	if entry.Waiting() {
 		l.Waiting = "is cooling down, first seen " + entry.Next[0].Seen.UTC().Format("2006-01-02 15:04 UTC")
 	}

@@ -58,6 +58,8 @@ type Copy struct {
 	Replaced string `json:"replaced,omitempty"`
 	// Lock says which entry of a lock has decided the digest; absent where none has.
 	Lock *Lock `json:"lock,omitempty"`
+	// Verification says how the image's signatures were judged; absent where no rule asks for any, and where the copy was unchanged.
+	Verification *Verification `json:"verification,omitempty"`
 	// MovedTo is what the source's tag names now, where that isn't what is locked: a digest, or "deleted". Only with --report-moved.
 	MovedTo string `json:"moved_to,omitempty"`
 	// Index says what is left out of an index because of Platforms, or as its source lacks it; absent where that is nothing.
@@ -144,12 +146,22 @@ type Target struct {
 
 // Totals counts copies by status, and their bytes.
 type Totals struct {
-	Copied    int          `json:"copied"`
-	Unchanged int          `json:"unchanged"`
-	Planned   int          `json:"planned"`
-	Skipped   int          `json:"skipped"`
-	Failed    int          `json:"failed"`
-	Bytes     engine.Bytes `json:"bytes"`
+	Copied    int `json:"copied"`
+	Unchanged int `json:"unchanged"`
+	Planned   int `json:"planned"`
+	Skipped   int `json:"skipped"`
+	Failed    int `json:"failed"`
+	// Refused are those of the failed ones that the policy has refused.
+	Refused int          `json:"refused,omitempty"`
+	Bytes   engine.Bytes `json:"bytes"`
+}
+
+// AddCopy counts one copy, as it is reported.
+func (t *Totals) AddCopy(c *Copy) {
+	t.Add(c.Status, c.Bytes)
+	if c.Status == engine.StatusFailed && c.Verification != nil && !c.Verification.Passed {
+		t.Refused++
+	}
 }
 
 // Add counts one copy.
@@ -241,7 +253,7 @@ func (r *Report) Finish(now time.Time, exitCode int) {
 	r.ExitCode = exitCode
 	r.Totals = Totals{}
 	for i := range r.Copies {
-		r.Totals.Add(r.Copies[i].Status, r.Copies[i].Bytes)
+		r.Totals.AddCopy(&r.Copies[i])
 	}
 	// Consumers iterate without a null check.
 	if r.Errors == nil {

@@ -26,13 +26,16 @@ func (s *session) copyTargets(ctx context.Context, targets, done []*target, ende
 	}
 	pool, err := registry.NewPool(s.poolOptions())
 	if err != nil { // our own options: a defect
-		s.failed(err)
-		for _, t := range targets {
-			t.errs = append(t.errs, err.Error())
-		}
+		s.refuse(targets, err)
 		return
 	}
 	defer pool.Close()
+	judging, err := s.judgeBy(ctx, pool)
+	if err != nil {
+		s.refuse(targets, err)
+		return
+	}
+	defer judging.close()
 	s.console.Follow()
 
 	outer := ctx
@@ -41,7 +44,7 @@ func (s *session) copyTargets(ctx context.Context, targets, done []*target, ende
 	entries = s.expand(ctx, pool, entries)
 	entries = merge(entries)
 
-	w := s.work(entries, ended)
+	w := s.work(entries, judging, ended)
 	w.tellSettled(targets)
 	s.console.Expect(w.copies)
 	for _, e := range entries {
@@ -52,7 +55,7 @@ func (s *session) copyTargets(ctx context.Context, targets, done []*target, ende
 	if s.ReportMoved {
 		s.reportMoved(ctx, pool, w.jobs)
 	}
-	s.runEngine(ctx, outer, pool, w.copies, func(index int, result engine.Result) {
+	s.runEngine(ctx, outer, pool, w, func(index int, result engine.Result) {
 		if w.finish(ctx, outer, index, result) {
 			stop()
 		}
@@ -63,11 +66,21 @@ func (s *session) copyTargets(ctx context.Context, targets, done []*target, ende
 	s.accountFor(pool.Stats())
 }
 
+// refuse ends all targets before anything is sent for them.
+func (s *session) refuse(targets []*target, err error) {
+	s.failed(err)
+	for _, t := range targets {
+		t.errs = append(t.errs, report.Lines(err)...)
+	}
+}
+
 // runEngine runs the engine and calls finish once a copy, in this goroutine. The user interrupts by outer.
-func (s *session) runEngine(ctx, outer context.Context, pool *registry.Pool, copies []engine.Copy, finish func(int, engine.Result)) {
+func (s *session) runEngine(ctx, outer context.Context, pool *registry.Pool, w *work, finish func(int, engine.Result)) {
+	copies := w.copies
 	ends := make(chan engine.CopyEnded, len(copies)) // so that the engine never waits for us
 	results := make(chan []engine.Result, 1)
 	opts := s.engineOptions(pool)
+	opts.Admit = w.judging.admit(w.jobs)
 	opts.Observe = func(event engine.Event) {
 		s.console.Observe(event)
 		if e, ok := event.(engine.CopyEnded); ok {

@@ -84,6 +84,11 @@ func (s *session) lock(ctx context.Context, l Locking, err error) Code {
 		return say(s.console, err)
 	}
 	defer pool.Close()
+	judging, err := s.judgeBy(ctx, pool)
+	if err != nil {
+		return say(s.console, err)
+	}
+	defer judging.close()
 	s.console.Follow()
 
 	s.selectTags(ctx, pool, lists, l)
@@ -93,7 +98,7 @@ func (s *session) lock(ctx context.Context, l Locking, err error) Code {
 	if err := l.want(lists); err != nil {
 		return say(s.console, err)
 	}
-	s.resolveLocks(ctx, pool, lists)
+	s.resolveLocks(ctx, pool, judging, lists)
 	if ctx.Err() != nil {
 		return s.lockInterrupted()
 	}

@@ -123,7 +123,7 @@ func (s *session) checkSources(ctx context.Context, lists []*lockedList) Code {
 			code = s.tellFinding(*a.finding, code)
 		}
 	}
-	return code
+	return max(code, s.checkSignatures(ctx, pool, lists))
 }
 
 // checkSource tells how a locked image differs from its source.

@@ -33,6 +33,9 @@ type lockResolver struct {
 	pool *registry.Pool
 	from func(reference.Reference) reference.Reference // where a source is read
 	now  time.Time
+	// judging and signed say whether what enters the locks is signed as it must be.
+	judging *judging
+	signed  map[signedKey]signedAnswer
 
 	mu    sync.Mutex
 	named map[string]named     // by key: what the tag names
@@ -55,11 +58,12 @@ type facts struct {
 }
 
 // resolveLocks makes the next lock of each list.
-func (s *session) resolveLocks(ctx context.Context, pool *registry.Pool, lists []*lockedList) {
-	r := &lockResolver{pool: pool, from: s.config.source, now: now(), named: map[string]named{}, facts: map[digestKey]*facts{}}
+func (s *session) resolveLocks(ctx context.Context, pool *registry.Pool, j *judging, lists []*lockedList) {
+	r := &lockResolver{pool: pool, from: s.config.source, now: now(), judging: j, named: map[string]named{}, facts: map[digestKey]*facts{}}
 	r.remember(lists)
 	r.askTags(ctx, lists)
 	r.readDigests(ctx, lists)
+	r.judgeDigests(ctx, lists)
 	for _, list := range lists {
 		list.assemble(r)
 	}
@@ -234,5 +238,10 @@ func (r *lockResolver) entry(w *lock.Want) (lock.Image, error) {
 	if seen.IsZero() {
 		seen = r.now
 	}
-	return w.Entry(digest, f.Facts, seen), nil
+	entry := w.Entry(digest, f.Facts, seen)
+	if answer, asked := r.signed[signedKey{w.Key, digest}]; asked {
+		entry.Signed = answer.signed
+		err = answer.err
+	}
+	return entry, err
 }

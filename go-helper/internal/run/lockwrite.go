@@ -15,7 +15,7 @@ func (list *lockedList) assemble(r *lockResolver) {
 	list.next = &lock.File{Name: list.old.Name}
 	there := map[string]bool{}
 	for _, w := range list.wants {
-		if w.Kept() {
+		if w.Kept() && !r.lacksSignature(w) {
 			list.next.Images = append(list.next.Images, *w.Old)
 			there[w.Key] = true
 			continue

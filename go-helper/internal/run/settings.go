@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"docker-mirror/go-helper/internal/engine"
+	"docker-mirror/go-helper/internal/policy"
 	"docker-mirror/go-helper/internal/report"
 	"docker-mirror/go-helper/internal/spec"
 )
@@ -76,6 +77,11 @@ type Settings struct {
 	// ReportMoved asks what the tags of locked images name now.
 	ReportMoved bool
 
+	// Policy is the file that says what may be locked and copied; empty: none.
+	Policy string
+	// Verifier is the program that verifies signatures; empty: see [verify.Find].
+	Verifier string
+
 	// StopOnError ends the run, as an interrupt would, at the first copy that fails.
 	StopOnError bool
 }
@@ -95,6 +101,7 @@ type session struct {
 	quiet   bool // there is nothing to sum up
 	engine  engineRun
 	config  config
+	policy  *policy.Policy // nil: none
 }
 
 // open checks the settings. A session is returned also with an error, so that it can be said and reported.
@@ -129,7 +136,8 @@ func (s Settings) open() (*session, error) {
 	}
 	configured, configErr := readConfig(s.Config)
 	configured, proxyErr := configured.withProxies()
-	err = errors.Join(err, configErr, proxyErr)
+	rules, policyErr := readPolicy(s.Policy)
+	err = errors.Join(err, configErr, proxyErr, policyErr)
 	level := slog.LevelWarn
 	if s.Verbose {
 		level = slog.LevelDebug
@@ -140,6 +148,7 @@ func (s Settings) open() (*session, error) {
 	}
 	return &session{
 		config:   configured,
+		policy:   rules,
 		Settings: s,
 		console:  console,
 		log:      slog.New(slog.NewTextHandler(console, &slog.HandlerOptions{Level: level})),

@@ -43,7 +43,7 @@ func (t *target) code() Code {
 func (t *target) report() report.Target {
 	r := report.Target{Address: t.address, ExitCode: t.code(), Errors: t.errs}
 	for i := range t.copies {
-		r.Totals.Add(t.copies[i].Status, t.copies[i].Bytes)
+		r.Totals.AddCopy(&t.copies[i])
 		if cause := t.copies[i].Cause; cause != "" && !slices.Contains(r.Causes, cause) {
 			r.Causes = append(r.Causes, cause)
 		}

@@ -17,12 +17,13 @@ type work struct {
 	jobs    []*entry      // those that the engine copies
 	copies  []engine.Copy // and how, at the same index
 	waiting map[*target]int
+	judging *judging
 	ended   func(*target)
 }
 
 // work settles what needs no engine, and has the rest copied.
-func (s *session) work(entries []*entry, ended func(*target)) *work {
-	w := &work{session: s, entries: entries, waiting: map[*target]int{}, ended: ended}
+func (s *session) work(entries []*entry, j *judging, ended func(*target)) *work {
+	w := &work{session: s, entries: entries, judging: j, waiting: map[*target]int{}, ended: ended}
 	for _, e := range entries {
 		if e.Skip != nil {
 			e.copy.Destination = e.Skip.Destination
@@ -86,6 +87,7 @@ func (w *work) finish(ctx, outer context.Context, index int, result engine.Resul
 		stop = true
 	}
 	e.copy.SetResult(result)
+	w.judging.tell(s, index, &e.copy)
 	w.explain(index, result)
 	e.copy.Interrupted = interrupted
 	for _, a := range e.askers {

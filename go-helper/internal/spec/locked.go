@@ -14,6 +14,8 @@ type Locked struct {
 	Seen time.Time `json:"seen,omitzero"`
 	// Because is why a rule was set aside for the digest.
 	Because string `json:"because,omitempty"`
+	// Signed tells that the lock says who has signed the digest.
+	Signed bool `json:"signed,omitempty"`
 	// Expect is the digest that the destination is to have, where that isn't the source's: an index is rewritten.
 	Expect string `json:"expect,omitempty"`
 	// Limited gives the digests of the index once it is rewritten, by the platforms that are left; nil for what is no index.
@@ -38,6 +40,7 @@ func locked(d *strictjson.Decoder, v strictjson.Value) *Locked {
 			}
 		}},
 		strictjson.Member{Key: "because", Decode: func(v strictjson.Value) { l.Because, _ = d.NonEmpty(v, `"because"`) }},
+		strictjson.Member{Key: "signed", Decode: func(v strictjson.Value) { l.Signed = d.Bool(v, `"signed"`) }},
 		strictjson.Member{Key: "expect", Decode: func(v strictjson.Value) {
 			if s, ok := d.NonEmpty(v, `"expect"`); ok {
 				if _, err := v1.NewHash(s); err != nil {

@@ -1,0 +1,175 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"docker-mirror/go-helper/internal/lint"
+	"docker-mirror/go-helper/internal/lock"
+	"docker-mirror/go-helper/internal/policy"
+	"docker-mirror/go-helper/internal/reference"
+	"docker-mirror/go-helper/internal/registry"
+	"docker-mirror/go-helper/internal/spec"
+	"docker-mirror/go-helper/internal/verify"
+)
+
+// signedKey is a digest under the name by which a rule is found.
+type signedKey struct {
+	source string
+	digest v1.Hash
+}
+
+type signedAnswer struct {
+	signed string // what the lock is to say
+	err    error
+}
+
+// judgeDigests has those digests judged that enter a lock, and those that a lock has had from before the policy wanted signatures.
+func (r *lockResolver) judgeDigests(ctx context.Context, lists []*lockedList) {
+	if r.judging == nil {
+		return
+	}
+	r.signed = map[signedKey]signedAnswer{}
+	var asked []*lock.Want
+	var digests []v1.Hash
+	for _, list := range lists {
+		for _, w := range list.wants {
+			digest, err := r.judged(w)
+			key := signedKey{w.Key, digest}
+			if _, twice := r.signed[key]; twice || err != nil || digest == (v1.Hash{}) {
+				continue
+			}
+			r.signed[key] = signedAnswer{}
+			asked, digests = append(asked, w), append(digests, digest)
+		}
+	}
+	each(len(asked), func(i int) {
+		answer := r.judgeDigest(ctx, asked[i], digests[i])
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.signed[signedKey{asked[i].Key, digests[i]}] = answer
+	})
+}
+
+// judged is the digest of a want that is to be judged; zero where none is.
+func (r *lockResolver) judged(w *lock.Want) (v1.Hash, error) {
+	if w.Kept() {
+		if r.lacksSignature(w) {
+			return w.Old.Digest, nil
+		}
+		return v1.Hash{}, nil
+	}
+	digest, _, err := r.digest(w)
+	if err == nil && w.Old != nil && w.Old.Digest == digest && w.Old.Signed != "" {
+		return v1.Hash{}, nil
+	}
+	return digest, err
+}
+
+// lacksSignature tells whether an entry that stays doesn't say who has signed it, and a rule wants it to.
+func (r *lockResolver) lacksSignature(w *lock.Want) bool {
+	if r.judging == nil || w.Old == nil || w.Old.Waiting() || w.Old.Signed != "" {
+		return false
+	}
+	rule, err := r.judging.judge.Policy.For(w.Ref)
+	return err == nil && rule.Demands() && rule.Unsigned == policy.Refuse
+}
+
+func (r *lockResolver) judgeDigest(ctx context.Context, w *lock.Want, digest v1.Hash) signedAnswer {
+	image := verify.Image{Name: w.Ref, Read: r.from(w.Ref), Digest: digest}
+	if f := r.facts[digestKey{w.Ref.Name(), digest}]; f != nil {
+		for _, p := range f.Platforms {
+			image.Platforms = append(image.Platforms, p.Digest)
+		}
+	}
+	verdict, err := r.judging.judge.Judge(ctx, image)
+	if err == nil {
+		err = verdict.Err()
+	}
+	if err != nil {
+		return signedAnswer{err: fmt.Errorf("%s: %w", digest, err)}
+	}
+	if err := rolledBack(w, digest, verdict); err != nil {
+		return signedAnswer{err: err}
+	}
+	return signedAnswer{signed: verdict.Signed()}
+}
+
+// RollbackError tells that a tag names a digest that was signed before the one that is locked: somebody may have put an old image back.
+type RollbackError struct {
+	Digest, Locked v1.Hash
+	Signed, Before string // times
+}
+
+func (e *RollbackError) Error() string {
+	return fmt.Sprintf("%s was signed at %s, before the locked %s (%s): it is an older image under the same tag", e.Digest, e.Signed, e.Locked, e.Before)
+}
+
+func rolledBack(w *lock.Want, digest v1.Hash, verdict *verify.Verdict) error {
+	if w.Old == nil || w.Old.Waiting() || w.Old.Digest == digest {
+		return nil
+	}
+	before, known := verify.SignedTime(w.Old.Signed)
+	after := verdict.SignedAt().Truncate(time.Second) // as the lock has it
+	if !known || after.IsZero() || !after.Before(before) {
+		return nil
+	}
+	return &RollbackError{Digest: digest, Locked: w.Old.Digest, Signed: after.UTC().Format(time.RFC3339), Before: before.UTC().Format(time.RFC3339)}
+}
+
+// sourceSigned is the rule that what is locked is signed, still and by today's policy.
+const sourceSigned lint.Rule = "signed"
+
+// checkSignatures judges all that is locked.
+func (s *session) checkSignatures(ctx context.Context, pool *registry.Pool, lists []*lockedList) Code {
+	judging, err := s.judgeBy(ctx, pool)
+	if err != nil {
+		return say(s.console, err)
+	}
+	defer judging.close()
+	if judging == nil {
+		return CodeDone
+	}
+	var findings []lint.Finding
+	var images []verify.Image
+	seen := map[string]bool{}
+	for _, list := range lists {
+		for i := range list.old.Images {
+			locked := &list.old.Images[i]
+			ref, err := reference.Parse(locked.Source)
+			what := locked.Source + " " + locked.Digest.String()
+			if err != nil || locked.Waiting() || seen[what] {
+				continue
+			}
+			seen[what] = true
+			image := verify.Image{Name: ref, Read: s.config.source(ref), Digest: locked.Digest, WasSigned: locked.Signed != ""}
+			for _, p := range locked.Platforms {
+				image.Platforms = append(image.Platforms, p.Digest)
+			}
+			images = append(images, image)
+			findings = append(findings, lint.Finding{Place: spec.Image{File: list.old.Name, Line: locked.Line}.Place(), Level: lint.Error, Rule: sourceSigned})
+		}
+	}
+	errs := make([]error, len(images))
+	each(len(images), func(i int) {
+		verdict, err := judging.judge.Judge(ctx, images[i])
+		if err == nil {
+			err = verdict.Err()
+		}
+		errs[i] = err
+	})
+	if ctx.Err() != nil {
+		return CodeInterrupted
+	}
+	code := CodeDone
+	for i, err := range errs {
+		if err != nil {
+			findings[i].Msg = fmt.Sprintf("%s: %s", images[i].Name, err)
+			code = s.tellFinding(findings[i], code)
+		}
+	}
+	return code
+}

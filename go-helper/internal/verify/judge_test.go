@@ -1,0 +1,375 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"docker-mirror/go-helper/internal/devregistry"
+	"docker-mirror/go-helper/internal/devregistry/devregistrytest"
+	"docker-mirror/go-helper/internal/evidence"
+	"docker-mirror/go-helper/internal/policy"
+	"docker-mirror/go-helper/internal/reference"
+	"docker-mirror/go-helper/internal/registry"
+	"docker-mirror/go-helper/internal/verify/verifytest"
+)
+
+var programs string // where the verifier is built
+
+func TestMain(m *testing.M) {
+	pretend() // ends here where the test binary was started as a verifier
+	dir, err := os.MkdirTemp("", "verify")
+	if err != nil {
+		panic(err)
+	}
+	programs = dir
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// court is a registry with an index of two platforms, and what judges it.
+type court struct {
+	t         *testing.T
+	registry  *devregistry.Server
+	key       verifytest.Key
+	digest    v1.Hash
+	platforms []v1.Hash
+	asker     Asker
+}
+
+func newCourt(t *testing.T) *court {
+	t.Helper()
+	c := &court{t: t, registry: devregistrytest.Start(t, devregistry.Options{}), key: verifytest.NewKey(t)}
+	index, err := random.Index(256, 1, 2)
+	must(t, err)
+	ref, err := name.ParseReference(c.repository() + ":1")
+	must(t, err)
+	must(t, remote.WriteIndex(ref, index))
+	c.digest, err = index.Digest()
+	must(t, err)
+	content, err := index.IndexManifest()
+	must(t, err)
+	for _, m := range content.Manifests {
+		c.platforms = append(c.platforms, m.Digest)
+	}
+	p, err := Start(t.Context(), verifytest.Program(t, programs), map[string]Material{"acme": {Keys: [][]byte{c.key.PEM(t)}}}, slog.New(slog.DiscardHandler))
+	must(t, err)
+	t.Cleanup(func() { must(t, p.Close()) })
+	c.asker = p
+	return c
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c *court) repository() string { return c.registry.Host + "/acme/app" }
+
+// sign attaches a signature by cosign's tag.
+func (c *court) sign(digest v1.Hash) {
+	c.t.Helper()
+	verifytest.SignTag(c.t, c.repository(), digest, ".sig", c.key.Signature(c.t, digest.String(), c.repository()))
+}
+
+// judge judges by a rule, given its further lines.
+func (c *court) judge(rule string) *Verdict {
+	c.t.Helper()
+	verdict, err := c.judgeBy(rule).Judge(c.t.Context(), c.image())
+	must(c.t, err)
+	return verdict
+}
+
+func (c *court) image() Image {
+	ref, err := reference.Parse(c.repository() + ":1")
+	must(c.t, err)
+	return Image{Name: ref, Read: ref, Digest: c.digest, Platforms: c.platforms}
+}
+
+func (c *court) judgeBy(rule string) *Judge {
+	c.t.Helper()
+	text := "version = 1\n[trust.acme]\nkeys = [\"acme.pub\"]\nlog = \"none\"\n[[rule]]\nimages = [\"**\"]\n" + rule
+	p, err := policy.Parse("mirror-policy.toml", []byte(text))
+	must(c.t, err)
+	pool, err := registry.NewPool(registry.Options{PlainHTTP: func(string) bool { return true }})
+	must(c.t, err)
+	c.t.Cleanup(pool.Close)
+	return &Judge{Policy: p, Asker: c.asker, Client: func(host string) evidence.Registry { return pool.Client(host) }}
+}
+
+const signedByAcme = `signed_by = [{ trust = "acme" }]
+`
+
+// wants fails the test unless a verdict is the outcome, for a reason that says so, and passes as it should.
+func wants(t *testing.T, v *Verdict, outcome Outcome, reason string) {
+	t.Helper()
+	if v.Outcome != outcome || !strings.Contains(strings.Join(v.Reasons, "\n"), reason) {
+		t.Errorf("%s: %q; not %s: %q", v.Outcome, v.Reasons, outcome, reason)
+	}
+	passes := outcome == Verified || outcome == Exempt || outcome == Unsigned && v.Rule.Unsigned != policy.Refuse && !v.wasSigned
+	if err := v.Err(); (err == nil) != passes {
+		t.Errorf("%s: passes with %v", outcome, err)
+	}
+	if outcome == Verified && (v.Signer == nil || len(v.Evidence) == 0) {
+		t.Errorf("verified, signed by %v, evidence %v", v.Signer, v.Evidence)
+	}
+}
+
+const accepts = `unsigned = "accept"
+`
+
+func TestEvidenceOfEachKindVerifies(t *testing.T) {
+	t.Parallel()
+	for name, attach := range map[string]func(c *court){
+		"cosign's tag": func(c *court) { c.sign(c.digest) },
+		"a bundle": func(c *court) {
+			verifytest.Refer(t, c.repository(), c.digest, c.key.Bundle(t, c.digest, verifytest.SignaturePredicate, nil))
+		},
+		"both": func(c *court) {
+			c.sign(c.digest)
+			verifytest.Refer(t, c.repository(), c.digest, c.key.Bundle(t, c.digest, verifytest.SignaturePredicate, nil))
+		},
+		"the right one after others": func(c *court) {
+			other := verifytest.NewKey(t)
+			for range 3 {
+				verifytest.Refer(t, c.repository(), c.digest, other.Bundle(t, c.digest, verifytest.SignaturePredicate, nil))
+			}
+			verifytest.SignTag(t, c.repository(), c.digest, ".sig",
+				other.Signature(t, c.digest.String(), c.repository()), c.key.Signature(t, c.digest.String(), c.repository()))
+		},
+		"the tag schema, of a registry without the API": func(c *court) {
+			c.registry.SetFaults(devregistry.Faults{Intercept: devregistry.Always(is(devregistry.KindReferrers), devregistry.Fault{Status: http.StatusNotFound, Body: "404 page not found"})})
+			verifytest.Refer(t, c.repository(), c.digest, c.key.Bundle(t, c.digest, verifytest.SignaturePredicate, nil))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCourt(t)
+			attach(c)
+			wants(t, c.judge(signedByAcme), Verified, "")
+		})
+	}
+}
+
+func is(kind devregistry.Kind) func(devregistry.Request) bool {
+	return func(r devregistry.Request) bool { return r.Kind == kind }
+}
+
+func TestUnsignedIsToleratedWhereTheRuleSaysSo(t *testing.T) {
+	t.Parallel()
+	c := newCourt(t)
+	wants(t, c.judge(signedByAcme), Unsigned, "")
+	wants(t, c.judge(signedByAcme+accepts), Unsigned, "")
+	wants(t, c.judge(`cooldown = "1d"`), Exempt, "")
+	// It was signed when it was locked: an attacker may have removed that.
+	image := c.image()
+	image.WasSigned = true
+	verdict, err := c.judgeBy(signedByAcme+accepts).Judge(t.Context(), image)
+	must(t, err)
+	wants(t, verdict, Unsigned, "")
+	if err := verdict.Err(); err == nil || !strings.Contains(err.Error(), "it was signed when it was locked") {
+		t.Errorf("said %v", err)
+	}
+}
+
+func TestWhatMustCarryTheSignature(t *testing.T) {
+	t.Parallel()
+	index := newCourt(t)
+	index.sign(index.digest)
+	wants(t, index.judge(signedByAcme+`on = "index"`), Verified, "")
+	wants(t, index.judge(signedByAcme+`on = "both"`), Refused, index.platforms[0].String()+": it is not signed")
+	wants(t, index.judge(signedByAcme+accepts+`on = "both"`), Refused, index.platforms[1].String()+": it is not signed")
+	wants(t, index.judge(signedByAcme+`on = "platforms"`), Unsigned, "")
+
+	children := newCourt(t)
+	for _, digest := range children.platforms {
+		children.sign(digest)
+	}
+	wants(t, children.judge(signedByAcme+`on = "index"`), Unsigned, "")
+	wants(t, children.judge(signedByAcme+`on = "platforms"`), Verified, "")
+	children.sign(children.digest)
+	wants(t, children.judge(signedByAcme+`on = "both"`), Verified, "")
+}
+
+// Whatever breaks while evidence is looked for leaves the question open. That is never "unsigned", and nothing tolerates it.
+func TestWhatBreaksLeavesTheQuestionOpen(t *testing.T) {
+	t.Parallel()
+	later := http.Header{"Retry-After": {"3600"}} // longer than anybody waits
+	tag := func(suffix string, kind devregistry.Kind) func(devregistry.Request) bool {
+		return func(r devregistry.Request) bool { return r.Kind == kind && strings.HasSuffix(r.Reference, suffix) }
+	}
+	for name, tt := range map[string]struct {
+		sign  bool
+		which func(devregistry.Request) bool
+		fault devregistry.Fault
+		cause string
+	}{
+		"the listing is throttled":     {false, is(devregistry.KindReferrers), devregistry.Fault{Status: 429, Header: later}, "429"},
+		"the listing fails":            {false, is(devregistry.KindReferrers), devregistry.Fault{Status: 503, Header: later}, "503"},
+		"the listing is denied":        {false, is(devregistry.KindReferrers), devregistry.Fault{Status: 403, Code: devregistry.CodeDenied}, "403"},
+		"the listing is no index":      {false, is(devregistry.KindReferrers), devregistry.Fault{Status: 200, Body: "{}", Header: http.Header{"Content-Type": {"application/json"}}}, "no index"},
+		"the tag is throttled":         {false, tag(".sig", devregistry.KindManifestHead), devregistry.Fault{Status: 429, Header: later}, "429"},
+		"the signature fails":          {true, tag(".sig", devregistry.KindManifestGet), devregistry.Fault{Status: 500, Header: later}, "500"},
+		"the signature is lost":        {true, is(devregistry.KindBlobGet), devregistry.Fault{Status: 404, Code: "BLOB_UNKNOWN"}, "404"},
+		"the signature is other bytes": {true, is(devregistry.KindBlobGet), devregistry.Fault{Corrupt: true}, "has the digest sha256:"},
+		"the signature is throttled":   {true, is(devregistry.KindBlobGet), devregistry.Fault{Status: 429, Header: later}, "429"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCourt(t)
+			if tt.sign {
+				c.sign(c.digest)
+			}
+			c.registry.SetFaults(devregistry.Faults{Intercept: devregistry.Always(tt.which, tt.fault)})
+			for _, rule := range []string{signedByAcme, signedByAcme + accepts} {
+				v := c.judge(rule)
+				wants(t, v, Undecided, tt.cause)
+				if err := v.Err(); strings.Contains(err.Error(), "not signed") || !strings.Contains(err.Error(), "could not be found out") {
+					t.Errorf("said %v", err)
+				}
+			}
+		})
+	}
+}
+
+// A listing that breaks doesn't matter where another one has what is wanted.
+func TestAVerifiedSignatureSettlesIt(t *testing.T) {
+	t.Parallel()
+	c := newCourt(t)
+	c.sign(c.digest)
+	c.registry.SetFaults(devregistry.Faults{Intercept: devregistry.Always(is(devregistry.KindReferrers), devregistry.Fault{Status: 403, Code: devregistry.CodeDenied})})
+	wants(t, c.judge(signedByAcme), Verified, "")
+}
+
+func TestSignaturesThatWillNotDo(t *testing.T) {
+	t.Parallel()
+	other := verifytest.NewKey(t)
+	for name, tt := range map[string]struct {
+		attach func(c *court)
+		rule   string
+		reason string
+	}{
+		"of somebody else": {func(c *court) {
+			verifytest.Refer(t, c.repository(), c.digest, other.Bundle(t, c.digest, verifytest.SignaturePredicate, nil))
+		}, "", "failed to verify signature"},
+		"of another digest": {func(c *court) {
+			verifytest.SignTag(t, c.repository(), c.digest, ".sig", c.key.Signature(t, c.platforms[0].String(), c.repository()))
+		}, "", "it is a signature of sha256:"},
+		"of another repository": {func(c *court) {
+			verifytest.SignTag(t, c.repository(), c.digest, ".sig", c.key.Signature(t, c.digest.String(), "registry.example/else"))
+		}, "reference = true\n", "its signature is one of registry.example/else, and not of"},
+		"more than are read": {func(c *court) {
+			var layers []verifytest.Layer
+			for range evidence.MaxItems {
+				layers = append(layers, other.Signature(t, c.digest.String(), c.repository()))
+			}
+			verifytest.SignTag(t, c.repository(), c.digest, ".sig", append(layers, c.key.Signature(t, c.digest.String(), c.repository()))...)
+		}, "", "more is attached to it than the 50 signatures"},
+		"larger than is read": {func(c *court) {
+			verifytest.Refer(t, c.repository(), c.digest, c.key.Bundle(t, c.digest, verifytest.SignaturePredicate, strings.Repeat("x", 2<<20)))
+		}, "", "and at most 1048576 are read"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCourt(t)
+			tt.attach(c)
+			wants(t, c.judge(signedByAcme+tt.rule), Refused, tt.reason)
+			wants(t, c.judge(signedByAcme+accepts+tt.rule), Refused, tt.reason)
+		})
+	}
+}
+
+func TestAttestationsThatAreWanted(t *testing.T) {
+	t.Parallel()
+	const provenance = "https://slsa.dev/provenance/v1"
+	attested := "[[rule.attested]]\npredicate = \"" + provenance + "\"\nwhere = { \"/predicate/by\" = \"acme\" }\n"
+	c := newCourt(t)
+	c.sign(c.digest)
+	wants(t, c.judge(signedByAcme+accepts+attested), Refused, "it has no attestation of type "+provenance)
+	verifytest.SignTag(t, c.repository(), c.digest, ".att", c.key.Attestation(t, c.digest, provenance, map[string]string{"by": "evil"}))
+	wants(t, c.judge(signedByAcme+attested), Refused, "/predicate/by is evil, and acme is wanted")
+	verifytest.Refer(t, c.repository(), c.digest, verifytest.NewKey(t).Bundle(t, c.digest, provenance, map[string]string{"by": "acme"}))
+	wants(t, c.judge(signedByAcme+attested), Refused, "failed to verify signature")
+	verifytest.Refer(t, c.repository(), c.digest, c.key.Bundle(t, c.digest, provenance, map[string]string{"by": "acme"}))
+	v := c.judge(signedByAcme + attested)
+	wants(t, v, Verified, "")
+	if !slices.Equal(v.Predicates, []string{provenance}) {
+		t.Errorf("predicates %q", v.Predicates)
+	}
+
+	// An attestation is no signature.
+	only := newCourt(t)
+	verifytest.Refer(t, only.repository(), only.digest, only.key.Bundle(t, only.digest, provenance, map[string]string{"by": "acme"}))
+	wants(t, only.judge(signedByAcme), Unsigned, "what is attached to it is of another kind")
+}
+
+func TestSignaturesOfOtherKindsAreNamed(t *testing.T) {
+	t.Parallel()
+	c := newCourt(t)
+	verifytest.Refer(t, c.repository(), c.digest, verifytest.Layer{Bytes: []byte("x"), MediaType: "application/vnd.cncf.notary.signature"})
+	wants(t, c.judge(signedByAcme), Unsigned, "it has signatures of Notation, which are not verified")
+}
+
+func TestEvidenceElsewhere(t *testing.T) {
+	t.Parallel()
+	c, there := newCourt(t), newCourt(t)
+	c.key = there.key
+	verifytest.SignTag(t, there.repository(), c.digest, ".sig", c.key.Signature(t, c.digest.String(), c.repository()))
+	c.asker = there.asker
+	wants(t, c.judge(signedByAcme), Unsigned, "")
+	wants(t, c.judge(signedByAcme+`from = "`+there.repository()+`"`), Verified, "")
+
+	// Past a cache that doesn't pass referrers on.
+	image := there.image()
+	image.Digest, image.Read = c.digest, c.image().Read
+	for rule, outcome := range map[string]Outcome{signedByAcme: Unsigned, signedByAcme + `from = "origin"`: Verified} {
+		v, err := there.judgeBy(rule).Judge(t.Context(), image)
+		must(t, err)
+		wants(t, v, outcome, "")
+	}
+}
+
+func TestNoImageIsAskedTwice(t *testing.T) {
+	t.Parallel()
+	c := newCourt(t)
+	c.sign(c.digest)
+	j := c.judgeBy(signedByAcme)
+	c.registry.Log().Reset()
+	for range 3 {
+		v, err := j.Judge(t.Context(), c.image())
+		must(t, err)
+		wants(t, v, Verified, "")
+	}
+	counts := map[devregistry.Kind]int{}
+	for _, e := range c.registry.Log().Entries() {
+		counts[e.Kind]++
+	}
+	for kind, want := range map[devregistry.Kind]int{devregistry.KindReferrers: 1, devregistry.KindManifestGet: 1, devregistry.KindBlobGet: 1} {
+		if counts[kind] != want {
+			t.Errorf("%d × %s", counts[kind], kind)
+		}
+	}
+}
+
+func TestAnInterruptedJudgementIsNone(t *testing.T) {
+	t.Parallel()
+	c := newCourt(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if v, err := c.judgeBy(signedByAcme+accepts).Judge(ctx, c.image()); !errors.Is(err, context.Canceled) {
+		t.Errorf("judged %+v, %v", v, err)
+	}
+}
