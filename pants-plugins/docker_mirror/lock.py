@@ -72,7 +72,7 @@ class LockGoalSubsystem(GoalSubsystem):
 
     upgrade = BoolOption(
         default=False,
-        help="Look up again what tags name and tag policies select. Without this, every digest that a lock has is kept.",
+        help="Look up again what tags name and tag policies select. Without this, every digest in a lock is kept.",
     )
     upgrade_image = StrListOption(
         help="Look up this image alone again: its `AS` name, or any spelling.",
