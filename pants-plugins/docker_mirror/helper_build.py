@@ -1,4 +1,4 @@
-"""Builds the helper from the Go sources that come with the backend."""
+"""Builds the helper, and what verifies signatures, from the Go sources that come with the backend."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pants.util.logging import LogLevel
 
 from docker_mirror.errors import HelperError
 from docker_mirror.go_toolchain import GO_ENV, GoToolchain, GoToolchainRequest, go_toolchain
-from docker_mirror.helper_process import HELPER_NAME
+from docker_mirror.helper_process import HELPER_NAME, VERIFIER_NAME
 from docker_mirror.pants_compat import (
     create_digest,
     environment_vars_subset,
@@ -31,13 +31,28 @@ _PACKAGE_DIRECTORY = Path(__file__).parent
 
 
 @dataclass(frozen=True)
+class GoProgram:
+    name: str
+    module: str
+    """The directory of its go.mod, relative to that of the helper's."""
+    package: str
+    """The directory of what `go build` makes it of, with all below, relative to `module`."""
+
+
+HELPER = GoProgram(HELPER_NAME, ".", "./go-helper")
+
+VERIFIER = GoProgram(VERIFIER_NAME, "go-helper/verifier", ".")
+"""A module of its own: most users have no need of it, nor of what it is made of."""
+
+
+@dataclass(frozen=True)
 class HelperSourcesRequest:
-    pass
+    program: GoProgram = HELPER
 
 
 @dataclass(frozen=True)
 class HelperSources:
-    """The Go module, under `src`."""
+    """The Go module of a program, under `src`."""
 
     digest: Digest
     minimum_go_version: str
@@ -46,12 +61,13 @@ class HelperSources:
 
 @dataclass(frozen=True)
 class BuiltHelperRequest:
-    pass
+    program: GoProgram = HELPER
 
 
 @dataclass(frozen=True)
 class BuiltHelper:
     digest: Digest
+    """The program is at its root, under its name."""
     missing: str = ""
     """Why nothing was built: there is no Go for it."""
 
@@ -71,21 +87,22 @@ def source_root(package_directory: Path = _PACKAGE_DIRECTORY) -> Path:
     )
 
 
-def read_sources(root: Path) -> tuple[FileContent, ...]:
-    """go.mod, go.sum and all files of go-helper but tests, their data and modules of their own, sorted by path."""
-    files = [root / "go.mod", root / "go.sum"]
-    for directory, subdirectories, names in os.walk(root / "go-helper"):
+def read_sources(root: Path, program: GoProgram = HELPER) -> tuple[FileContent, ...]:
+    """go.mod, go.sum and all files of the package but tests, their data and modules of their own, sorted by path."""
+    module = root / program.module
+    files = {module / "go.mod", module / "go.sum"}
+    for directory, subdirectories, names in os.walk(module / program.package):
         subdirectories[:] = sorted(
             d
             for d in subdirectories
             if d != "testdata" and not d.startswith((".", "_")) and not Path(directory, d, "go.mod").exists()
         )
-        files += [
+        files |= {
             Path(directory, name)
             for name in names
             if not name.endswith("_test.go") and not name.startswith((".", "_")) and not name.endswith("~")
-        ]
-    return tuple(FileContent(f"src/{file.relative_to(root).as_posix()}", file.read_bytes()) for file in sorted(files))
+        }
+    return tuple(FileContent(f"src/{file.relative_to(module).as_posix()}", file.read_bytes()) for file in sorted(files))
 
 
 def minimum_go_version(go_mod: str) -> str:
@@ -100,7 +117,7 @@ def minimum_go_version(go_mod: str) -> str:
 async def read_helper_sources(request: HelperSourcesRequest, run_id: RunId) -> HelperSources:
     # The sources lie outside the build root, where Pants watches nothing. A new run has a new RunId and so reads them
     # again; where they are the same, nothing that depends on them runs. Without it pantsd would not see an edit.
-    files = read_sources(source_root())
+    files = read_sources(source_root(), request.program)
     go_mod = next(file for file in files if file.path == "src/go.mod")
     digest = await create_digest(CreateDigest(files))
     return HelperSources(digest, minimum_go_version(go_mod.content.decode()))
@@ -135,7 +152,9 @@ _GO_PLATFORMS = {
 }
 
 
-def build_process(go: GoToolchain, sources: Digest, env: Mapping[str, str], platform: Platform) -> Process:
+def build_process(
+    go: GoToolchain, sources: Digest, env: Mapping[str, str], platform: Platform, program: GoProgram = HELPER
+) -> Process:
     """One hermetic `go build`; its output is the same bytes in every sandbox.
 
     :param platform: where the helper runs. With `[GLOBAL].remote_execution` that is this machine, since `mirror` and
@@ -143,7 +162,7 @@ def build_process(go: GoToolchain, sources: Digest, env: Mapping[str, str], plat
     """
     goos, goarch = _GO_PLATFORMS[platform]
     return Process(
-        argv=(go.path, "build", "-C", "src", "-ldflags=-s -w", "-o", f"{{chroot}}/{HELPER_NAME}", "./go-helper"),
+        argv=(go.path, "build", "-C", "src", "-ldflags=-s -w", "-o", f"{{chroot}}/{program.name}", program.package),
         input_digest=sources,
         env={
             **env,
@@ -163,8 +182,8 @@ def build_process(go: GoToolchain, sources: Digest, env: Mapping[str, str], plat
             "docker_mirror_go_modules": ".gomodcache",
             "docker_mirror_go_build": ".gocache",
         },
-        output_files=(HELPER_NAME,),
-        description="Build docker-mirror's helper",
+        output_files=(program.name,),
+        description="Build docker-mirror's helper" if program == HELPER else f"Build {program.name}",
         level=LogLevel.INFO,
     )
 
@@ -175,11 +194,13 @@ async def build_helper(
 ) -> BuiltHelper:
     env: EnvironmentVars = await environment_vars_subset(EnvironmentVarsRequest(env_aware.go_env_vars))
     refuse_userinfo(env)
-    sources: HelperSources = await helper_sources(HelperSourcesRequest())
+    sources: HelperSources = await helper_sources(HelperSourcesRequest(request.program))
     go: GoToolchain = await go_toolchain(GoToolchainRequest(sources.minimum_go_version))
     if go.missing:
         return BuiltHelper(EMPTY_DIGEST, go.missing)
-    result: ProcessResult = await execute_process_or_raise(build_process(go, sources.digest, env, platform))
+    result: ProcessResult = await execute_process_or_raise(
+        build_process(go, sources.digest, env, platform, request.program)
+    )
     if result.output_digest == EMPTY_DIGEST:  # A missing output file is no error to the engine.
         raise HelperError(f"`go build` made no executable.\n{result.stderr.decode()}")
     return BuiltHelper(result.output_digest)

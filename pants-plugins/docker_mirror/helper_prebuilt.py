@@ -1,4 +1,4 @@
-"""Takes the executable that `[docker-mirror].helper` names."""
+"""Takes the executables that `[docker-mirror].helper` and `[docker-mirror].verifier` name."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from docker_mirror.pants_compat import create_digest, rule_call
 class PrebuiltHelperRequest:
     path: str
     sha256: str | None
+    option: str = "helper"
+    name: str = HELPER_NAME
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class StoredHelperRequest:
     path: str
     sha256: str
     """Of what is there now."""
+    option: str
+    name: str
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class StoredHelper:
     digest: Digest
 
 
-def read_prebuilt(path: str, sha256: str | None) -> bytes:
+def read_prebuilt(path: str, sha256: str | None, option: str = "helper") -> bytes:
     """
     :param path: absolute, or relative to the build root.
     :raises HelperError: if it can't be read or its digest isn't the wanted one.
@@ -50,13 +54,13 @@ def read_prebuilt(path: str, sha256: str | None) -> bytes:
     try:
         content = file.read_bytes()
     except OSError as e:
-        raise HelperError(f"`[docker-mirror].helper` is {path}, which can't be read: {e.strerror}.") from e
+        raise HelperError(f"`[docker-mirror].{option}` is {path}, which can't be read: {e.strerror}.") from e
     if not os.access(file, os.X_OK):
-        raise HelperError(f"`[docker-mirror].helper` is {path}, which is not executable.")
+        raise HelperError(f"`[docker-mirror].{option}` is {path}, which is not executable.")
     digest = hashlib.sha256(content).hexdigest()
     if sha256 is not None and digest != sha256.lower():
         raise HelperError(
-            f"`[docker-mirror].helper` is {path}, whose SHA-256 digest is {digest}, and "
+            f"`[docker-mirror].{option}` is {path}, whose SHA-256 digest is {digest}, and "
             f"`[docker-mirror].helper_sha256` says {sha256}."
         )
     return content
@@ -64,8 +68,8 @@ def read_prebuilt(path: str, sha256: str | None) -> bytes:
 
 @rule
 async def store_prebuilt_helper(request: StoredHelperRequest) -> StoredHelper:
-    content = read_prebuilt(request.path, request.sha256)
-    digest: Digest = await create_digest(CreateDigest([FileContent(HELPER_NAME, content, is_executable=True)]))
+    content = read_prebuilt(request.path, request.sha256, request.option)
+    digest: Digest = await create_digest(CreateDigest([FileContent(request.name, content, is_executable=True)]))
     return StoredHelper(digest)
 
 
@@ -76,8 +80,9 @@ stored_helper = rule_call(store_prebuilt_helper, StoredHelperRequest, StoredHelp
 async def load_prebuilt_helper(request: PrebuiltHelperRequest, run_id: RunId) -> PrebuiltHelper:
     # With a RunId for the same reason as `read_helper_sources`. Storing it takes half a second, so that is done for new
     # content only.
-    content = read_prebuilt(request.path, request.sha256)
-    stored: StoredHelper = await stored_helper(StoredHelperRequest(request.path, hashlib.sha256(content).hexdigest()))
+    content = read_prebuilt(request.path, request.sha256, request.option)
+    sha256 = hashlib.sha256(content).hexdigest()
+    stored: StoredHelper = await stored_helper(StoredHelperRequest(request.path, sha256, request.option, request.name))
     return PrebuiltHelper(stored.digest)
 
 

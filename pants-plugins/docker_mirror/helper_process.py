@@ -8,6 +8,9 @@ from pants.engine.fs import Digest
 
 HELPER_NAME = "docker-mirror"
 
+VERIFIER_NAME = "docker-mirror-verify"
+"""The program that verifies signatures, which the helper finds beside itself."""
+
 HELPER_DIRECTORY = "__docker_mirror"
 
 HELPER_EXE = f"{HELPER_DIRECTORY}/{HELPER_NAME}"

@@ -31,7 +31,7 @@ from pants.util.strutil import softwrap
 from docker_mirror import environment
 from docker_mirror.errors import EXIT_BAD_INPUT
 from docker_mirror.field_sets import ImageListFieldSet
-from docker_mirror.helper import HELPER_EXE, MirrorHelper
+from docker_mirror.helper import HELPER_EXE
 from docker_mirror.image_list import ImageList, ImageListRequest, image_list_of
 from docker_mirror.pants_compat import (
     concurrently,
@@ -46,6 +46,7 @@ from docker_mirror.pins import pinned_files
 from docker_mirror.subsystem import DockerMirrorSubsystem, config_flags
 from docker_mirror.target_settings import TargetSettings, TargetSettingsRequest, settings_for
 from docker_mirror.target_types import DockerMirrorSpecSourceField
+from docker_mirror.verifier import JudgingHelper
 
 _BATCH_FILE = "lists.json"
 
@@ -101,13 +102,13 @@ class LockInputsRequest:
 
 @dataclass(frozen=True)
 class LockInputs:
-    helper: MirrorHelper
+    helper: JudgingHelper
     lists: tuple[ImageList, ...]
     settings: tuple[TargetSettings, ...]
 
 
 @rule
-async def lock_inputs(request: LockInputsRequest, helper: MirrorHelper) -> LockInputs:
+async def lock_inputs(request: LockInputsRequest, helper: JudgingHelper) -> LockInputs:
     # A rule of its own, so that the helper is built only where there is something to lock.
     lists: tuple[ImageList, ...] = await concurrently(image_list_of(ImageListRequest(f)) for f in request.fields)
     settings: tuple[TargetSettings, ...] = await concurrently(

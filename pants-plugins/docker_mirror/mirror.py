@@ -30,7 +30,7 @@ from pants.util.strutil import softwrap
 from docker_mirror import environment, settings
 from docker_mirror.errors import EXIT_BAD_INPUT
 from docker_mirror.field_sets import ImageListFieldSet
-from docker_mirror.helper import HELPER_EXE, MirrorHelper
+from docker_mirror.helper import HELPER_EXE
 from docker_mirror.pants_compat import (
     concurrently,
     create_digest,
@@ -42,6 +42,7 @@ from docker_mirror.pants_compat import (
 from docker_mirror.plan import Plan, PlanRequest, all_errors, plan_for, plan_path
 from docker_mirror.registries import MirrorRegistries
 from docker_mirror.subsystem import DockerMirrorSubsystem, helper_flags
+from docker_mirror.verifier import JudgingHelper
 
 _BATCH_FILE = "batch.json"
 
@@ -140,12 +141,12 @@ class BatchRequest:
 
 @dataclass(frozen=True)
 class Batch:
-    helper: MirrorHelper
+    helper: JudgingHelper
     plans: tuple[Plan, ...]
 
 
 @rule
-async def plan_batch(request: BatchRequest, helper: MirrorHelper) -> Batch:
+async def plan_batch(request: BatchRequest, helper: JudgingHelper) -> Batch:
     # A rule of its own, so that the helper is built only where there is something to mirror.
     plans = await concurrently(plan_for(PlanRequest(field_set)) for field_set in request.fields)
     return Batch(helper, tuple(plans))

@@ -28,7 +28,7 @@ from pants.util.logging import LogLevel
 
 from docker_mirror import environment, settings, spool
 from docker_mirror.field_sets import ImageListFieldSet
-from docker_mirror.helper import HELPER_EXE, MirrorHelper
+from docker_mirror.helper import HELPER_EXE
 from docker_mirror.pants_compat import (
     CheckSkipRequest,
     CheckSkipResult,
@@ -41,6 +41,7 @@ from docker_mirror.pants_compat import (
 from docker_mirror.plan import PackageImageListFieldSet, Plan, PlanArtifact, PlanRequest, plan_for
 from docker_mirror.registries import MirrorRegistries
 from docker_mirror.subsystem import DockerMirrorSubsystem, helper_flags
+from docker_mirror.verifier import JudgingHelper
 
 _PLAN_FILE = "plan.json"
 
@@ -149,7 +150,7 @@ def publish_argv(batch: PublishBatch, subsystem: DockerMirrorSubsystem) -> tuple
 @rule(desc="Publish mirrored images", level=LogLevel.DEBUG)
 async def publish_image_list(
     request: PublishImageListRequest,
-    helper: MirrorHelper,
+    helper: JudgingHelper,
     batch: PublishBatch,
     subsystem: DockerMirrorSubsystem,
     env_aware: DockerMirrorSubsystem.EnvironmentAware,

@@ -26,6 +26,7 @@ from docker_mirror import (
     siblings,
     tailor,
     target_settings,
+    verifier,
 )
 from docker_mirror.target_types import (
     DeprecatedDockerMirrorImageTarget,
@@ -65,4 +66,5 @@ def rules() -> Iterable[object]:
         *siblings.rules(),
         *tailor.rules(),
         *target_settings.rules(),
+        *verifier.rules(),
     )

@@ -77,6 +77,26 @@ class DockerMirrorSubsystem(TemplatedExternalTool):
             """
         ),
     )
+    policy = FileOption(
+        default=None,
+        help=softwrap(
+            """
+            A `mirror-policy.toml` that says what may be locked and mirrored, relative to the build root; see `--policy`
+            of `docker-mirror lock`. With it `docker-mirror-verify` is built, too, which verifies signatures.
+            """
+        ),
+    )
+    verifier = StrOption(
+        default=None,
+        help=softwrap(
+            """
+            A `docker-mirror-verify` executable of the backend's version, absolute or relative to the build root. Where
+            there is a `policy`, it verifies signatures; without this, one is built from the Go sources that come with
+            this backend.
+            """
+        ),
+        advanced=True,
+    )
     # No FileOption, which must exist for every goal, whether it needs the helper or not.
     lock = EnumOption(
         default=LockChoice.USE,
@@ -199,8 +219,9 @@ def helper_flags(subsystem: DockerMirrorSubsystem) -> tuple[str, ...]:
 
 
 def config_flags(subsystem: DockerMirrorSubsystem) -> tuple[str, ...]:
-    """How the helper is told how to speak to registries."""
-    return (f"--config={os.path.join(BuildRoot().path, subsystem.config)}",) if subsystem.config else ()
+    """How the helper is told how to speak to registries, and what it may take from them."""
+    files = {"--config": subsystem.config, "--policy": subsystem.policy}
+    return tuple(f"{flag}={os.path.join(BuildRoot().path, path)}" for flag, path in files.items() if path)
 
 
 class LintLevel(Enum):

@@ -27,6 +27,7 @@ def checkout(directory: Path) -> Path:
         "go-helper/internal/extract/kinds.json": "{}",
         "go-helper/verifier/go.mod": "module x/go-helper/verifier",
         "go-helper/verifier/main.go": "package main",
+        "go-helper/verifier/go.sum": "",
         "tools/go.mod": "module tools",
     }.items():
         file = directory / path
@@ -43,6 +44,26 @@ def test_sources_are_what_go_build_needs(tmp_path: Path) -> None:
         "src/go.mod",
         "src/go.sum",
     ]
+
+
+def test_sources_of_the_verifier_are_a_module_of_their_own(tmp_path: Path) -> None:
+    assert [file.path for file in helper_build.read_sources(checkout(tmp_path), helper_build.VERIFIER)] == [
+        "src/go.mod",
+        "src/go.sum",
+        "src/main.go",
+    ]
+    paths = {file.path for file in helper_build.read_sources(helper_build.source_root(), helper_build.VERIFIER)}
+    assert {"src/go.mod", "src/go.sum", "src/main.go", "src/protocol.go"} <= paths
+    assert not any(path.endswith("_test.go") for path in paths)
+
+
+def test_the_verifier_is_built_as_the_helper_is() -> None:
+    go = go_toolchain.GoToolchain("/go", "go1.26.0", "/goroot")
+    process = helper_build.build_process(go, EMPTY_DIGEST, {}, Platform.linux_x86_64, helper_build.VERIFIER)
+    assert process.argv[-3:] == ("-o", "{chroot}/docker-mirror-verify", ".")
+    assert process.output_files == ("docker-mirror-verify",)
+    helper = helper_build.build_process(go, EMPTY_DIGEST, {}, Platform.linux_x86_64)
+    assert process.env == helper.env
 
 
 def test_source_root_of_a_checkout_and_of_a_wheel(tmp_path: Path) -> None:

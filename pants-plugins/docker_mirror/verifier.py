@@ -1,0 +1,47 @@
+"""The helper with what verifies signatures beside it, for goals that judge images by a policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pants.engine.fs import Digest, MergeDigests
+from pants.engine.rules import collect_rules, rule
+
+from docker_mirror.errors import HelperError
+from docker_mirror.helper import AvailableHelper, MirrorHelper
+from docker_mirror.helper_build import VERIFIER, BuiltHelper, BuiltHelperRequest, built_helper
+from docker_mirror.helper_prebuilt import PrebuiltHelper, PrebuiltHelperRequest, prebuilt_helper
+from docker_mirror.helper_process import VERIFIER_NAME
+from docker_mirror.pants_compat import merge_digests
+from docker_mirror.subsystem import DockerMirrorSubsystem
+
+
+@dataclass(frozen=True)
+class JudgingHelper(AvailableHelper):
+    """For `mirror`, `publish` and `lock`. Without a policy it is the helper alone."""
+
+
+@rule
+async def judging_helper(helper: MirrorHelper, subsystem: DockerMirrorSubsystem) -> JudgingHelper:
+    if not subsystem.policy:
+        return JudgingHelper(helper.digest)
+    if subsystem.verifier:
+        prebuilt: PrebuiltHelper = await prebuilt_helper(
+            PrebuiltHelperRequest(subsystem.verifier, None, "verifier", VERIFIER_NAME)
+        )
+        verifier = prebuilt.digest
+    else:
+        built: BuiltHelper = await built_helper(BuiltHelperRequest(VERIFIER))
+        if built.missing:
+            raise HelperError(
+                f"`[docker-mirror].policy` is set, and what verifies signatures can't be built: {built.missing}\n"
+                "`[docker-mirror].verifier` can name a `docker-mirror-verify` that is built already."
+            )
+        verifier = built.digest
+    digest: Digest = await merge_digests(MergeDigests((helper.digest, verifier)))
+    return JudgingHelper(digest)
+
+
+def rules() -> Iterable[object]:
+    return collect_rules()
