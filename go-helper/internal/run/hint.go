@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,6 +55,8 @@ func hint(c engine.Copy, err error, foreign bool) string {
 		return fmt.Sprintf("run again later, after %s: what is done is kept", paused.Until.Format("15:04 on 2 January"))
 	case errors.As(err, &refused) && refused.RetryAfter > time.Minute:
 		return fmt.Sprintf("run again later, in %s at the soonest: what is done is kept", refused.RetryAfter.Round(time.Minute))
+	case errors.As(err, &refused) && overQuota(refused):
+		return fmt.Sprintf("%s has a quota for %s: have it raised, or delete what isn't needed there, and run again: what is done is kept", refused.Host, refused.Repository)
 	case errors.As(err, &refused) && refused.StorageFull():
 		return fmt.Sprintf("free space in the storage of %s, and run again: what is done is kept", refused.Host)
 	case errors.Is(err, registry.ErrUploadLost) && errors.As(err, &refused):
@@ -150,6 +153,16 @@ func refusal(refused *registry.Error) string {
 		return fmt.Sprintf("%s refuses writes: it may be read-only at the moment, or a cache of another registry", refused.Host)
 	}
 	return ""
+}
+
+// quota is what Harbor ("will exceed the configured upper limit of 10.0 GiB"), Quay and GitLab say with a 403, and others with a 4xx of
+// their choice.
+var quota = regexp.MustCompile(`(?i)\bquota\b.*\bexceeded\b|\bexceed(?:s|ed)?\b.*\b(?:quota|upper limit|storage limit)\b`)
+
+func overQuota(refused *registry.Error) bool {
+	return refused.Status/100 == 4 && slices.ContainsFunc(refused.Codes, func(c registry.Code) bool {
+		return quota.MatchString(c.Message) || c.Code == "QUOTA_EXCEEDED"
+	})
 }
 
 // projectNotFound is what Harbor says, mostly with a 401 (src/server/middleware/v2auth/auth.go, src/pkg/project/dao).

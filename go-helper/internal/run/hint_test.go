@@ -48,6 +48,15 @@ func TestHintsSayWhatToDo(t *testing.T) {
 			"no project at the source", &registry.Error{Host: "src.example", Repository: "team/app", Status: 404, Codes: []registry.Code{{Message: "project team not found"}}},
 			"check the name of the image: src.example has no project team",
 		},
+		{
+			"a quota", &registry.Error{Op: "put manifest", Host: "dst.example", Repository: "mirror/app", Status: 403, Codes: []registry.Code{
+				{Code: "DENIED", Message: "adding 1.2 MiB of storage resource, which when updated to current usage of 9.9 MiB will exceed the configured upper limit of 10.0 MiB."},
+			}}, "dst.example has a quota for mirror/app: have it raised, or delete what isn't needed there, and run again: what is done is kept",
+		},
+		{
+			"a quota by its code", &registry.Error{Op: "upload", Host: "dst.example", Repository: "mirror/app", Status: 403, Codes: []registry.Code{{Code: "QUOTA_EXCEEDED"}}},
+			"dst.example has a quota for mirror/app: have it raised, or delete what isn't needed there, and run again: what is done is kept",
+		},
 		{"immutable", &registry.ImmutableTagError{Err: at(400, "dst.example", "mirror/app")}, "a tag that can't be moved: mirror the image under another tag, or remove the old one at the destination"},
 		{"client certificate", &registry.CertificateError{Host: "src.example", Ours: true}, `src.example asks for a client certificate: set client_certificate and client_key in [registries."src.example"] of the --config file`},
 		{"private authority", &registry.CertificateError{Host: "dst.example"}, `if dst.example has a private certificate authority, set ca_file in [registries."dst.example"] of the --config file`},
