@@ -29,6 +29,7 @@ def written_version() -> str:
 VERSION = written_version()
 GOOS, GOARCH = go("env", "GOHOSTOS", "GOHOSTARCH").split()
 BINARY = f"docker-mirror-{VERSION}-{GOOS}-{GOARCH}"
+VERIFIER = f"docker-mirror-verify-{VERSION}-{GOOS}-{GOARCH}"
 
 
 def release(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -39,6 +40,8 @@ def release(*arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("release") / "dist"
+    for module in (".", "go-helper/verifier"):
+        go("-C", module, "mod", "download")
     done = release("--output", str(output), VERSION)
     assert done.returncode == 0, done.stdout + done.stderr
     # What it says it has checked: a second build with an empty cache, and the wheel alone.
@@ -52,7 +55,8 @@ def test_has_what_it_says_it_has(built: Path) -> None:
     named = {path.name for path in built.iterdir()}
     shells = {f"docker-mirror-{VERSION}.{shell}" for shell in ("bash", "zsh", "fish")}
     python = {f"docker_mirror-{VERSION}-py3-none-any.whl", f"docker_mirror-{VERSION}.tar.gz"}
-    assert named == {BINARY, f"{BINARY}.cdx.json", *shells, *python, "SHA256SUMS", "known_versions.txt"}
+    programs = {BINARY, f"{BINARY}.cdx.json", VERIFIER, f"{VERIFIER}.cdx.json"}
+    assert named == {*programs, *shells, *python, "SHA256SUMS", "known_versions.txt"}
     beginnings = {"bash": "# bash completion", "zsh": "#compdef docker-mirror", "fish": "# fish completion"}
     for shell, begins in beginnings.items():
         assert (built / f"docker-mirror-{VERSION}.{shell}").read_text().startswith(begins)
@@ -68,11 +72,12 @@ def test_sums_are_those_of_the_files(built: Path) -> None:
     assert (built / "known_versions.txt").read_text() == f"{VERSION}|{platform}|{sums[BINARY]}|{size}\n"
 
 
-def test_the_bill_of_materials_has_each_module_of_the_executable(built: Path) -> None:
-    bill = json.loads((built / f"{BINARY}.cdx.json").read_text())
+@pytest.mark.parametrize("program", [BINARY, VERIFIER])
+def test_the_bill_of_materials_has_each_module_of_the_executable(built: Path, program: str) -> None:
+    bill = json.loads((built / f"{program}.cdx.json").read_text())
     assert (bill["bomFormat"], bill["metadata"]["component"]["version"]) == ("CycloneDX", f"v{VERSION}")
     listed = {(component["name"], component["version"]) for component in bill["components"]}
-    linked = [line.split()[1:3] for line in go("version", "-m", str(built / BINARY)).splitlines() if "\tdep\t" in line]
+    linked = [line.split()[1:3] for line in go("version", "-m", str(built / program)).splitlines() if "\tdep\t" in line]
     assert len(linked) > 10
     assert {(name, version) for name, version in linked} <= listed
 
