@@ -21,9 +21,10 @@ const module = "docker-mirror/go-helper"
 // nothing of ours.
 var imports = map[string][]string{
 	"":         {"cli"}, // main.go
-	"cli":      {"run", "plan", "spec", "lint", "report", "devregistry", "devregistry/sample"},
-	"run":      {"plan", "spec", "lock", "pin", "lint", "tags", "engine", "registry", "auth", "auth/cloud", "ecr", "report", "extract", "policy", "evidence", "verify"},
+	"cli":      {"run", "plan", "shard", "spec", "lint", "report", "devregistry", "devregistry/sample"},
+	"run":      {"plan", "shard", "spec", "lock", "pin", "lint", "tags", "engine", "registry", "auth", "auth/cloud", "ecr", "report", "extract", "policy", "evidence", "verify"},
 	"plan":     {"spec", "tags", "lock"},
+	"shard":    {"plan", "tags"},
 	"lock":     {"spec", "tags"},
 	"policy":   {"spec"}, // its errors
 	"pin":      {"spec"}, // its errors
@@ -52,7 +53,7 @@ var leaves = []string{"reference", "platform", "strictjson", "strictyaml", "stri
 
 // offline packages never touch the network.
 var offline = []string{
-	"spec", "plan", "tags", "lock", "policy", "pin", "extract", "lint", "reference", "platform", "strictjson", "strictyaml", "stricttoml", "suggest",
+	"spec", "plan", "shard", "tags", "lock", "policy", "pin", "extract", "lint", "reference", "platform", "strictjson", "strictyaml", "stricttoml", "suggest",
 	"engine/internal/schedule", "engine/internal/mount", "engine/internal/journal",
 }
 

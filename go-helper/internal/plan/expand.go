@@ -37,6 +37,20 @@ func TagRepositories(c Copy) (source, destination reference.Reference, err error
 	return source, reference.Reference{Registry: dst.Registry, Repository: dst.Repository}, nil
 }
 
+// Repositories gives the names of the repositories that an entry reads and writes; empty where nothing is written.
+func Repositories(c Copy) (source, destination string) {
+	source = c.Src
+	if src, err := c.Source(); err == nil {
+		source = src.Name()
+	}
+	if c.Select != nil && c.Skip == nil {
+		destination, _ = splitDestination(c.Dst)
+	} else if dst, err := c.Destination(); err == nil {
+		destination = dst.Name()
+	}
+	return source, destination
+}
+
 // splitDestination cuts an entry's destination template into repository and tag.
 func splitDestination(dst string) (repository, tag string) {
 	i := strings.LastIndexByte(dst, ':')
