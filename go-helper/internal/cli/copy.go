@@ -31,6 +31,7 @@ list has copy specs, which name both sides: {"src": …, "dst": …, "transform"
 	}
 	lists.add(c)
 	addChoiceFlags(c, &choice)
+	addShardFlags(c, &settings.Part)
 	addRunFlags(c, &settings)
 	return c
 }

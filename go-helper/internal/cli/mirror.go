@@ -21,6 +21,7 @@ func newMirror(code *run.Code, streams run.Streams) *cobra.Command {
 		},
 	}
 	addChoiceFlags(c, &choice)
+	addShardFlags(c, &settings.Part)
 	addRunFlags(c, &settings)
 	c.Flags().StringVar(&batch, "batch", "", "`FILE` with the targets and their plans")
 	must(c.MarkFlagRequired("batch"))

@@ -9,6 +9,7 @@ import (
 func newPlan(code *run.Code, streams run.Streams) *cobra.Command {
 	var lists listFlags
 	var settingsFile, output string
+	var part run.Part
 	c := &cobra.Command{
 		Use:   "plan [flags] FILE...|-",
 		Short: "Check lists and plan their copies, offline",
@@ -23,7 +24,7 @@ func newPlan(code *run.Code, streams run.Streams) *cobra.Command {
 					return err
 				}
 			}
-			*code = run.Plan(c.Context(), streams, lists.lists(files), settings, output)
+			*code = run.Plan(c.Context(), streams, lists.lists(files), settings, part, output)
 			return nil
 		},
 	}
@@ -32,6 +33,7 @@ func newPlan(code *run.Code, streams run.Streams) *cobra.Command {
 	for _, flag := range destinationFlags {
 		c.MarkFlagsMutuallyExclusive("settings", flag)
 	}
+	addShardFlags(c, &part)
 	c.Flags().StringVarP(&output, "output", "o", "", "write the plan to `FILE` (default: standard output)")
 	return c
 }

@@ -11,11 +11,11 @@ import (
 func newReport(code *run.Code, streams run.Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "report",
-		Short: "Show the reports of runs",
+		Short: "Show the reports of runs, and merge those of shards",
 		Args:  cobra.NoArgs,
-		RunE:  func(*cobra.Command, []string) error { return fmt.Errorf("name a format: html") },
+		RunE:  func(*cobra.Command, []string) error { return fmt.Errorf("say what to do with reports: html, merge") },
 	}
-	c.AddCommand(newReportHTML(code, streams))
+	c.AddCommand(newReportHTML(code, streams), newReportMerge(code, streams))
 	return c
 }
 
@@ -37,5 +37,29 @@ can still read it.`,
 		},
 	}
 	c.Flags().StringVarP(&output, "output", "o", "", "write the page to `FILE` (default: standard output)")
+	return c
+}
+
+func newReportMerge(code *run.Code, streams run.Streams) *cobra.Command {
+	var output string
+	var partial bool
+	c := &cobra.Command{
+		Use:   "merge [flags] --output FILE REPORT...",
+		Short: "Make one report from those of all shards",
+		Long: `Make one report from those that the shards of a plan wrote (copy --shard=I/N --report FILE): all copies, in the order of
+the plan, and what was asked of registries in all. Prints a line for each copy that failed.
+
+Exits with 2 if a shard did, or if the reports are not those of one plan; else with 1 if a shard did or has left no report; else
+with 130 if a shard was interrupted.`,
+		Example: `  docker-mirror report merge --output report.json report-*.json`,
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, files []string) error {
+			*code = run.MergeReports(streams, files, output, partial)
+			return nil
+		},
+	}
+	c.Flags().StringVarP(&output, "output", "o", "", "write the report to `FILE`")
+	must(c.MarkFlagRequired("output"))
+	c.Flags().BoolVar(&partial, "partial", false, "accept that shards have left no report")
 	return c
 }

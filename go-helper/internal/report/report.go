@@ -26,6 +26,8 @@ type Report struct {
 	// Errors are those of the run itself (usage, input, set rules); a copy's own stands with the copy.
 	Errors     []string            `json:"errors"`
 	Totals     Totals              `json:"totals"`
+	Shard      *Shard              `json:"shard,omitempty"`  // absent where the run had the whole plan
+	Shards     []ShardRun          `json:"shards,omitempty"` // those that a merged report is of
 	Targets    []Target            `json:"targets,omitempty"`
 	Copies     []Copy              `json:"copies"`
 	Registries map[string]Registry `json:"registries"`
@@ -74,6 +76,8 @@ type Copy struct {
 	Asker
 	// AlsoAskedBy are the others that want the same copy; it is made, and counted, once.
 	AlsoAskedBy []Asker `json:"also_asked_by,omitempty"`
+	// Entry is the place, from 1, in the whole plan. Only a shard's report has it.
+	Entry int `json:"entry,omitempty"`
 }
 
 // Lock is an entry of a lock.

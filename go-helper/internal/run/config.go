@@ -212,6 +212,17 @@ func (c config) host(host string) registry.HostOptions {
 	return options
 }
 
+// shareLimits leaves a process its part of limits that are set for all that run at once.
+func (c config) shareLimits(among int) {
+	for host, h := range c.hosts {
+		h.options.MaxRate /= float64(among)
+		if h.options.MaxWindow > 0 {
+			h.options.MaxWindow = max(1, h.options.MaxWindow/among)
+		}
+		c.hosts[host] = h
+	}
+}
+
 func (c config) plainHTTP(host string) bool {
 	h := c.hosts[host]
 	if h.PlainHTTP != nil {

@@ -21,9 +21,8 @@ const patienceAfterInterrupt = 1200 * time.Millisecond
 // calls don't overlap. It leaves the copies in the report. The set rules hold for those that are done before, too.
 func (s *session) copyTargets(ctx context.Context, targets, done []*target, ended func(*target)) {
 	entries := checkSet(targets, done)
-	for _, t := range targets {
-		s.report.Copies = append(s.report.Copies, t.copies...) // those that break a rule
-	}
+	s.report.Copies = append(s.report.Copies, s.broken(targets)...)
+	entries = s.take(entries)
 	pool, err := registry.NewPool(s.poolOptions())
 	if err != nil { // our own options: a defect
 		s.refuse(targets, err)

@@ -60,7 +60,9 @@ func (s *session) expand(ctx context.Context, pool *registry.Pool, entries []*en
 			s.console.Notice(notice)
 		}
 		for _, c := range found[i].copies {
-			all = append(all, newEntry(e.askers[0].target, c))
+			expanded := newEntry(e.askers[0].target, c)
+			expanded.copy.Entry = e.copy.Entry
+			all = append(all, expanded)
 		}
 	}
 	if !grown {

@@ -140,7 +140,9 @@ func placesText(origins []string) string {
 		if !slices.Contains(files, file) {
 			files = append(files, file)
 		}
-		lines[file] = append(lines[file], line)
+		if line > 0 {
+			lines[file] = append(lines[file], line)
+		}
 	}
 	var parts []string
 	for i, file := range files {
@@ -169,7 +171,7 @@ func splitOrigin(origin string) (file string, line int) {
 // rangesText is short for a set of numbers: "1-3, 7".
 func rangesText(numbers []int) string {
 	slices.SortFunc(numbers, cmp.Compare)
-	numbers = slices.DeleteFunc(slices.Compact(numbers), func(n int) bool { return n == 0 })
+	numbers = slices.Compact(numbers)
 	var parts []string
 	for i := 0; i < len(numbers); {
 		j := i

@@ -14,8 +14,8 @@ import (
 )
 
 // Plan plans the lists without touching the network. The plan goes to the file output, or to s.Out where that is empty or `-`; there is
-// no part of a plan: with any error nothing is written.
-func Plan(ctx context.Context, s Streams, lists Lists, settings plan.Settings, output string) Code {
+// no plan of what could be read: with any error nothing is written. A part is what a shard would copy.
+func Plan(ctx context.Context, s Streams, lists Lists, settings plan.Settings, part Part, output string) Code {
 	console := report.NewConsole(report.ModePlain, s.Err, false)
 	defer console.Close()
 	files, err := lists.read(ctx, s.In, console.Notice)
@@ -24,8 +24,15 @@ func Plan(ctx context.Context, s Streams, lists Lists, settings plan.Settings, o
 	}
 	locks, lockErr := lists.locks(files, settings)
 	copies, planErr := plan.MakeLocked(files, locks, settings)
-	if err := errors.Join(err, lockErr, planErr); err != nil {
+	if err := errors.Join(err, lockErr, planErr, part.check()); err != nil {
 		return say(console, err)
+	}
+	if part.Count > 0 {
+		mine := part.of(copies)
+		if notice := part.nothing(len(mine), len(copies)); notice != "" {
+			console.Notice(notice)
+		}
+		copies = mine
 	}
 	var data bytes.Buffer
 	if err := plan.Write(&data, copies); err != nil {

@@ -57,6 +57,8 @@ type Settings struct {
 	Progress    string // a [report.Mode]
 	Config      string // file that says how to speak to which registry; empty: none
 
+	Part Part // of the set, where several processes carry it out
+
 	DryRun bool // look, send nothing that writes
 	Force  bool // don't trust a destination that has the digest
 	Verify bool // compare, write nothing
@@ -113,6 +115,7 @@ func (s Settings) open() (*session, error) {
 	if s.Concurrency < 1 {
 		err = errors.Join(err, errConcurrency)
 	}
+	err = errors.Join(err, s.Part.check())
 	if s.Referrers != "" && !slices.Contains(ReferrersChoices(), s.Referrers) {
 		err = errors.Join(err, fmt.Errorf("--referrers %s: want one of %s", s.Referrers, strings.Join(ReferrersChoices(), ", ")))
 	}
@@ -135,6 +138,7 @@ func (s Settings) open() (*session, error) {
 		}
 	}
 	configured, configErr := readConfig(s.Config)
+	configured.shareLimits(s.Part.sharers())
 	configured, proxyErr := configured.withProxies()
 	rules, policyErr := readPolicy(s.Policy)
 	err = errors.Join(err, configErr, proxyErr, policyErr)
@@ -153,7 +157,7 @@ func (s Settings) open() (*session, error) {
 		console:  console,
 		log:      slog.New(slog.NewTextHandler(console, &slog.HandlerOptions{Level: level})),
 		engine:   engine.Run,
-		report:   report.Report{Version: s.Version, Command: s.Command, Started: now(), DryRun: s.DryRun},
+		report:   report.Report{Version: s.Version, Command: s.Command, Started: now(), DryRun: s.DryRun, Shard: s.Part.report()},
 	}, err
 }
 

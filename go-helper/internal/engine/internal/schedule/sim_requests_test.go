@@ -1,11 +1,8 @@
 package schedule
 
-import "fmt"
-
-func (w *world) lookUp(a LookUp) error {
+func (w *world) lookUp(a LookUp) {
 	im := w.c.Images[a.Image]
 	w.in(im.LookUp, func() Event {
-		w.tally.looking--
 		e := LookedUp{Image: a.Image, Fresh: im.Fresh}
 		switch {
 		case w.ctxDone && w.chance(80):
@@ -22,7 +19,6 @@ func (w *world) lookUp(a LookUp) error {
 		}
 		return e
 	})
-	return w.tally.lookUp(w.c.Limits)
 }
 
 func (w *world) start(a Start) error {
@@ -31,11 +27,6 @@ func (w *world) start(a Start) error {
 		w.leave(a.Place)
 		return w.started(r, a.Place, a.From, false)
 	})
-	_, repo, blob := w.at(a.Place)
-	if want := r.closed[[2]int{repo, blob}]; a.Session != want {
-		return fmt.Errorf("blob %d is begun anew in repository %d with session %v, and not %v", blob, repo, a.Session, want)
-	}
-	delete(r.closed, [2]int{repo, blob})
 	return w.enter(a.Place)
 }
 

@@ -1,0 +1,26 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"docker-mirror/go-helper/internal/run"
+	"docker-mirror/go-helper/internal/shard"
+)
+
+// shardValue is a shard as a flag.
+type shardValue struct{ *shard.Shard }
+
+func (v shardValue) Set(s string) (err error) {
+	*v.Shard, err = shard.Parse(s)
+	return err
+}
+
+func (v shardValue) Type() string { return "shard" }
+
+// addShardFlags is for commands whose work several processes can share.
+func addShardFlags(c *cobra.Command, part *run.Part) {
+	flags := c.Flags()
+	flags.Var(shardValue{&part.Shard}, "shard", "take only part `I/N` of the plan, from 0/N to N-1/N, so that N processes share the work. All of them check the whole plan, and "+
+		"--only and --label come first")
+	flags.IntVar(&part.AtOnce, "shards-at-once", 0, "`P` of the shards run at once, and each takes 1/P of the limits that --config sets for a registry (default: all of them)")
+}

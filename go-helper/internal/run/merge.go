@@ -1,0 +1,55 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"docker-mirror/go-helper/internal/report"
+)
+
+// MergeReports puts the reports of a plan's shards into one, and prints what failed in any of them. The code is that of all the
+// runs together. A shard without a report is a failure, unless partial says that some are expected to be missing.
+func MergeReports(streams Streams, files []string, output string, partial bool) Code {
+	console := report.NewConsole(report.ModePlain, streams.Err, false)
+	defer console.Close()
+	err := checkReportPath("--output", output)
+	var reports []report.Named
+	for _, file := range files {
+		r, readErr := readReport(file)
+		if readErr != nil {
+			err = errors.Join(err, readErr)
+			continue
+		}
+		reports = append(reports, report.Named{File: file, Report: r})
+	}
+	if err != nil {
+		return say(console, err)
+	}
+	merged, missing, err := report.Merge(reports)
+	if err != nil {
+		return say(console, err)
+	}
+	if len(missing) > 0 {
+		lost := fmt.Sprintf("no report of shard %s of %d: what it has copied isn't known", rangesText(missing), reports[0].Shard.Count)
+		if partial {
+			console.Notice(lost)
+		} else {
+			merged.Errors = append(merged.Errors, lost)
+			merged.ExitCode = report.WorseCode(merged.ExitCode, CodeFailed)
+		}
+	}
+	if err := merged.WriteFile(output); err != nil {
+		return say(console, err)
+	}
+	for _, line := range merged.Errors {
+		console.Error(line)
+	}
+	for i := range merged.Copies {
+		if c := &merged.Copies[i]; failing(c.Status) && !c.Interrupted {
+			fmt.Fprintln(streams.Out, strings.Join(c.Failure(c.Asker), "\n"))
+		}
+	}
+	console.Summary(merged.Summary())
+	return merged.ExitCode
+}

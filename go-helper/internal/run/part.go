@@ -1,0 +1,112 @@
+package run
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"docker-mirror/go-helper/internal/plan"
+	"docker-mirror/go-helper/internal/report"
+	"docker-mirror/go-helper/internal/shard"
+)
+
+// Part is what a process takes of a set that several carry out. The zero value is all of it.
+type Part struct {
+	shard.Shard
+	// AtOnce is how many of the shards run at the same time, and so share the limits of registries; 0: all of them.
+	AtOnce int
+}
+
+func (p Part) check() error {
+	switch {
+	case p.AtOnce < 0:
+		return errors.New("--shards-at-once must be at least 1")
+	case p.AtOnce > 0 && p.Count == 0:
+		return errors.New("--shards-at-once goes with --shard")
+	}
+	return nil
+}
+
+// sharers is how many processes share a limit that is set for all of them.
+func (p Part) sharers() int {
+	switch {
+	case p.Count == 0:
+		return 1
+	case p.AtOnce == 0:
+		return p.Count
+	}
+	return min(p.AtOnce, p.Count)
+}
+
+// report is what the run's report says of the part before the plan is known.
+func (p Part) report() *report.Shard {
+	if p.Count == 0 {
+		return nil
+	}
+	return &report.Shard{Index: p.Index, Count: p.Count}
+}
+
+// indexes gives those of the plan's copies that are in the part.
+func (p Part) indexes(copies []plan.Copy) []int {
+	var mine []int
+	for i, shard := range shard.Assign(copies, p.Count) {
+		if shard == p.Index {
+			mine = append(mine, i)
+		}
+	}
+	return mine
+}
+
+// of leaves the copies of the part.
+func (p Part) of(copies []plan.Copy) []plan.Copy {
+	var mine []plan.Copy
+	for _, i := range p.indexes(copies) {
+		mine = append(mine, copies[i])
+	}
+	return mine
+}
+
+// nothing says so where a part has no copies; empty if it has.
+func (p Part) nothing(mine, all int) string {
+	if mine > 0 {
+		return ""
+	}
+	return fmt.Sprintf("shard %s has nothing to do: others have the %s of the plan", p, report.Plural(all, "image"))
+}
+
+// take leaves the entries of the session's part. The rules of the set have been applied to all of them.
+func (s *session) take(entries []*entry) []*entry {
+	if s.Part.Count == 0 {
+		return entries
+	}
+	copies := make([]plan.Copy, len(entries))
+	for i, e := range entries {
+		copies[i] = e.Copy
+	}
+	digest := sha256.New()
+	if err := plan.Write(digest, copies); err != nil { // a defect: it has been written or read before
+		s.failed(err)
+	}
+	s.report.Shard.Plan = "sha256:" + hex.EncodeToString(digest.Sum(nil))
+	var kept []*entry
+	for _, i := range s.Part.indexes(copies) {
+		entries[i].copy.Entry = i + 1
+		kept = append(kept, entries[i])
+	}
+	if notice := s.Part.nothing(len(kept), len(entries)); notice != "" {
+		s.console.Notice(notice)
+	}
+	return kept
+}
+
+// broken are the copies of targets that break a rule of the set. Every shard says why; one of them reports the copies.
+func (s *session) broken(targets []*target) (copies []report.Copy) {
+	for _, t := range targets {
+		if s.Part.Index > 0 {
+			t.copies = nil
+		}
+		copies = append(copies, t.copies...)
+	}
+	return copies
+}
