@@ -22,7 +22,7 @@ const module = "docker-mirror/go-helper"
 var imports = map[string][]string{
 	"":         {"cli"}, // main.go
 	"cli":      {"run", "plan", "shard", "spec", "lint", "report", "devregistry", "devregistry/sample"},
-	"run":      {"plan", "shard", "spec", "lock", "pin", "lint", "tags", "engine", "registry", "auth", "auth/cloud", "ecr", "report", "extract", "policy", "evidence", "verify"},
+	"run":      {"plan", "shard", "spec", "lock", "pin", "lint", "tags", "engine", "registry", "auth", "auth/cloud", "ecr", "report", "extract", "policy", "evidence", "verify", "layout"},
 	"plan":     {"spec", "tags", "lock"},
 	"shard":    {"plan", "tags"},
 	"lock":     {"spec", "tags"},
@@ -44,6 +44,7 @@ var imports = map[string][]string{
 	"ecr":         {},
 	"report":      {"engine"}, // its event types
 	"devregistry": {},
+	"layout":      {},
 	"extract":     {"spec"},
 	"lint":        {"spec", "lock"},
 }
@@ -58,7 +59,7 @@ var offline = []string{
 }
 
 // undecoded packages handle content of registries, which they never decompress: a layer can stand for any number of bytes.
-var undecoded = []string{"engine", "engine/internal/tree", "engine/internal/stream", "registry", "auth"}
+var undecoded = []string{"engine", "engine/internal/tree", "engine/internal/stream", "registry", "auth", "layout"}
 
 type goPackage struct {
 	ImportPath string

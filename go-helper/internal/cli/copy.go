@@ -19,7 +19,9 @@ A text list has one image per line, as after FROM in a Dockerfile; --registry sa
 list has copy specs, which name both sides: {"src": …, "dst": …, "transform": {"limitPlatforms": […]}}.`,
 		Example: `  docker-mirror copy --registry registry.example --repository 'mirror/{repository}' images.txt
   docker-mirror copy specs.json
-  echo alpine:3.22 | docker-mirror copy --registry registry.example`,
+  echo alpine:3.22 | docker-mirror copy --registry registry.example
+  docker-mirror copy --to-layout bundle images.txt
+  docker-mirror copy --from-layout bundle --registry registry.example images.txt`,
 		RunE: func(c *cobra.Command, files []string) error {
 			wanted := lists.settings()
 			if c.Flags().Changed(referrersFlag) {
@@ -33,5 +35,6 @@ list has copy specs, which name both sides: {"src": …, "dst": …, "transform"
 	addChoiceFlags(c, &choice)
 	addShardFlags(c, &settings.Part)
 	addRunFlags(c, &settings)
+	addLayoutFlags(c, &settings)
 	return c
 }

@@ -16,6 +16,14 @@ import (
 // dockerHubAPI is where Docker Hub serves the distribution API; its scopes and config entries don't say so.
 const dockerHubAPI = "registry-1.docker.io"
 
+// localAPI is the host of requests that never leave the process (RFC 2606: no such name is ever looked up).
+const localAPI = "local.invalid"
+
+// inProcess is a transport without connections.
+type inProcess struct{ http.RoundTripper }
+
+func (inProcess) CloseIdleConnections() {}
+
 // Client speaks to one registry host. All its work shares connections, tokens, one window of small requests
 // and one pause. It is safe for concurrent use.
 type Client struct {
@@ -80,10 +88,17 @@ func newClient(host string, opts *Options) *Client {
 	if host == reference.DockerHub {
 		c.base.Host = dockerHubAPI
 	}
+	if own.Local != nil {
+		c.base = url.URL{Scheme: "http", Host: localAPI}
+	}
 	api := c.base
 	guard := newDialGuard(&api)
-	c.small = newConnections(func() *http.Transport { return newSmallTransport(opts, own, guard) })
-	c.bulk = newConnections(func() *http.Transport { return newBulkTransport(opts, own, guard) })
+	c.small = newConnections(func() transport { return newSmallTransport(opts, own, guard) })
+	c.bulk = newConnections(func() transport { return newBulkTransport(opts, own, guard) })
+	if own.Local != nil {
+		within := func() transport { return inProcess{own.Local} }
+		c.small, c.bulk = newConnections(within), newConnections(within)
+	}
 	c.auth = auth.NewAuthorizer(host, &api, opts.Keychain, opts.UserAgent, opts.Logger, c.sendToken)
 	return c
 }

@@ -12,14 +12,20 @@ import (
 // connections are those of one kind to a registry. Where one turns out to be dead without having been closed, as behind
 // a firewall that forgets them, the others that were opened before it may be, too: what follows goes over new ones.
 type connections struct {
-	open func() *http.Transport
+	open func() transport
 
 	mu      sync.Mutex
-	current *http.Transport
+	current transport
 	since   time.Time
 }
 
-func newConnections(open func() *http.Transport) *connections {
+// transport is [http.Transport], or what takes the place of a network.
+type transport interface {
+	http.RoundTripper
+	CloseIdleConnections()
+}
+
+func newConnections(open func() transport) *connections {
 	return &connections{open: open, current: open(), since: time.Now()}
 }
 

@@ -141,7 +141,7 @@ func TestForgottenConnections(t *testing.T) {
 					mu.Unlock()
 				},
 			}).Client(wall.address)
-			c.bulk.open = func() *http.Transport { // blobs have five times as long for an answer
+			c.bulk.open = func() transport { // blobs have five times as long for an answer
 				transport := newBulkTransport(c.opts, c.opts.Host(c.host), newDialGuard(&c.base))
 				transport.ResponseHeaderTimeout = c.opts.Retry.ResponseTimeout
 				return transport

@@ -58,6 +58,9 @@ type HostOptions struct {
 	// ChunkSize sends blobs in PATCHes of this many bytes, where the registry or a proxy before it limits
 	// bodies. Without it a 413 is what tells.
 	ChunkSize int64
+	// Local answers all requests in this process: the "registry" is a folder, say, and its host's name is only what messages
+	// call it. nil: the network does.
+	Local http.RoundTripper
 	// Repositories creates those that a push finds missing; nil leaves that to the registry.
 	Repositories RepositoryCreator
 }

@@ -13,10 +13,14 @@ func Copy(ctx context.Context, s Settings, lists Lists, settings plan.Settings, 
 	if err != nil {
 		return session.badInput(err)
 	}
-	files, err := lists.read(ctx, s.In, session.console.Notice)
+	if err := session.openSource(); err != nil {
+		return session.badInput(err)
+	}
+	files, err := session.lists(ctx, lists)
 	if ctx.Err() != nil {
 		return session.close(CodeInterrupted)
 	}
+	settings = session.layouts.settings(settings, s.ToLayout != "")
 	locks, lockErr := lists.locks(files, settings)
 	copies, planErr := plan.MakeLocked(files, locks, settings)
 	if err := errors.Join(err, lockErr, planErr); err != nil {
@@ -24,6 +28,9 @@ func Copy(ctx context.Context, s Settings, lists Lists, settings plan.Settings, 
 	}
 	t := &target{plan: copies}
 	if err := choice.apply([]*target{t}); err != nil {
+		return session.badInput(err)
+	}
+	if err := session.openDestination(); err != nil {
 		return session.badInput(err)
 	}
 	session.copyTargets(ctx, []*target{t}, nil, func(*target) {})

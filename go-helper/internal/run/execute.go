@@ -41,7 +41,7 @@ func (s *session) copyTargets(ctx context.Context, targets, done []*target, ende
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	entries = s.expand(ctx, pool, entries)
-	entries = merge(entries)
+	entries = s.layouts.gather(merge(entries))
 
 	w := s.work(entries, judging, ended)
 	w.tellSettled(targets)
@@ -78,8 +78,9 @@ func (s *session) runEngine(ctx, outer context.Context, pool *registry.Pool, w *
 	copies := w.copies
 	ends := make(chan engine.CopyEnded, len(copies)) // so that the engine never waits for us
 	results := make(chan []engine.Result, 1)
-	opts := s.engineOptions(pool)
+	opts := s.layouts.options(s.engineOptions(pool))
 	opts.Admit = w.judging.admit(w.jobs)
+	s.layouts.readElsewhere(pool, copies)
 	opts.Observe = func(event engine.Event) {
 		s.console.Observe(event)
 		if e, ok := event.(engine.CopyEnded); ok {
@@ -145,7 +146,7 @@ func (s *session) engineOptions(pool *registry.Pool) engine.Options {
 func (s *session) poolOptions() registry.Options {
 	return registry.Options{
 		Keychain:  auth.Chain{auth.NewConfigKeychain(s.log), cloud.New(s.log)},
-		Host:      s.config.host,
+		Host:      s.host,
 		PlainHTTP: s.config.plainHTTP,
 		Logger:    s.log,
 		UserAgent: "docker-mirror/" + s.Version,

@@ -24,7 +24,7 @@ func (s *session) expand(ctx context.Context, pool *registry.Pool, entries []*en
 		notice string
 		err    error
 	}
-	lister := &tagLister{pool: pool, log: s.log, from: s.config.source, lists: map[string]*tagList{}}
+	lister := &tagLister{pool: pool, log: s.log, from: s.readFrom, lists: map[string]*tagList{}}
 	found := make([]listed, len(entries))
 	var wait sync.WaitGroup
 	for i, e := range entries {

@@ -41,7 +41,7 @@ func (s *session) reportMoved(ctx context.Context, pool *registry.Pool, entries 
 	}
 	each(len(all), func(i int) {
 		a := all[i]
-		from := s.config.source(a.ref)
+		from := s.readFrom(a.ref)
 		there, err := pool.Client(from.Registry).HeadManifest(ctx, from.Repository, from.Tag)
 		switch {
 		case errors.Is(err, registry.ErrNotFound):

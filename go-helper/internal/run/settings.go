@@ -76,6 +76,13 @@ type Settings struct {
 	// CheckPlatforms asks for the manifests of all platforms of unchanged indexes: they may have been left out before.
 	CheckPlatforms bool
 
+	// ToLayout is the folder of an OCI layout that images are copied to, whatever their destinations; empty: none.
+	ToLayout string
+	// FromLayout are an OCI layout's folder, or the parts of an archive, that images are read from; none: their sources are.
+	FromLayout []string
+	// Bases are bundles, or their bundle.json, whose blobs ToLayout leaves out.
+	Bases []string
+
 	// ReportMoved asks what the tags of locked images name now.
 	ReportMoved bool
 
@@ -104,6 +111,7 @@ type session struct {
 	engine  engineRun
 	config  config
 	policy  *policy.Policy // nil: none
+	layouts layouts
 }
 
 // open checks the settings. A session is returned also with an error, so that it can be said and reported.
@@ -128,6 +136,7 @@ func (s Settings) open() (*session, error) {
 	if s.Verify && s.DryRun {
 		err = errors.Join(err, errors.New("leave out --dry-run: --verify writes nothing"))
 	}
+	err = errors.Join(err, s.checkLayouts())
 	for _, file := range []struct {
 		flag string
 		path *string
@@ -223,6 +232,12 @@ func (s *session) badInput(err error) Code {
 
 // close writes the report first, as after an interrupt there is little time, then has the results printed and sums up.
 func (s *session) close(code Code, results ...func()) Code {
+	if err := s.layouts.close(); err != nil {
+		s.failed(err)
+		if code == CodeDone {
+			code = CodeFailed
+		}
+	}
 	s.report.Interrupted = code == CodeInterrupted
 	s.report.Finish(now(), code)
 	if s.Report != "" {

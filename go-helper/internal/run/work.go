@@ -38,7 +38,9 @@ func (s *session) work(entries []*entry, j *judging, ended func(*target)) *work 
 			continue
 		}
 		e.copy.Source, e.copy.Destination = c.Source.String(), c.Destination.String()
-		if from := s.config.source(c.Source); from != c.Source {
+		s.layouts.place(e, &c)
+		e.copy.Destination = c.Destination.String()
+		if from := s.readFrom(c.Source); from != c.Source {
 			c.Source, e.copy.ReadFrom = from, from.String()
 		}
 		w.jobs, w.copies = append(w.jobs, e), append(w.copies, c)

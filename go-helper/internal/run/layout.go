@@ -1,0 +1,278 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"docker-mirror/go-helper/internal/engine"
+	"docker-mirror/go-helper/internal/layout"
+	"docker-mirror/go-helper/internal/plan"
+	"docker-mirror/go-helper/internal/reference"
+	"docker-mirror/go-helper/internal/registry"
+	"docker-mirror/go-helper/internal/spec"
+)
+
+// layouts are the OCI layouts that take the place of registries in a run. To the engine they are registries, whose
+// repositories are the sources' names in full; the zero value is none.
+type layouts struct {
+	from, to         *layout.Layout
+	fromHost, toHost string
+	names            map[*entry]string // that the entries have in `to`
+}
+
+// layoutHost is what messages and the report call a layout.
+func layoutHost(paths []string) string {
+	if len(paths) == 1 {
+		return "oci-layout:" + paths[0]
+	}
+	return fmt.Sprintf("oci-layout:%s and %d more", paths[0], len(paths)-1)
+}
+
+// checkLayouts has the wording of the flags.
+func (s Settings) checkLayouts() (err error) {
+	if s.ToLayout != "" && len(s.FromLayout) > 0 {
+		err = errors.New("--to-layout and --from-layout exclude each other: a layout is a folder of files, which can be copied as it is")
+	}
+	if len(s.Bases) > 0 && s.ToLayout == "" {
+		err = errors.Join(err, errors.New("--base says what --to-layout leaves out, and goes with it"))
+	}
+	return err
+}
+
+// openSource opens --from-layout.
+func (s *session) openSource() (err error) {
+	if len(s.FromLayout) == 0 {
+		return nil
+	}
+	if s.layouts.from, err = layout.Open(s.FromLayout...); err != nil {
+		return fmt.Errorf("--from-layout %s: %w", strings.Join(s.FromLayout, " "), err)
+	}
+	s.layouts.fromHost = layoutHost(s.FromLayout)
+	return nil
+}
+
+// openDestination opens --to-layout, once all input is known to be good. What only looks creates nothing.
+func (s *session) openDestination() (err error) {
+	if s.ToLayout == "" {
+		return nil
+	}
+	open := layout.Create
+	if s.DryRun || s.Verify && !s.Force {
+		open = func(dir string) (*layout.Layout, error) {
+			if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+				return layout.Empty(), nil
+			}
+			return layout.Open(dir)
+		}
+	}
+	if s.layouts.to, err = open(s.ToLayout); err != nil {
+		return fmt.Errorf("--to-layout %s: %w", s.ToLayout, err)
+	}
+	s.layouts.toHost = layoutHost([]string{s.ToLayout})
+	for _, base := range s.Bases {
+		if baseErr := s.layouts.to.Base(base); baseErr != nil {
+			err = errors.Join(err, fmt.Errorf("--base %w", baseErr))
+		}
+	}
+	return err
+}
+
+// lists reads the lists. Where an OCI layout is read and no list is named, the list is what the layout has.
+func (s *session) lists(ctx context.Context, lists Lists) ([]spec.File, error) {
+	if s.layouts.from == nil || len(lists.Files) > 0 {
+		return lists.read(ctx, s.In, s.console.Notice)
+	}
+	var text strings.Builder
+	names := s.layouts.from.Names()
+	left := 0
+	for _, name := range names {
+		if ref, err := reference.Parse(name.Name); err != nil || ref.String() != name.Name {
+			left++
+			continue
+		}
+		if len(name.Platforms) > 0 {
+			fmt.Fprintf(&text, "--platform=%s ", strings.Join(name.Platforms, ","))
+		}
+		fmt.Fprintln(&text, name.Name)
+	}
+	if left > 0 {
+		s.console.Notice(fmt.Sprintf("%d names of the layout are no full references, and left out", left))
+	}
+	return []spec.File{{Name: filepath.Join(s.FromLayout[0], "index.json"), Format: spec.FormatText, Data: []byte(text.String())}}, nil
+}
+
+// noRegistry is the destination of lists that name none, as their images go to a layout.
+var noRegistry = plan.Registry{Address: "oci-layout.invalid", Repository: "{source_registry}/{repository}"}
+
+// settings are those of the lists: for a layout no registry need be named.
+func (l *layouts) settings(s plan.Settings, toLayout bool) plan.Settings {
+	if toLayout && len(s.Registries) == 0 {
+		s.Registries = []plan.Registry{noRegistry}
+	}
+	return s
+}
+
+// host gives the client's options for a host.
+func (s *session) host(host string) registry.HostOptions {
+	switch {
+	case s.layouts.to != nil && host == s.layouts.toHost:
+		return registry.HostOptions{Local: s.layouts.to}
+	case s.layouts.from != nil && host == s.layouts.fromHost:
+		return registry.HostOptions{Local: s.layouts.from}
+	}
+	return s.config.host(host)
+}
+
+// readFrom is where a source is read.
+func (s *session) readFrom(ref reference.Reference) reference.Reference {
+	if s.layouts.from == nil {
+		return s.config.source(ref)
+	}
+	ref.Repository, ref.Registry = ref.Name(), s.layouts.fromHost
+	return ref
+}
+
+// gather leaves of all copies of a source one, which goes to the layout with the platforms and attachments that any of them wants.
+func (l *layouts) gather(entries []*entry) []*entry {
+	if l.to == nil {
+		return entries
+	}
+	l.names = map[*entry]string{}
+	digests := map[string]map[v1.Hash]bool{} // by name
+	for _, e := range entries {
+		if source, err := e.Source(); err == nil && source.Tag != "" {
+			name := source.Name() + ":" + source.Tag
+			if digests[name] == nil {
+				digests[name] = map[v1.Hash]bool{}
+			}
+			digests[name][source.Digest] = true
+		}
+	}
+	var kept []*entry
+	first := map[string]*entry{}
+	for _, e := range entries {
+		source, err := e.Source()
+		if err != nil || e.settled() || e.Skip != nil {
+			kept = append(kept, e)
+			continue
+		}
+		name := source.Name() + ":" + source.Tag
+		if source.Tag == "" || source.HasDigest() && len(digests[name]) > 1 {
+			name = source.Name() + "@" + source.Digest.String()
+		}
+		leader := first[name]
+		if leader == nil {
+			first[name], l.names[e] = e, name
+			kept = append(kept, e)
+			continue
+		}
+		leader.join(e)
+	}
+	return kept
+}
+
+// join makes one copy of two of a source.
+func (e *entry) join(o *entry) {
+	for _, a := range o.askers {
+		e.askers = append(e.askers, a)
+		e.copy.AlsoAskedBy = append(e.copy.AlsoAskedBy, a.Asker)
+	}
+	switch {
+	case e.Transform == nil || o.Transform == nil || len(e.Transform.LimitPlatforms) == 0 || len(o.Transform.LimitPlatforms) == 0:
+		e.Transform, e.copy.Platforms = nil, nil
+	default:
+		all := slices.Clone(e.Transform.LimitPlatforms)
+		for _, p := range o.Transform.LimitPlatforms {
+			if !slices.Contains(all, p) {
+				all = append(all, p)
+			}
+		}
+		e.Transform = &plan.Transform{LimitPlatforms: all}
+		e.copy.Platforms = all
+	}
+	order := append([]string{""}, ReferrersChoices()...)
+	if slices.Index(order, o.Referrers) > slices.Index(order, e.Referrers) {
+		e.Referrers = o.Referrers
+	}
+}
+
+// place makes a copy go to the layout: under the digest of its source, with those of its platforms that are wanted.
+func (l *layouts) place(e *entry, c *engine.Copy) {
+	if l.to == nil {
+		return
+	}
+	name := l.names[e]
+	c.Destination = reference.Reference{Registry: l.toHost, Repository: c.Source.Name(), Tag: c.Source.Tag}
+	if strings.Contains(name, "@") {
+		c.Destination.Tag, c.Destination.Digest = "", c.Source.Digest
+	}
+	c.Sparse, c.Expect = len(c.Platforms) > 0, v1.Hash{}
+	platforms := make([]string, len(c.Platforms))
+	for i, p := range c.Platforms {
+		platforms[i] = p.String()
+	}
+	l.to.Want(name, platforms)
+}
+
+// options are the engine's: what it remembers of registries says nothing of a folder, in which it is cheap to look.
+func (l *layouts) options(o engine.Options) engine.Options {
+	if l.to != nil {
+		o.CachePath, o.SparsePath, o.CheckPlatforms = "", "", true
+	}
+	return o
+}
+
+// readElsewhere reads what a bundle leaves out from where an earlier one has brought it: the destinations of the repositories
+// that had it.
+func (l *layouts) readElsewhere(pool *registry.Pool, copies []engine.Copy) {
+	if l.from == nil {
+		return
+	}
+	places := map[string][]reference.Reference{} // by the repository in the layout
+	for _, c := range copies {
+		if to := (reference.Reference{Registry: c.Destination.Registry, Repository: c.Destination.Repository}); !slices.Contains(places[c.Source.Repository], to) {
+			places[c.Source.Repository] = append(places[c.Source.Repository], to)
+		}
+	}
+	l.from.ReadElsewhere(func(ctx context.Context, blob layout.Blob, offset int64) (io.ReadCloser, error) {
+		err := fmt.Errorf("none of these repositories is among the destinations")
+		for _, repository := range blob.Repositories {
+			for _, place := range places[repository] {
+				client := pool.Client(place.Registry)
+				if _, statErr := client.StatBlob(ctx, place.Repository, blob.Digest); statErr != nil {
+					err = statErr
+					continue
+				}
+				r, openErr := client.OpenBlob(ctx, place.Repository, blob.Digest, offset)
+				if openErr == nil && r.Offset == offset {
+					return r, nil
+				}
+				if openErr == nil {
+					openErr = errors.Join(errors.New("it can't be read from its middle"), r.Close())
+				}
+				err = openErr
+			}
+		}
+		return nil, err
+	})
+}
+
+func (l *layouts) close() error {
+	var errs []error
+	for _, opened := range []*layout.Layout{l.from, l.to} {
+		if opened != nil {
+			errs = append(errs, opened.Close())
+		}
+	}
+	l.from, l.to = nil, nil
+	return errors.Join(errs...)
+}
