@@ -40,7 +40,7 @@ def release(*arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("release") / "dist"
-    for module in (".", "go-helper/verifier"):
+    for module in (".", "go-helper/verifier", "tools/image"):
         go("-C", module, "mod", "download")
     done = release("--output", str(output), VERSION)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -56,7 +56,8 @@ def test_has_what_it_says_it_has(built: Path) -> None:
     shells = {f"docker-mirror-{VERSION}.{shell}" for shell in ("bash", "zsh", "fish")}
     python = {f"docker_mirror-{VERSION}-py3-none-any.whl", f"docker_mirror-{VERSION}.tar.gz"}
     programs = {BINARY, f"{BINARY}.cdx.json", VERIFIER, f"{VERIFIER}.cdx.json"}
-    assert named == {*programs, *shells, *python, "SHA256SUMS", "known_versions.txt"}
+    image = {f"docker-mirror-{VERSION}-image.tar"} if GOOS == "linux" else set()
+    assert named == {*programs, *image, *shells, *python, "SHA256SUMS", "known_versions.txt"}
     beginnings = {"bash": "# bash completion", "zsh": "#compdef docker-mirror", "fish": "# fish completion"}
     for shell, begins in beginnings.items():
         assert (built / f"docker-mirror-{VERSION}.{shell}").read_text().startswith(begins)
