@@ -25,7 +25,7 @@ var imports = map[string][]string{
 	"run":      {"plan", "shard", "spec", "lock", "pin", "lint", "tags", "engine", "registry", "auth", "auth/cloud", "ecr", "report", "extract", "policy", "evidence", "verify", "layout"},
 	"plan":     {"spec", "tags", "lock"},
 	"shard":    {"plan", "tags"},
-	"lock":     {"spec", "tags"},
+	"lock":     {"spec", "tags", "policy"},
 	"policy":   {"spec"}, // its errors
 	"pin":      {"spec"}, // its errors
 	"spec":     {"tags"},
@@ -46,7 +46,7 @@ var imports = map[string][]string{
 	"devregistry": {},
 	"layout":      {},
 	"extract":     {"spec"},
-	"lint":        {"spec", "lock"},
+	"lint":        {"spec", "lock", "policy"},
 }
 
 // leaves may be imported by all, and import no other package of ours than leaves.

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,7 +18,7 @@ func newLock(code *run.Code, streams run.Streams) *cobra.Command {
 	settings := run.Settings{Streams: streams, Version: version, Command: "lock"}
 	var locking run.Locking
 	var platforms, upgrade []string
-	var index, batch, settingsFile string
+	var index, batch, settingsFile, at string
 	c := &cobra.Command{
 		Use:   "lock [flags] LIST...",
 		Short: "Record the digests of the images that lists name",
@@ -49,19 +51,20 @@ entry; the others are written, and the exit code is 1.`,
 			for _, file := range files {
 				locking.Lists = append(locking.Lists, run.LockedList{List: file, Settings: wanted})
 			}
-			switch {
-			case batch != "":
+			if batch != "" {
 				lists, err := run.ReadLockBatch(batch)
 				if err != nil {
 					return err
 				}
 				locking.Lists = append(locking.Lists, lists...)
-			case len(files) == 0:
+			} else if len(files) == 0 {
 				return errors.New("name the lists to lock")
-			case locking.Online && !locking.Check:
-				return errors.New("--online goes with --check")
-			case locking.Check && len(upgrade) > 0:
-				return errors.New("--check writes nothing; leave out --upgrade")
+			}
+			if err := lockTime(at, &locking); err != nil {
+				return err
+			}
+			if err := locking.Validate(); err != nil {
+				return err
 			}
 			*code = run.Lock(c.Context(), settings, locking)
 			return nil
@@ -73,6 +76,14 @@ entry; the others are written, and the exit code is 1.`,
 	flags.Lookup("upgrade").NoOptDefVal = everyImage
 	flags.BoolVar(&locking.Check, "check", false, "write nothing, offline; exit with 1 if lists and locks disagree")
 	flags.BoolVar(&locking.Online, "online", false, "with --check: also ask the sources which tags have moved, and whether the digests are still there")
+	flags.BoolVar(&locking.Observe, "observe", false, "only note what tags name now, for the cooldown of a policy; nothing is locked")
+	flags.StringArrayVar(&locking.Now, "now", nil, "lock what this `IMAGE` names at once, whatever the policy says of its age or of moved tags; with --because; repeatable")
+	flags.StringVar(&locking.Because, "because", "", "`TEXT` that says why, for the lock and who reviews it")
+	flags.StringVar(&locking.Base, "base", "", "with --check: also compare with the locks, lists and the policy at `REF`, a revision of git: what is new must have been known there for its cooldown")
+	flags.StringVar(&locking.Allow, "allow", "", "with --base: fail on all changes of locks but `WHAT`: observations (digests that wait)")
+	complete(c, "allow", []string{run.AllowObservations})
+	flags.StringVar(&at, "at", "", "`TIME` that counts as now, RFC 3339")
+	must(flags.MarkHidden("at"))
 	flags.StringArrayVar(&platforms, "platform", nil, "lock images that name no platform for this one, `OS/ARCH[/VARIANT]`, as 'copy --platform' limits them; repeatable")
 	flags.StringVar(&index, "index", "", "`KIND` of index that such images get: rewritten or sparse (default: rewritten)")
 	flags.StringVar(&settingsFile, "settings", "", "`FILE` with the settings of 'plan --settings', instead of flags")
@@ -86,4 +97,16 @@ entry; the others are written, and the exit code is 1.`,
 	flags.StringVar(&batch, "batch", "", "`FILE` with the lists of targets, for pants lock")
 	must(flags.MarkHidden("batch"))
 	return c
+}
+
+// lockTime reads what counts as now.
+func lockTime(at string, locking *run.Locking) error {
+	if at == "" {
+		return nil
+	}
+	var err error
+	if locking.At, err = time.Parse(time.RFC3339, at); err != nil {
+		return fmt.Errorf("--at %s: want a time as in 2026-11-03T09:14:00Z", at)
+	}
+	return nil
 }

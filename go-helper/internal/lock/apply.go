@@ -2,6 +2,7 @@ package lock
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -83,6 +84,11 @@ func (a *applier) image(image spec.Image) {
 	case entry == nil:
 		a.stale(image, "%s has no entry in %s", key, a.file.Name)
 		return
+	case image.Ref.HasDigest() && image.Ref.Digest != entry.Digest && entry.waits(image.Ref.Digest):
+		image.Locked = a.locked(entry)
+		image.Locked.Waiting = waitingSince(entry.Next, image.Ref.Digest)
+		a.images = append(a.images, image)
+		return
 	case image.Ref.HasDigest() && image.Ref.Digest != entry.Digest:
 		a.stale(image, "%s is pinned to %s here, and locked to %s at %s", key, image.Ref.Digest, digestOrNone(entry.Digest), a.file.place(entry.Line))
 		return
@@ -102,7 +108,7 @@ func digestOrNone(digest v1.Hash) string {
 func (a *applier) locked(entry *Image) *spec.Locked {
 	l := &spec.Locked{File: a.file.place(entry.Line), Seen: entry.Seen, Because: entry.Because, Signed: entry.Signed != "", Single: !entry.IsIndex()}
 	if entry.Waiting() {
-		l.Waiting = "is cooling down, first seen " + entry.Next[0].Seen.UTC().Format("2006-01-02 15:04 UTC")
+		l.Waiting = waitingSince(entry.Next, entry.newest().Digest)
 	}
 	if entry.IsIndex() {
 		l.Limited = make(map[string]string, len(entry.Limited))
@@ -111,6 +117,11 @@ func (a *applier) locked(entry *Image) *spec.Locked {
 		}
 	}
 	return l
+}
+
+func waitingSince(next []Next, digest v1.Hash) string {
+	i := slices.IndexFunc(next, func(n Next) bool { return n.Digest == digest })
+	return "is cooling down, first seen " + next[i].Seen.UTC().Format("2006-01-02 15:04 UTC")
 }
 
 func (a *applier) policy(image spec.Image) {

@@ -82,6 +82,19 @@ type Next struct {
 // Waiting tells whether nothing is mirrored of the image yet.
 func (i *Image) Waiting() bool { return i.Digest == v1.Hash{} }
 
+// waits tells whether a digest has been seen under the name and is not locked yet.
+func (i *Image) waits(digest v1.Hash) bool {
+	return slices.ContainsFunc(i.Next, func(n Next) bool { return n.Digest == digest })
+}
+
+// newest is what was last seen of what waits, nil where nothing does.
+func (i *Image) newest() *Next {
+	if len(i.Next) == 0 {
+		return nil
+	}
+	return &i.Next[len(i.Next)-1]
+}
+
 // IsIndex tells whether the digest is that of a multi-platform image.
 func (i *Image) IsIndex() bool { return types.MediaType(i.MediaType).IsIndex() }
 

@@ -3,7 +3,6 @@ package lock
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -64,9 +63,9 @@ func (w *Want) Kept() bool {
 		return false
 	}
 	if w.Old.Waiting() {
-		return !w.Ref.HasDigest()
+		return !w.Ref.HasDigest() || w.Old.waits(w.Ref.Digest)
 	}
-	return w.digestFits() && w.limitsKnown(w.Old)
+	return (w.digestFits() || w.Old.waits(w.Ref.Digest)) && w.limitsKnown(w.Old)
 }
 
 // Known is the digest that is settled without asking the source what the tag names; zero where it isn't.
@@ -101,22 +100,16 @@ type Facts struct {
 	Limited   []Manifest
 }
 
-// Entry makes the new entry of what was found out, seen now unless the lock has seen it before.
-func (w *Want) Entry(digest v1.Hash, facts Facts, now time.Time) Image {
-	entry := Image{Source: w.Key, Digest: digest, MediaType: facts.MediaType, Platforms: facts.Platforms, Seen: now.UTC().Truncate(time.Second)}
-	if old := w.Old; old != nil && !old.Edited {
-		for _, next := range old.Next {
-			if next.Digest == digest {
-				entry.Seen = next.Seen
-			}
-		}
-		if old.Digest == digest {
-			entry.Seen, entry.Signed, entry.Because = old.Seen, old.Signed, old.Because
-			entry.Limited = slices.Clone(old.Limited)
-			if !w.Upgrade {
-				entry.Next = old.Next
-			}
-		}
+// Entry makes the new entry that was decided on. The facts are those of its digest.
+func (w *Want) Entry(d Decision, facts Facts) Image {
+	old := w.old()
+	entry := Image{Source: w.Key, Digest: d.Digest, MediaType: facts.MediaType, Platforms: facts.Platforms, Seen: d.Seen, Because: d.Because, Next: d.Next}
+	switch {
+	case d.Digest == v1.Hash{}:
+		entry = old
+		entry.Source, entry.Next, entry.Limited = w.Key, d.Next, slices.Clone(old.Limited)
+	case d.Digest == old.Digest:
+		entry.Signed, entry.Limited = old.Signed, slices.Clone(old.Limited)
 	}
 	for _, platforms := range w.Limits {
 		if _, known := entry.LimitedTo(platforms); known || !entry.IsIndex() {
@@ -134,18 +127,20 @@ func (w *Want) Entry(digest v1.Hash, facts Facts, now time.Time) Image {
 
 // Change is how an entry of a new lock differs from the old one's.
 type Change struct {
-	Verb   string // added, moved, changed, dropped, selects
+	Verb   string // added, moved, matured, waits, changed, dropped, selects
 	Source string
 	From   v1.Hash // of moved and dropped
-	To     v1.Hash // of added and moved
-	What   string  // of changed and selects
+	To     v1.Hash // of added, moved, matured and waits
+	What   string  // of changed, waits and selects
 }
 
 // String is the change on one line, digests shortened.
 func (c Change) String() string {
 	switch c.Verb {
-	case "moved":
-		return fmt.Sprintf("moved %s %s → %s", c.Source, short(c.From), short(c.To))
+	case "moved", "matured":
+		return fmt.Sprintf("%s %s %s → %s", c.Verb, c.Source, short(c.From), short(c.To))
+	case "waits":
+		return fmt.Sprintf("waits %s %s, first seen %s", c.Source, short(c.To), c.What)
 	case "added":
 		return fmt.Sprintf("added %s %s", c.Source, short(c.To))
 	case "dropped":
@@ -181,14 +176,23 @@ func Changes(old, changed *File) []Change {
 	for _, source := range sources {
 		was, is := before[source], after[source]
 		switch {
+		case is != nil && is.newest() != nil && (was == nil || !was.waits(is.newest().Digest)):
+			n := is.newest()
+			all = append(all, Change{Verb: "waits", Source: source, To: n.Digest, What: formatTime(n.Seen)})
 		case was == nil:
 			all = append(all, Change{Verb: "added", Source: source, To: is.Digest})
 		case is == nil:
 			all = append(all, Change{Verb: "dropped", Source: source, From: was.Digest})
+		case was.Digest != is.Digest && was.waits(is.Digest):
+			all = append(all, Change{Verb: "matured", Source: source, From: was.Digest, To: is.Digest})
 		case was.Digest != is.Digest:
 			all = append(all, Change{Verb: "moved", Source: source, From: was.Digest, To: is.Digest})
 		case len(is.Limited) != len(was.Limited):
 			all = append(all, Change{Verb: "changed", Source: source, What: "the platforms that its index is limited to"})
+		case !slices.Equal(is.Next, was.Next):
+			all = append(all, Change{Verb: "changed", Source: source, What: "what waits was withdrawn"})
+		case was.Because != is.Because:
+			all = append(all, Change{Verb: "changed", Source: source, What: "because " + is.Because})
 		case was.Edited || was.sum() != is.sum():
 			all = append(all, Change{Verb: "changed", Source: source, What: "its entry was not as written"})
 		}

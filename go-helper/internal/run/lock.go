@@ -6,8 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
-	"slices"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -15,7 +14,6 @@ import (
 	"docker-mirror/go-helper/internal/plan"
 	"docker-mirror/go-helper/internal/registry"
 	"docker-mirror/go-helper/internal/spec"
-	"docker-mirror/go-helper/internal/suggest"
 )
 
 // LockedList is a list to be locked.
@@ -38,6 +36,16 @@ type Locking struct {
 	Upgrade    []string
 	Check      bool // compare, offline, and write nothing
 	Online     bool // with Check: ask the sources, too
+
+	// Observe notes what tags name now, and locks nothing.
+	Observe bool
+	// Now are images that are locked at once, whatever their rules say; Because is why.
+	Now     []string
+	Because string
+	// Base is the revision of git that changes are judged by, Allow what may differ; empty: what is old enough.
+	Base, Allow string
+	// At is what counts as now; zero: now.
+	At time.Time
 }
 
 // locked is a list on its way to its new lock.
@@ -52,7 +60,8 @@ type lockedList struct {
 	selects []*selection
 	wants   []*lock.Want
 	next    *lock.File
-	failed  []error // images that could not be locked
+	failed  []error         // images that could not be locked
+	held    map[string]bool // sources that wait, and that a policy selects no longer
 }
 
 // Lock makes lists and their locks agree and prints what changed, an image a line. A list's lock is written whole or not at
@@ -76,7 +85,7 @@ func (s *session) lock(ctx context.Context, l Locking, err error) Code {
 	if l.Check {
 		return s.checkLocks(ctx, lists, l.Online)
 	}
-	if err := l.checkNames(lists); err != nil {
+	if err := errors.Join(l.checkNames(lists), l.checkClock(lists)); err != nil {
 		return say(s.console, err)
 	}
 	pool, err := registry.NewPool(s.poolOptions())
@@ -98,7 +107,10 @@ func (s *session) lock(ctx context.Context, l Locking, err error) Code {
 	if err := l.want(lists); err != nil {
 		return say(s.console, err)
 	}
-	s.resolveLocks(ctx, pool, judging, lists)
+	if err := s.checkExceptions(lists, l); err != nil {
+		return say(s.console, err)
+	}
+	s.resolveLocks(ctx, pool, judging, lists, l)
 	if ctx.Err() != nil {
 		return s.lockInterrupted()
 	}
@@ -145,7 +157,7 @@ func (l LockedList) read(ctx context.Context, s Settings, format string, notice 
 	}
 	files[0].Name = l.ListName
 	images, parseErr := spec.ParseAll(files, true)
-	list := &lockedList{LockedList: l, settings: []plan.Settings{l.Settings}, pins: [][]PinnedFile{l.Pins}, images: images, old: &lock.File{Name: l.LockName}}
+	list := &lockedList{LockedList: l, settings: []plan.Settings{l.Settings}, pins: [][]PinnedFile{l.Pins}, images: images, old: &lock.File{Name: l.LockName}, held: map[string]bool{}}
 	list.bytes, err = readFile(l.Lock)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -159,50 +171,6 @@ func (l LockedList) read(ctx context.Context, s Settings, format string, notice 
 		}
 	}
 	return list, errors.Join(parseErr, err)
-}
-
-// upgrades tells whether an image is to be resolved again.
-func (l Locking) upgrades(image spec.Image) bool {
-	return l.UpgradeAll || slices.ContainsFunc(plan.Keys(image), func(key string) bool { return slices.Contains(l.Upgrade, key) })
-}
-
-// checkNames finds names of --upgrade that no image has, and what can't be locked.
-func (l Locking) checkNames(lists []*lockedList) error {
-	known := map[string]bool{}
-	var errs []error
-	for _, list := range lists {
-		for _, image := range list.images {
-			for _, key := range plan.Keys(image) {
-				known[key] = true
-			}
-			if err := lock.Lockable(image); err != nil {
-				errs = append(errs, &spec.Error{File: image.File, Line: image.Line, Msg: err.Error()})
-			}
-			if image.Select == nil {
-				continue
-			}
-			for _, s := range list.old.Selects { // one of the tags that a policy has selected
-				for _, tag := range s.Tags {
-					if expanded, err := lock.WithTag(image, tag); err == nil && s.Source == image.Ref.Name() {
-						for _, key := range plan.Keys(expanded) {
-							known[key] = true
-						}
-					}
-				}
-			}
-		}
-	}
-	for _, name := range l.Upgrade {
-		if known[name] {
-			continue
-		}
-		hint := ""
-		if closest := suggest.Closest(name, slices.Collect(maps.Keys(known))); closest != "" {
-			hint = fmt.Sprintf(": did you mean %q?", closest)
-		}
-		errs = append(errs, fmt.Errorf("--upgrade=%s: no image has that name%s", name, hint))
-	}
-	return errors.Join(errs...)
 }
 
 // want finds out what each list asks of its lock. Where a policy's tags could not be listed, those that it had stay.
@@ -251,6 +219,7 @@ func (list *lockedList) expanded() []spec.Image {
 			if sel.err != nil {
 				list.failed = append(list.failed, failedImage(image, sel.err))
 			}
+			tags = append(list.heldTags(sel), tags...)
 			for _, tag := range tags {
 				expanded, err := lock.WithTag(image, tag)
 				if err != nil {

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -37,13 +38,14 @@ func (r *lockResolver) judgeDigests(ctx context.Context, lists []*lockedList) {
 	var digests []v1.Hash
 	for _, list := range lists {
 		for _, w := range list.wants {
-			digest, err := r.judged(w)
-			key := signedKey{w.Key, digest}
-			if _, twice := r.signed[key]; twice || err != nil || digest == (v1.Hash{}) {
-				continue
+			for _, digest := range r.judged(w) {
+				key := signedKey{w.Key, digest}
+				if _, twice := r.signed[key]; twice {
+					continue
+				}
+				r.signed[key] = signedAnswer{}
+				asked, digests = append(asked, w), append(digests, digest)
 			}
-			r.signed[key] = signedAnswer{}
-			asked, digests = append(asked, w), append(digests, digest)
 		}
 	}
 	each(len(asked), func(i int) {
@@ -54,19 +56,48 @@ func (r *lockResolver) judgeDigests(ctx context.Context, lists []*lockedList) {
 	})
 }
 
-// judged is the digest of a want that is to be judged; zero where none is.
-func (r *lockResolver) judged(w *lock.Want) (v1.Hash, error) {
-	if w.Kept() {
-		if r.lacksSignature(w) {
-			return w.Old.Digest, nil
+// judged are the digests of a want that are to be judged: what is to be locked and what the tag names, as what isn't signed as it
+// must be doesn't begin to wait either.
+func (r *lockResolver) judged(w *lock.Want) []v1.Hash {
+	return slices.DeleteFunc(r.decidedOn(w), func(digest v1.Hash) bool {
+		return w.Old != nil && w.Old.Digest == digest && w.Old.Signed != ""
+	})
+}
+
+// decidedOn are the digest that a want's entry will have, and the one that was found.
+func (r *lockResolver) decidedOn(w *lock.Want) []v1.Hash {
+	d, asked := r.decisions[w]
+	if !asked || d.err != nil {
+		return nil
+	}
+	var digests []v1.Hash
+	for _, digest := range []v1.Hash{r.locked(w), d.found} {
+		if digest != (v1.Hash{}) && !slices.Contains(digests, digest) {
+			digests = append(digests, digest)
 		}
-		return v1.Hash{}, nil
 	}
-	digest, _, err := r.digest(w)
-	if err == nil && w.Old != nil && w.Old.Digest == digest && w.Old.Signed != "" {
-		return v1.Hash{}, nil
+	return digests
+}
+
+// reads are the digests whose manifests have to be known. That of one that begins to wait is for its platforms' signatures.
+func (r *lockResolver) reads(w *lock.Want) []v1.Hash {
+	if r.judging != nil && r.judging.program != nil {
+		return r.decidedOn(w)
 	}
-	return digest, err
+	if digest := r.locked(w); digest != (v1.Hash{}) {
+		return []v1.Hash{digest}
+	}
+	return nil
+}
+
+// refused says why a want's digests aren't taken, if they aren't.
+func (r *lockResolver) refused(w *lock.Want) error {
+	for _, digest := range r.judged(w) {
+		if answer := r.signed[signedKey{w.Key, digest}]; answer.err != nil {
+			return answer.err
+		}
+	}
+	return nil
 }
 
 // lacksSignature tells whether an entry that stays doesn't say who has signed it, and a rule wants it to.
@@ -81,6 +112,9 @@ func (r *lockResolver) lacksSignature(w *lock.Want) bool {
 func (r *lockResolver) judgeDigest(ctx context.Context, w *lock.Want, digest v1.Hash) signedAnswer {
 	image := verify.Image{Name: w.Ref, Read: r.from(w.Ref), Digest: digest}
 	if f := r.facts[digestKey{w.Ref.Name(), digest}]; f != nil {
+		if f.err != nil {
+			return signedAnswer{err: f.err}
+		}
 		for _, p := range f.Platforms {
 			image.Platforms = append(image.Platforms, p.Digest)
 		}
@@ -92,7 +126,7 @@ func (r *lockResolver) judgeDigest(ctx context.Context, w *lock.Want, digest v1.
 	if err != nil {
 		return signedAnswer{err: fmt.Errorf("%s: %w", digest, err)}
 	}
-	if err := rolledBack(w, digest, verdict); err != nil {
+	if err := rolledBack(w, digest, verdict); err != nil && r.decisions[w].Because == "" {
 		return signedAnswer{err: err}
 	}
 	return signedAnswer{signed: verdict.Signed()}

@@ -40,6 +40,15 @@ type lockResolver struct {
 	mu    sync.Mutex
 	named map[string]named     // by key: what the tag names
 	facts map[digestKey]*facts // what is known of digests
+
+	decisions map[*lock.Want]decided
+	waited    map[waitKey]time.Time // when a lock has first seen what waits under a name
+}
+
+// waitKey is a digest under a name.
+type waitKey struct {
+	source string
+	digest v1.Hash
 }
 
 type named struct {
@@ -58,10 +67,14 @@ type facts struct {
 }
 
 // resolveLocks makes the next lock of each list.
-func (s *session) resolveLocks(ctx context.Context, pool *registry.Pool, j *judging, lists []*lockedList) {
-	r := &lockResolver{pool: pool, from: s.config.source, now: now(), judging: j, named: map[string]named{}, facts: map[digestKey]*facts{}}
+func (s *session) resolveLocks(ctx context.Context, pool *registry.Pool, j *judging, lists []*lockedList, l Locking) {
+	r := &lockResolver{
+		pool: pool, from: s.config.source, now: l.now(), judging: j, named: map[string]named{}, facts: map[digestKey]*facts{},
+		decisions: map[*lock.Want]decided{}, waited: map[waitKey]time.Time{},
+	}
 	r.remember(lists)
 	r.askTags(ctx, lists)
+	r.decide(ctx, s, lists, l)
 	r.readDigests(ctx, lists)
 	r.judgeDigests(ctx, lists)
 	for _, list := range lists {
@@ -76,7 +89,16 @@ func (r *lockResolver) remember(lists []*lockedList) {
 		for i := range list.old.Images {
 			entry := &list.old.Images[i]
 			ref, err := reference.Parse(entry.Source)
-			if err != nil || entry.Edited || entry.Waiting() {
+			if err != nil || entry.Edited {
+				continue
+			}
+			for _, next := range entry.Next {
+				key := waitKey{entry.Source, next.Digest}
+				if first, twice := r.waited[key]; !twice || next.Seen.Before(first) {
+					r.waited[key] = next.Seen
+				}
+			}
+			if entry.Waiting() {
 				continue
 			}
 			known := r.factsOf(digestKey{ref.Name(), entry.Digest})
@@ -149,21 +171,19 @@ func (r *lockResolver) readDigests(ctx context.Context, lists []*lockedList) {
 	refs := map[digestKey]reference.Reference{}
 	for _, list := range lists {
 		for _, w := range list.wants {
-			digest, _, err := r.digest(w)
-			if w.Kept() || err != nil {
-				continue
-			}
-			key := digestKey{w.Ref.Name(), digest}
-			f := r.factsOf(key)
-			missing := !f.known
-			for _, platforms := range w.Limits {
-				if !f.limitedTo(platforms) {
-					f.limits = append(f.limits, platforms)
-					missing = missing || isIndex(f.Facts)
+			for _, digest := range r.reads(w) {
+				key := digestKey{w.Ref.Name(), digest}
+				f := r.factsOf(key)
+				missing := !f.known
+				for _, platforms := range w.Limits {
+					if !f.limitedTo(platforms) {
+						f.limits = append(f.limits, platforms)
+						missing = missing || isIndex(f.Facts)
+					}
 				}
-			}
-			if missing {
-				refs[key] = w.Ref
+				if missing {
+					refs[key] = w.Ref
+				}
 			}
 		}
 	}
@@ -208,23 +228,49 @@ func (f *facts) read(ctx context.Context, pool *registry.Pool, from reference.Re
 	return nil
 }
 
-// digest gives what a want comes to, and when a lock has seen it, if one has.
-func (r *lockResolver) digest(w *lock.Want) (v1.Hash, time.Time, error) {
-	if known := w.Known(); known != (v1.Hash{}) {
-		return known, time.Time{}, nil
+// found gives what a want comes to, and when a lock has seen it, if one has.
+func (r *lockResolver) found(w *lock.Want) (v1.Hash, time.Time, error) {
+	digest, seen := w.Known(), time.Time{}
+	if digest == (v1.Hash{}) {
+		n, ok := r.named[w.Key]
+		if !ok {
+			return v1.Hash{}, time.Time{}, errors.New("was not asked for") // kept, or interrupted
+		}
+		if n.err != nil {
+			return v1.Hash{}, time.Time{}, n.err
+		}
+		digest, seen = n.digest, n.seen
 	}
-	n, ok := r.named[w.Key]
-	if !ok {
-		return v1.Hash{}, time.Time{}, errors.New("was not asked for") // kept, or interrupted
+	if first, waited := r.waited[waitKey{w.Key, digest}]; waited && (seen.IsZero() || first.Before(seen)) {
+		seen = first
 	}
-	return n.digest, n.seen, n.err
+	return digest, seen, nil
+}
+
+// locked is the digest that a want's new entry will have; zero where it has none, or keeps the old entry.
+func (r *lockResolver) locked(w *lock.Want) v1.Hash {
+	d, asked := r.decisions[w]
+	switch {
+	case !asked || d.err != nil:
+		return v1.Hash{}
+	case d.Digest == v1.Hash{} && w.Old != nil && !w.Old.Edited:
+		return w.Old.Digest
+	}
+	return d.Digest
 }
 
 // entry gives a want's new entry.
 func (r *lockResolver) entry(w *lock.Want) (lock.Image, error) {
-	digest, seen, err := r.digest(w)
-	if err != nil {
-		return lock.Image{}, err
+	d, asked := r.decisions[w]
+	if !asked {
+		return lock.Image{}, errors.New("was not asked for")
+	}
+	if d.err != nil {
+		return lock.Image{}, d.err
+	}
+	digest := r.locked(w)
+	if digest == (v1.Hash{}) { // nothing to be known of it yet
+		return w.Entry(d.Decision, lock.Facts{}), r.refused(w)
 	}
 	f := r.factsOf(digestKey{w.Ref.Name(), digest})
 	if f.err != nil {
@@ -235,13 +281,9 @@ func (r *lockResolver) entry(w *lock.Want) (lock.Image, error) {
 			return lock.Image{}, fmt.Errorf("%s %w", digest, err)
 		}
 	}
-	if seen.IsZero() {
-		seen = r.now
-	}
-	entry := w.Entry(digest, f.Facts, seen)
+	entry := w.Entry(d.Decision, f.Facts)
 	if answer, asked := r.signed[signedKey{w.Key, digest}]; asked {
 		entry.Signed = answer.signed
-		err = answer.err
 	}
-	return entry, err
+	return entry, r.refused(w)
 }

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"docker-mirror/go-helper/internal/lock"
@@ -52,11 +53,33 @@ func (l *tagLister) selected(ctx context.Context, image spec.Image) ([]string, e
 	if err != nil {
 		return nil, fmt.Errorf("listing the tags of %s: %w", source.Name(), err)
 	}
-	policy := *image.Select
-	policy.ReplaceTag = policy.Mode != ""
-	selected, err := policy.Select(listed, nil)
+	selected, err := selectAmong(image, listed)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", source.Name(), err)
 	}
 	return selected, nil
+}
+
+// selectAmong gives those of some tags that an image's policy selects.
+func selectAmong(image spec.Image, tags []string) ([]string, error) {
+	policy := *image.Select
+	policy.ReplaceTag = policy.Mode != ""
+	return policy.Select(tags, nil)
+}
+
+// heldTags are those that wait since an earlier run, and are not selected any longer because others are newer.
+func (list *lockedList) heldTags(sel *selection) []string {
+	if sel.old == nil || !sel.fresh || sel.err != nil {
+		return nil
+	}
+	before := list.old.BySource()
+	var held []string
+	for _, tag := range sel.old.Tags {
+		source := sel.image.Ref.Name() + ":" + tag
+		if entry := before[source]; entry != nil && entry.Waiting() && !slices.Contains(sel.tags, tag) {
+			held = append(held, tag)
+			list.held[source] = true
+		}
+	}
+	return held
 }

@@ -2,11 +2,11 @@ package run
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"docker-mirror/go-helper/internal/lock"
+	"docker-mirror/go-helper/internal/registry"
 	"docker-mirror/go-helper/internal/report"
 )
 
@@ -25,82 +25,16 @@ func (list *lockedList) assemble(r *lockResolver) {
 		case err == nil:
 			list.next.Images = append(list.next.Images, entry)
 			there[w.Key] = true
+		case list.held[w.Key] && errors.Is(err, registry.ErrNotFound): // nobody selects it any longer
 		default:
 			list.failed = append(list.failed, failedImage(w.Image, err))
 			if w.Old != nil && !w.Old.Edited {
 				list.next.Images = append(list.next.Images, *w.Old)
-				there[w.Key] = !w.Old.Waiting()
+				there[w.Key] = true
 			}
 		}
 	}
 	list.assembleSelects(there)
-}
-
-// assembleSelects takes over the policies. A policy some of whose tags could not be locked keeps the tags that it had beside
-// those that could be, so that nothing leaves before what takes its place is there; one that is new stays out, so that the
-// next run tries again.
-func (list *lockedList) assembleSelects(there map[string]bool) {
-	seen := map[string]bool{}
-	for _, sel := range list.selects {
-		source, policy := sel.image.Ref.Name(), lock.PolicyText(*sel.image.Select)
-		if seen[source+" "+policy] {
-			continue
-		}
-		seen[source+" "+policy] = true
-		tags := sel.tags
-		whole := sel.err == nil && !slices.ContainsFunc(tags, func(tag string) bool { return !there[source+":"+tag] })
-		switch {
-		case whole:
-		case sel.old == nil:
-			if sel.err != nil {
-				list.keepRepository(source)
-			}
-			continue
-		case sel.err != nil:
-			tags = sel.old.Tags
-		default:
-			tags = slices.DeleteFunc(slices.Clone(tags), func(tag string) bool { return !there[source+":"+tag] })
-			tags = list.keepTags(sel, tags, there)
-		}
-		list.next.Selects = append(list.next.Selects, lock.Select{Source: source, Policy: policy, Tags: tags})
-	}
-}
-
-// keepTags adds the tags that a policy had before, with their entries, in front of those that it has now.
-func (list *lockedList) keepTags(sel *selection, tags []string, there map[string]bool) []string {
-	old := list.old.BySource()
-	var kept []string
-	for _, tag := range sel.old.Tags {
-		source := sel.image.Ref.Name() + ":" + tag
-		if slices.Contains(tags, tag) {
-			continue
-		}
-		if !there[source] {
-			entry := old[source]
-			if entry == nil || entry.Edited {
-				continue
-			}
-			list.next.Images = append(list.next.Images, *entry)
-			there[source] = true
-		}
-		kept = append(kept, tag)
-	}
-	return append(kept, tags...)
-}
-
-// keepRepository leaves the entries of a repository as they were: its tags could not be listed.
-func (list *lockedList) keepRepository(source string) {
-	now := list.next.BySource()
-	for _, entry := range list.old.Images {
-		if strings.HasPrefix(entry.Source, source+":") && now[entry.Source] == nil && !entry.Edited {
-			list.next.Images = append(list.next.Images, entry)
-		}
-	}
-	for _, s := range list.old.Selects {
-		if s.Source == source {
-			list.next.Selects = append(list.next.Selects, s)
-		}
-	}
 }
 
 // writeLocks writes the locks that differ, and tells what changed and what could not be locked.

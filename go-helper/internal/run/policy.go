@@ -1,9 +1,13 @@
 package run
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
 	"docker-mirror/go-helper/internal/policy"
+	"docker-mirror/go-helper/internal/reference"
+	"docker-mirror/go-helper/internal/report"
 )
 
 // readPolicy reads a policy; nil where none is named.
@@ -16,4 +20,29 @@ func readPolicy(file string) (*policy.Policy, error) {
 		return nil, fmt.Errorf("can't read the policy: %w", err)
 	}
 	return policy.Parse(file, data)
+}
+
+// ExplainPolicy prints for each image which rule of a policy holds, why, and what it demands.
+func ExplainPolicy(streams Streams, file string, images []string) error {
+	p, err := readPolicy(file)
+	if err != nil {
+		return err
+	}
+	var explained []string
+	var errs []error
+	for _, image := range images {
+		ref, err := reference.Parse(image)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		text, err := p.Explain(ref)
+		errs = append(errs, err)
+		explained = append(explained, text)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	_, err = fmt.Fprint(streams.Out, report.Clean(strings.Join(explained, "\n")))
+	return err
 }
