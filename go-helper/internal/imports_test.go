@@ -22,11 +22,12 @@ const module = "docker-mirror/go-helper"
 var imports = map[string][]string{
 	"":         {"cli"}, // main.go
 	"cli":      {"run", "plan", "shard", "spec", "lint", "report", "devregistry", "devregistry/sample"},
-	"run":      {"plan", "shard", "spec", "lock", "pin", "lint", "tags", "engine", "registry", "auth", "auth/cloud", "ecr", "report", "extract", "policy", "evidence", "verify", "layout"},
+	"run":      {"plan", "shard", "spec", "lock", "pin", "lint", "tags", "engine", "registry", "auth", "auth/cloud", "ecr", "report", "extract", "policy", "evidence", "verify", "layout", "gitref"},
 	"plan":     {"spec", "tags", "lock"},
 	"shard":    {"plan", "tags"},
 	"lock":     {"spec", "tags", "policy"},
 	"policy":   {"spec"}, // its errors
+	"gitref":   {},
 	"pin":      {"spec"}, // its errors
 	"spec":     {"tags"},
 	"engine":   {"registry", "engine/internal/tree", "engine/internal/schedule", "engine/internal/stream", "engine/internal/journal"},

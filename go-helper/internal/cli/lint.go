@@ -10,6 +10,8 @@ import (
 func newLint(code *run.Code, streams run.Streams) *cobra.Command {
 	var lists listFlags
 	var settings []string
+	var judged run.Judged
+	var at string
 	c := &cobra.Command{
 		Use:   "lint [flags] FILE...|-",
 		Short: "Find likely mistakes in lists",
@@ -28,7 +30,13 @@ For the locks beside the lists:
   lock-stale         a lock that doesn't fit its list (error)
   lock-edited        an entry that was changed by hand (error)
   lock-waiting       an entry of which nothing is mirrored yet (off)
-  lock-disagreement  an image that two lists lock to two digests (warn)`,
+  lock-disagreement  an image that two lists lock to two digests (warn)
+
+For locks and a policy:
+
+  lock-immature  a digest that is younger than the cooldown of its rule (error)
+  because        a reason where the rule allows no exceptions (error)
+  no-rule        an image that no rule matches (error)`,
 		Example: `  docker-mirror lint --rule unpinned=error 3rdparty/*.txt`,
 		Args:    needArgs("name a list, or - for standard input"),
 		RunE: func(c *cobra.Command, files []string) error {
@@ -38,12 +46,18 @@ For the locks beside the lists:
 					return err
 				}
 			}
-			*code = run.Lint(c.Context(), streams, lists.lists(files), rules)
+			var err error
+			if judged.At, err = readTime(at); err != nil {
+				return err
+			}
+			*code = run.Lint(c.Context(), streams, lists.lists(files), judged, rules)
 			return nil
 		},
 	}
 	lists.addFormat(c)
 	lists.addLockFiles(c)
+	c.Flags().StringVar(&judged.Policy, "policy", "", "judge locks by the policy in `FILE`, a mirror-policy.toml")
+	addTimeFlag(c, &at)
 	c.Flags().StringArrayVar(&settings, "rule", nil, "change the level of a rule, `RULE=LEVEL`; repeatable")
 	return c
 }

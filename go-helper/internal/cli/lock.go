@@ -60,7 +60,8 @@ entry; the others are written, and the exit code is 1.`,
 			} else if len(files) == 0 {
 				return errors.New("name the lists to lock")
 			}
-			if err := lockTime(at, &locking); err != nil {
+			var err error
+			if locking.At, err = readTime(at); err != nil {
 				return err
 			}
 			if err := locking.Validate(); err != nil {
@@ -82,8 +83,7 @@ entry; the others are written, and the exit code is 1.`,
 	flags.StringVar(&locking.Base, "base", "", "with --check: also compare with the locks, lists and the policy at `REF`, a revision of git: what is new must have been known there for its cooldown")
 	flags.StringVar(&locking.Allow, "allow", "", "with --base: fail on all changes of locks but `WHAT`: observations (digests that wait)")
 	complete(c, "allow", []string{run.AllowObservations})
-	flags.StringVar(&at, "at", "", "`TIME` that counts as now, RFC 3339")
-	must(flags.MarkHidden("at"))
+	addTimeFlag(c, &at)
 	flags.StringArrayVar(&platforms, "platform", nil, "lock images that name no platform for this one, `OS/ARCH[/VARIANT]`, as 'copy --platform' limits them; repeatable")
 	flags.StringVar(&index, "index", "", "`KIND` of index that such images get: rewritten or sparse (default: rewritten)")
 	flags.StringVar(&settingsFile, "settings", "", "`FILE` with the settings of 'plan --settings', instead of flags")
@@ -99,14 +99,19 @@ entry; the others are written, and the exit code is 1.`,
 	return c
 }
 
-// lockTime reads what counts as now.
-func lockTime(at string, locking *run.Locking) error {
+// addTimeFlag adds what counts as now: the time that Pants knows about, so that it can remember a result.
+func addTimeFlag(c *cobra.Command, at *string) {
+	c.Flags().StringVar(at, "at", "", "`TIME` that counts as now, RFC 3339")
+	must(c.Flags().MarkHidden("at"))
+}
+
+func readTime(at string) (time.Time, error) {
 	if at == "" {
-		return nil
+		return time.Time{}, nil
 	}
-	var err error
-	if locking.At, err = time.Parse(time.RFC3339, at); err != nil {
-		return fmt.Errorf("--at %s: want a time as in 2026-11-03T09:14:00Z", at)
+	t, err := time.Parse(time.RFC3339, at)
+	if err != nil {
+		return t, fmt.Errorf("--at %s: want a time as in 2026-11-03T09:14:00Z", at)
 	}
-	return nil
+	return t, nil
 }

@@ -6,14 +6,28 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"docker-mirror/go-helper/internal/lint"
 	"docker-mirror/go-helper/internal/report"
 	"docker-mirror/go-helper/internal/spec"
 )
 
+// Judged says by which policy locks are looked through, and what counts as now.
+type Judged struct {
+	Policy string    // file; empty: none
+	At     time.Time // zero: now
+}
+
+func (j Judged) at() time.Time {
+	if j.At.IsZero() {
+		return now()
+	}
+	return j.At
+}
+
 // Lint prints what lists allow but rarely mean, a line a finding. It fails where there is a finding of level error.
-func Lint(ctx context.Context, s Streams, lists Lists, rules lint.Rules) Code {
+func Lint(ctx context.Context, s Streams, lists Lists, judged Judged, rules lint.Rules) Code {
 	console := report.NewConsole(report.ModePlain, s.Err, false)
 	defer console.Close()
 	files, err := lists.read(ctx, s.In, console.Notice)
@@ -21,8 +35,13 @@ func Lint(ctx context.Context, s Streams, lists Lists, rules lint.Rules) Code {
 		return CodeInterrupted
 	}
 	images, locked, parseErr := lists.parseLocked(files)
+	rule, policyErr := readPolicy(judged.Policy)
+	findings := slices.Concat(lint.Check(images, rules), lint.CheckLocks(locked, rules))
+	if rule != nil {
+		findings = append(findings, lint.CheckPolicy(locked, rule, judged.at(), rules)...)
+	}
 	code := CodeDone
-	for _, finding := range slices.Concat(lint.Check(images, rules), lint.CheckLocks(locked, rules)) {
+	for _, finding := range findings {
 		if finding.Level == lint.Error {
 			code = CodeFailed
 		}
@@ -30,7 +49,7 @@ func Lint(ctx context.Context, s Streams, lists Lists, rules lint.Rules) Code {
 			return say(console, err)
 		}
 	}
-	if err := errors.Join(err, parseErr); err != nil {
+	if err := errors.Join(err, parseErr, policyErr); err != nil {
 		return say(console, err)
 	}
 	return code

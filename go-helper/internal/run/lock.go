@@ -83,7 +83,7 @@ func (s *session) lock(ctx context.Context, l Locking, err error) Code {
 		return say(s.console, err)
 	}
 	if l.Check {
-		return s.checkLocks(ctx, lists, l.Online)
+		return s.checkLocks(ctx, lists, l)
 	}
 	if err := errors.Join(l.checkNames(lists), l.checkClock(lists)); err != nil {
 		return say(s.console, err)

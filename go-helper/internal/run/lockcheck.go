@@ -15,7 +15,7 @@ import (
 )
 
 // checkLocks says what is not so with lists and their locks, offline, and with online what has become of what they name.
-func (s *session) checkLocks(ctx context.Context, lists []*lockedList, online bool) Code {
+func (s *session) checkLocks(ctx context.Context, lists []*lockedList, l Locking) Code {
 	rules := lint.Defaults()
 	rules[lint.Unlocked] = lint.Error // who checks locks wants them
 	var checked []lint.Locked
@@ -31,7 +31,11 @@ func (s *session) checkLocks(ctx context.Context, lists []*lockedList, online bo
 		checked = append(checked, locked)
 	}
 	code := CodeDone
-	for _, finding := range lint.CheckLocks(checked, rules) {
+	findings := lint.CheckLocks(checked, rules)
+	if s.policy != nil && l.Base == "" {
+		findings = append(findings, lint.CheckPolicy(checked, s.policy, l.now(), rules)...)
+	}
+	for _, finding := range findings {
 		code = s.tellFinding(finding, code)
 	}
 	for i, list := range lists {
@@ -50,7 +54,14 @@ func (s *session) checkLocks(ctx context.Context, lists []*lockedList, online bo
 	if code == CodeDone {
 		code = s.pinLists(lists, true)
 	}
-	if !online {
+	if l.Base != "" {
+		since, err := s.checkBase(ctx, lists, l)
+		if err != nil {
+			return say(s.console, err)
+		}
+		code = max(code, since)
+	}
+	if !l.Online {
 		return code
 	}
 	return max(code, s.checkSources(ctx, lists))

@@ -125,12 +125,7 @@ func (l Locking) terms(image spec.Image, list *lockedList, now time.Time) lock.T
 }
 
 // now is when the locks are made.
-func (l Locking) now() time.Time {
-	if l.At.IsZero() {
-		return now()
-	}
-	return l.At
-}
+func (l Locking) now() time.Time { return Judged{At: l.At}.at() }
 
 // maxSkew is how far clocks may be apart.
 const maxSkew = 10 * time.Minute

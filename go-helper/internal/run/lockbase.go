@@ -1,0 +1,173 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"docker-mirror/go-helper/internal/gitref"
+	"docker-mirror/go-helper/internal/lint"
+	"docker-mirror/go-helper/internal/lock"
+	"docker-mirror/go-helper/internal/policy"
+	"docker-mirror/go-helper/internal/report"
+	"docker-mirror/go-helper/internal/spec"
+)
+
+// base is the revision that the changes of locks are judged by.
+type base struct {
+	revision *gitref.Revision
+	policy   *policy.Policy
+	known    *lock.Known
+}
+
+// openBase reads the policy and all locks of a revision. Its policy judges, so that a branch can't relax a rule for itself.
+func (s *session) openBase(ctx context.Context, l Locking) (*base, error) {
+	if s.policy == nil {
+		return nil, errors.New("--base needs --policy: what that file says at the revision decides")
+	}
+	revision, err := gitref.Open(ctx, filepath.Dir(s.Policy), l.Base)
+	if err != nil {
+		return nil, fmt.Errorf("--base: %w", err)
+	}
+	if at := l.now(); at.Before(revision.Time.Add(-maxSkew)) {
+		return nil, fmt.Errorf("--base: %s is of %s, and it is %s by this machine's clock: set the clock", l.Base, revision.Time.Format(time.RFC3339), at.Format(time.RFC3339))
+	}
+	b := &base{revision: revision, policy: s.policy}
+	path, err := revision.Path(s.Policy)
+	if err != nil {
+		return nil, fmt.Errorf("--base: %w", err)
+	}
+	if revision.Has(path) {
+		content, err := revision.Read(ctx, path)
+		if err != nil {
+			return nil, fmt.Errorf("--base: %w", err)
+		}
+		if b.policy, err = policy.Parse(l.Base+":"+path, content[0]); err != nil {
+			return nil, err
+		}
+	} else {
+		s.console.Notice(fmt.Sprintf("%s has no %s yet: the one that there is now judges", l.Base, path))
+	}
+	files, err := s.baseLocks(ctx, revision, l)
+	if err != nil {
+		return nil, err
+	}
+	b.known = lock.NewKnown(files)
+	return b, nil
+}
+
+// baseLocks reads all locks of a revision, whatever they are called. One that can't be read attests nothing.
+func (s *session) baseLocks(ctx context.Context, revision *gitref.Revision, l Locking) ([]*lock.File, error) {
+	paths := revision.Files(lock.Suffix)
+	slices.Sort(paths)
+	contents, err := revision.Read(ctx, paths...)
+	if err != nil {
+		return nil, fmt.Errorf("--base: %w", err)
+	}
+	var files []*lock.File
+	for i, content := range contents {
+		if !lock.IsLock(content) {
+			continue
+		}
+		file, err := lock.Parse(l.Base+":"+paths[i], content)
+		if err != nil {
+			s.console.Notice("nothing is taken from a lock that can't be read: " + report.Clean(strings.ReplaceAll(err.Error(), "\n", "; ")))
+			continue
+		}
+		if err := clockBehind(file, l.now()); err != nil {
+			return nil, err
+		}
+		files = append(files, file)
+	}
+	return files, nil
+}
+
+// checkBase tells what the revision doesn't allow of the locks as they are.
+func (s *session) checkBase(ctx context.Context, lists []*lockedList, l Locking) (Code, error) {
+	b, err := s.openBase(ctx, l)
+	if err != nil {
+		return CodeBadInput, err
+	}
+	code := CodeDone
+	allowed := map[string]bool{}
+	for _, list := range lists {
+		listPath, listErr := b.revision.Path(list.List)
+		lockPath, lockErr := b.revision.Path(list.Lock)
+		if err := errors.Join(listErr, lockErr); err != nil {
+			return CodeBadInput, fmt.Errorf("--base: %w", err)
+		}
+		allowed[lockPath] = true
+		if list.bytes == nil {
+			continue // told without a revision
+		}
+		adopts := b.revision.Has(listPath) && !b.revision.Has(lockPath)
+		if adopts {
+			code = s.tellFinding(lint.Finding{Place: list.LockName, Level: lint.Warning, Rule: lint.Unlocked, Msg: "is the first lock of a list that " + l.Base + " has without one: nobody can vouch for how old its digests are"}, code)
+		}
+		problems := list.old.Changed(lock.Since{Known: b.known, Name: l.Base, Policy: b.policy, Now: l.now(), Adopts: adopts})
+		if l.Allow == AllowObservations {
+			more, err := b.onlyObserves(ctx, list, lockPath)
+			if err != nil {
+				return CodeBadInput, fmt.Errorf("--base: %w", err)
+			}
+			problems = append(problems, more...)
+		}
+		code = s.tellProblems(problems, code)
+	}
+	if l.Allow != AllowObservations {
+		return code, nil
+	}
+	changed, err := b.revision.Changed(ctx)
+	if err != nil {
+		return CodeBadInput, fmt.Errorf("--base: %w", err)
+	}
+	for _, path := range changed {
+		if !allowed[path] {
+			code = s.tellFinding(lint.Finding{Place: path, Level: lint.Error, Rule: lint.Rule(lock.History), Msg: "has changed since " + l.Base + ": that is no observation"}, code)
+		}
+	}
+	return code, nil
+}
+
+func (s *session) tellProblems(problems []*lock.Problem, code Code) Code {
+	for _, problem := range problems {
+		place := spec.Image{File: problem.At.File, Line: problem.At.Line}.Place()
+		code = s.tellFinding(lint.Finding{Place: place, Level: lint.Error, Rule: lint.Rule(problem.Rule), Msg: problem.At.Msg}, code)
+	}
+	return code
+}
+
+// onlyObserves compares a lock and its list with those of the revision.
+func (b *base) onlyObserves(ctx context.Context, list *lockedList, lockPath string) ([]*lock.Problem, error) {
+	problem := func(file, msg string) []*lock.Problem {
+		return []*lock.Problem{{Rule: lock.History, At: &spec.Error{File: file, Msg: msg}}}
+	}
+	listPath, err := b.revision.Path(list.List)
+	if err != nil {
+		return nil, err
+	}
+	if !b.revision.Has(lockPath) || !b.revision.Has(listPath) {
+		return problem(list.LockName, "is new: that is no observation"), nil
+	}
+	contents, err := b.revision.Read(ctx, listPath, lockPath)
+	if err != nil {
+		return nil, err
+	}
+	now, err := os.ReadFile(list.List)
+	if err != nil {
+		return nil, err
+	}
+	if string(now) != string(contents[0]) {
+		return problem(list.ListName, "has changed since "+b.revision.Name+": that is no observation"), nil
+	}
+	old, err := lock.Parse(b.revision.Name+":"+lockPath, contents[1])
+	if err != nil {
+		return problem(list.LockName, "can't be read at "+b.revision.Name+": that it changes is no observation"), nil
+	}
+	return list.old.OnlyObserves(old), nil
+}
