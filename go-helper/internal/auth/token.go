@@ -246,13 +246,12 @@ func (a *Authorizer) read(answer TokenAnswer, realm *url.URL, creds Credentials,
 		return grantedToken{}, &DeniedError{Status: answer.Status, Reason: Redact(reason, creds.secrets()...)}
 	}
 	var body struct {
-		Token        string    `json:"token"`
-		AccessToken  string    `json:"access_token"`
-		RefreshToken string    `json:"refresh_token"`
-		ExpiresIn    float64   `json:"expires_in"`
-		IssuedAt     time.Time `json:"issued_at"`
+		Token        string  `json:"token"`
+		AccessToken  string  `json:"access_token"`
+		RefreshToken string  `json:"refresh_token"`
+		ExpiresIn    float64 `json:"expires_in"`
+		IssuedAt     any     `json:"issued_at"` // sometimes not a time: the rest still counts
 	}
-	// issued_at is sometimes not a time: the rest still counts.
 	if err := json.Unmarshal(answer.Body, &body); err != nil && body.Token == "" && body.AccessToken == "" {
 		return grantedToken{}, fmt.Errorf("token service %s of %s answered with something else than a token", realm.Host, a.host)
 	}
@@ -268,8 +267,10 @@ func (a *Authorizer) read(answer TokenAnswer, realm *url.URL, creds Credentials,
 		life = time.Duration(min(body.ExpiresIn, 1e9) * float64(time.Second))
 	}
 	// A service may hand out a token made earlier. Its own clock, in Date, tells how much earlier.
-	if served, err := http.ParseTime(answer.Header.Get("Date")); err == nil && !body.IssuedAt.IsZero() {
-		if age := served.Sub(body.IssuedAt); age > time.Second && age < life {
+	issuedAt, _ := body.IssuedAt.(string)
+	issued, issuedErr := time.Parse(time.RFC3339, issuedAt)
+	if served, err := http.ParseTime(answer.Header.Get("Date")); err == nil && issuedErr == nil {
+		if age := served.Sub(issued); age > time.Second && age < life {
 			life -= age
 		}
 	}

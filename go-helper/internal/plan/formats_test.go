@@ -106,6 +106,17 @@ func TestReferrersAreSaidByTheImageTheOverrideOrTheSettings(t *testing.T) {
 	}
 }
 
+// What a bare copy spec doesn't say means what it means to magic-mirror, unless the settings say otherwise.
+func TestCopySpecsTakeNoAttachmentsUnlessToldTo(t *testing.T) {
+	file := spec.File{Name: "specs.json", Data: []byte(`[{"src": "e:1", "dst": "r.example/e:1"}]`)}
+	for settings, want := range map[string]string{"": "none", "all": "all"} {
+		copies, err := plan.Make([]spec.File{file}, plan.Settings{Referrers: settings})
+		if err != nil || len(copies) != 1 || copies[0].Referrers != want {
+			t.Errorf("referrers %q in the settings: %+v, %v", settings, copies, err)
+		}
+	}
+}
+
 func TestListsMayNameTheirRegistries(t *testing.T) {
 	files := []spec.File{{Name: "set.toml", Data: []byte(`[defaults]
 registries = ["@prod"]
