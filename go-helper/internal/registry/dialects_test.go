@@ -15,46 +15,6 @@ import (
 	"docker-mirror/go-helper/internal/devregistry/devregistrytest"
 )
 
-// A session that the registry has lost is begun anew; what else is refused stays refused.
-func TestLostSessions(t *testing.T) {
-	for _, tt := range []struct {
-		name  string
-		fault devregistry.Fault
-		lost  bool
-	}{
-		{"404", devregistry.Fault{Status: 404, Code: "BLOB_UPLOAD_UNKNOWN"}, true},
-		{"404 invalid", devregistry.Fault{Status: 404, Code: "BLOB_UPLOAD_INVALID"}, true},
-		{"404 of a proxy", devregistry.Fault{Status: 404, Body: "404 page not found"}, true},
-		{"400", devregistry.Fault{Status: 400, Code: "BLOB_UPLOAD_UNKNOWN"}, true},
-		{"400 invalid", devregistry.Fault{Status: 400, Code: "BLOB_UPLOAD_INVALID"}, true},
-		{"410", devregistry.Fault{Status: 410, Body: "gone"}, true},
-		{"400 for another reason", devregistry.Fault{Status: 400, Code: "NAME_INVALID"}, false},
-		{"no such repository", devregistry.Fault{Status: 404, Code: "NAME_UNKNOWN"}, false},
-	} {
-		for _, kind := range []devregistry.Kind{devregistry.KindUploadPut, devregistry.KindUploadPatch} {
-			server := devregistrytest.Start(t, devregistry.Options{})
-			opts := Options{Retry: impatient}
-			if kind == devregistry.KindUploadPatch {
-				opts.Host = func(string) HostOptions { return HostOptions{ChunkSize: minChunk} }
-			}
-			c := newPool(t, opts).Client(server.Host)
-			server.SetFaults(devregistry.Faults{Intercept: devregistry.Once(isKind(kind), tt.fault)})
-			blob := noise(2 * minChunk)
-			tries, err := pushOn(t, c, "a/b", blob)
-			if lost := err == nil && tries == 2; lost != tt.lost || errors.Is(err, ErrUploadLost) {
-				t.Errorf("%s, %s: %d tries, %v", tt.name, kind, tries, err)
-			}
-			if tt.lost && !server.HasBlob("a/b", digestOf(blob)) {
-				t.Errorf("%s, %s: the blob isn't there", tt.name, kind)
-			}
-		}
-	}
-	lost := &Error{Status: 404, session: true}
-	if !errors.Is(lost, ErrUploadLost) || errors.Is(&Error{Status: 404}, ErrUploadLost) {
-		t.Error("a 404 is about a session only where one was asked for")
-	}
-}
-
 // A manifest that was written although the answer failed to the end is looked for.
 func TestCommittedManifest(t *testing.T) {
 	for _, tt := range []struct {

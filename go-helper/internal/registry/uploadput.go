@@ -91,14 +91,18 @@ func (u *Upload) send(ctx context.Context, next func() *request, body io.Reader,
 		touched := sent.end()
 		var refused *Error
 		errors.As(err, &refused)
-		if err == nil || touched || (n == 0 && refused == nil) ||
-			refused != nil && refused.Status == http.StatusRequestEntityTooLarge { // it takes smaller ones
+		if err == nil || touched || n == 0 && refused == nil || refused != nil && refused.needsOther() {
 			return resp, err
 		}
 		if err := tries.again(ctx, r.op+" "+r.where(c), err); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// needsOther tells whether the same request can't be taken the next time either: another session, offset or size can.
+func (e *Error) needsOther() bool {
+	return e.Status == http.StatusRequestEntityTooLarge || e.Status == http.StatusRequestedRangeNotSatisfiable || errors.Is(e, ErrUploadLost)
 }
 
 func (u *Upload) sendOnce(ctx context.Context, r *request, sent *sentBody, offset, n, size int64) (*http.Response, error) {

@@ -111,12 +111,21 @@ func newCase(seed uint64) *simCase {
 }
 
 func (r draw) registry(c *simCase) simRegistrySpec {
-	return simRegistrySpec{
+	spec := simRegistrySpec{
 		Mounts: []string{"work", "work", "after commit", "after commit", "never"}[r.IntN(5)], Latency: 1 + r.IntN(200),
 		Stalls: r.maybe(15, 20), Errors: r.maybe(30, 8), Cuts: r.maybe(25, 30), Losses: r.maybe(25, 30), Overloads: r.maybe(20, 30),
 		Vanish: r.maybe(20, 30), Lies: r.maybe(10, 20),
 		Forbidden: r.some(r.maybe(20, 95), c.Repositories), Unreadable: r.some(r.maybe(10, 50), c.Repositories),
 	}
+	switch r.IntN(100) { // some are beyond help
+	case 0:
+		spec.Cuts = 100
+	case 1:
+		spec.Losses = 100
+	case 2:
+		spec.Lies = 100
+	}
+	return spec
 }
 
 func (r draw) images(c *simCase, n int) {

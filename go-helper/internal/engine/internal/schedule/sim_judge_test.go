@@ -20,6 +20,9 @@ func (w *world) judge() error {
 	if n := len(w.sessions); n > 0 {
 		return fmt.Errorf("%d upload sessions are left open", n)
 	}
+	if err := w.judgeRequests(); err != nil {
+		return err
+	}
 	return w.judgeBlobs()
 }
 
@@ -56,6 +59,8 @@ func (w *world) judgeImage(i int, im simImage, e *Ended) error {
 			cause.repo >= 0 && cause.repo != im.Repository,
 			cause.blob >= 0 && !slices.Contains(im.Blobs, cause.blob):
 			return fmt.Errorf("failed because of what has nothing to do with it: %w", cause)
+		case cause.what == "BLOB_UNKNOWN" && r.spec.Vanish+r.spec.Errors == 0 && !w.ctxDone: // a lie about a mount is found out and mended
+			return fmt.Errorf("failed although all that it lacked could be sent: %w", cause)
 		}
 	}
 	if w.tagged[i] && !w.unanswered[i] {
@@ -86,6 +91,9 @@ func (w *world) judgeBlobs() error {
 			// An image that failed may have left a blob behind that nobody knows of.
 			if r.spec.Shared && r.spec.Errors+r.spec.Vanish+len(w.c.Gone)+w.c.InterruptAt == 0 {
 				allowed = min(allowed, 1)
+			}
+			if w.mountable(i, b) {
+				allowed = 0
 			}
 			if r.sent[b] > allowed {
 				return fmt.Errorf("blob %d is uploaded %d times to registry %d, which mounts: %s", b, r.sent[b], i, r.spec.Mounts)

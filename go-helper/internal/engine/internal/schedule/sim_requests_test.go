@@ -1,8 +1,11 @@
 package schedule
 
-func (w *world) lookUp(a LookUp) {
+import "fmt"
+
+func (w *world) lookUp(a LookUp) error {
 	im := w.c.Images[a.Image]
 	w.in(im.LookUp, func() Event {
+		w.tally.looking--
 		e := LookedUp{Image: a.Image, Fresh: im.Fresh}
 		switch {
 		case w.ctxDone && w.chance(80):
@@ -19,6 +22,7 @@ func (w *world) lookUp(a LookUp) {
 		}
 		return e
 	})
+	return w.tally.lookUp(w.c.Limits)
 }
 
 func (w *world) start(a Start) error {
@@ -27,6 +31,11 @@ func (w *world) start(a Start) error {
 		w.leave(a.Place)
 		return w.started(r, a.Place, a.From, false)
 	})
+	_, repo, blob := w.at(a.Place)
+	if want := r.closed[[2]int{repo, blob}]; a.Session != want {
+		return fmt.Errorf("blob %d is begun anew in repository %d with session %v, and not %v", blob, repo, a.Session, want)
+	}
+	delete(r.closed, [2]int{repo, blob})
 	return w.enter(a.Place)
 }
 

@@ -32,7 +32,7 @@ func (w *world) transfer(a Transfer) error {
 		if sinks[sink.Registry]++; sinks[sink.Registry] > 1 && w.registries[sink.Registry].stalled {
 			return fmt.Errorf("registry %d gets two uploads of a download again", sink.Registry)
 		}
-		if err := w.enter(sink.Place); err != nil {
+		if err := w.turn(sink.Place); err != nil {
 			return err
 		}
 		duration = max(duration, w.latency(w.registries[sink.Registry].spec)*2+sending(a.Blob.Size))
@@ -42,6 +42,9 @@ func (w *world) transfer(a Transfer) error {
 	}
 	w.read[blob] = true
 	w.downloads[blob]++
+	if err := w.tally.transfer(a.Blob, w.c.Concurrency); err != nil {
+		return err
+	}
 	if r := w.registries[a.Sinks[0].Registry]; w.chance(r.spec.Overloads) {
 		asked := time.Unix(0, 0).Add(w.now)
 		w.in(duration/2, func() Event { return Overloaded{asked, time.Unix(0, 0).Add(w.now)} })
@@ -54,6 +57,7 @@ func (w *world) transfer(a Transfer) error {
 			e.Outcomes = append(e.Outcomes, w.sink(sink, blob, failure, taken[sink.Registry]))
 			taken[sink.Registry] = true
 		}
+		w.tally.transferred(e)
 		return e
 	})
 	return nil
@@ -80,6 +84,9 @@ func (w *world) sink(sink Sink, blob int, failure error, beside bool) Outcome {
 	case r.spec.Serial && beside: // another upload is taken first
 		r.stalled, o.Stalled = true, true
 		o.Offset = min(1, sink.Blob.Size)
+		if o.Offset == 0 {
+			r.close(repo, blob, o.Session)
+		}
 		return cut([]End{Restart, Resume}[o.Offset])
 	case w.chance(r.spec.Errors):
 		return cut(Failed)
@@ -92,6 +99,7 @@ func (w *world) sink(sink Sink, blob int, failure error, beside bool) Outcome {
 			o.Session = nil
 		}
 		o.Offset = 0
+		r.close(repo, blob, o.Session)
 		return cut(Restart)
 	}
 	delete(w.sessions, id)
@@ -100,4 +108,11 @@ func (w *world) sink(sink Sink, blob int, failure error, beside bool) Outcome {
 	r.sent[blob]++
 	o.End = Sent
 	return o
+}
+
+// close notes the session of an upload that is to begin anew, unless that was its last turn.
+func (r *simRegistry) close(repo, blob int, session Session) {
+	if at := [2]int{repo, blob}; r.turns[at] < maxTurns {
+		r.closed[at] = session
+	}
 }

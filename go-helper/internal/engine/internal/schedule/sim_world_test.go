@@ -31,6 +31,7 @@ type world struct {
 	writing    []bool // the image's manifests are being written
 	tagged     []bool
 	unanswered []bool // and the answer was an error
+	tally      tally
 	ctxDone    bool
 	checkEvery int
 	course     *string
@@ -46,6 +47,9 @@ type simRegistry struct {
 	sent     []int
 	faults   []int // that explain sending a blob again
 	stalled  bool  // uploads were, and the scheduler was told
+	probes   int
+	turns    map[[2]int]int     // of a repository's blob, in transfers
+	closed   map[[2]int]Session // of an upload that is to begin anew
 }
 
 type moment struct {
@@ -92,7 +96,7 @@ func newWorld(c *simCase) *world {
 	for i := range c.Registries {
 		spec := &c.Registries[i]
 		w.registries = append(w.registries, &simRegistry{
-			spec: spec, has: c.grid(spec.Shared), referred: c.grid(spec.Shared), lost: c.grid(spec.Shared), busy: c.grid(false),
+			spec: spec, has: c.grid(spec.Shared), referred: c.grid(spec.Shared), lost: c.grid(spec.Shared), busy: c.grid(false), turns: map[[2]int]int{}, closed: map[[2]int]Session{},
 			sent: make([]int, len(c.Blobs)), faults: make([]int, len(c.Blobs)),
 		})
 	}
@@ -215,11 +219,12 @@ func (w *world) chance(percent int) bool { return percent > 0 && w.r.IntN(100) <
 func (w *world) do(a Action) error {
 	switch a := a.(type) {
 	case LookUp:
-		w.lookUp(a)
+		return w.lookUp(a)
 	case Start:
 		return w.start(a)
 	case Probe:
 		r := w.registries[a.Registry]
+		r.probes++
 		w.in(w.latency(r.spec), func() Event { return w.started(r, a.Place, a.Repository, true) })
 	case Head:
 		return w.head(a)
@@ -247,7 +252,11 @@ func (w *world) do(a Action) error {
 			return fmt.Errorf("image %d ends while it is written", a.Image)
 		}
 		w.ended[a.Image] = &a
+		w.tally.end(a)
 	case Got:
+		if a.Down {
+			w.tally.counted++
+		}
 		if r, repo, blob := w.at(a.Place); !r.has[repo][blob] && !r.lost[repo][blob] {
 			return fmt.Errorf("said to have blob %d: repository %d", blob, repo)
 		}

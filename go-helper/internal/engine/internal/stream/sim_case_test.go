@@ -3,6 +3,7 @@ package stream
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"time"
 
@@ -57,6 +58,11 @@ func (m mishap) final() bool {
 	return m.what == "denied" || m.what == "corrupt" || m.what == wrongDigest
 }
 
+// overload tells whether the registry said that it has too much to do.
+func (m mishap) overload() bool {
+	return m.Status == http.StatusTooManyRequests || m.Status == http.StatusServiceUnavailable
+}
+
 // wrongDigest is said of an upload: for good, unless it went on in the middle.
 const wrongDigest = "digest invalid"
 
@@ -105,7 +111,7 @@ func (c simCase) ofSource(r *rand.Rand) mishap {
 		m.what, m.StallDownload, m.StallFor = "stall", devregistry.AfterBytes(m.at), seconds(r, 100)
 		m.pauses = []pause{{m.at, m.StallFor}}
 	case n < 39:
-		m.what, m.Status = "refused", []int{500, 502, 504}[r.IntN(3)]
+		m.what, m.Status = "refused", []int{500, 502, 503, 504}[r.IntN(4)]
 	default:
 		m.what, m.Corrupt = "corrupt", true
 	}

@@ -22,6 +22,10 @@ func (w *simWorld) judge(outcomes []Outcome, turns int) error {
 		if has := h.HasBlob("x", w.digest); (o.End == Sent) != has || has && h.final {
 			return fmt.Errorf("sink %d: end %d, %v, and has the blob: %t", i, o.End, o.Err, has)
 		}
+		// Without a status no address to cancel is to be had, and a registry that is paused is not asked to.
+		if n := h.OpenUploads(); n > len(h.lost) && !h.dialect.NoUploadStatus && !slices.ContainsFunc(h.met, mishap.overload) {
+			return fmt.Errorf("sink %d: %d sessions are left open", i, n)
+		}
 		if o.End != Sent {
 			if err := excuse(h, o, unreadable, corrupt); err != nil {
 				return fmt.Errorf("sink %d: %w", i, err)
@@ -35,8 +39,33 @@ func (w *simWorld) judge(outcomes []Outcome, turns int) error {
 			return err
 		}
 	}
+	if err := w.judgeLoad(); err != nil {
+		return err
+	}
 	if most := w.turns(); turns > most || w.read > w.size*int64(turns) {
 		return fmt.Errorf("%d bytes are read in %d transfers, of which %d have a reason", w.read, turns, most)
+	}
+	return nil
+}
+
+// judgeLoad says whether it was told that a registry had too much to do, and only then.
+func (w *simWorld) judgeLoad() error {
+	said, certain := false, false
+	for i, h := range slices.Concat(w.sources, w.sinks) {
+		for n, m := range h.met {
+			if !m.overload() {
+				continue
+			}
+			said = true
+			if i < len(w.sources) { // else another source is turned to, or nothing comes of it
+				certain = certain || len(w.sources) == 1 && !h.gone
+			} else { // else the connection can break before it is heard, or the registry was asked before a body was sent
+				certain = certain || n == 0 && w.size > 0 && w.size <= 100_000 && h.HasBlob("x", w.digest)
+			}
+		}
+	}
+	if told := w.busy.Load() > 0; told && !said || certain && !told {
+		return fmt.Errorf("told of too much to do: %t, and said by a registry: %t", told, said)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,7 +26,8 @@ type simWorld struct {
 	content []byte
 	digest  v1.Hash
 	began   time.Time
-	read    int64 // bytes of the source
+	read    int64        // bytes of the source
+	busy    atomic.Int64 // times that a registry was said to have too much to do
 
 	sources, sinks []*simHost
 }
@@ -41,12 +43,20 @@ type simHost struct {
 	bodies int           // requests with a blob's body so far
 	got    time.Duration // when the blob was there
 	met    []mishap
-	final  bool // one of them is for good
+	final  bool            // one of them is for good
+	lost   map[string]bool // sessions, by their paths
 }
 
 type mishapKey struct{}
 
 func (h *simHost) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.mu.Lock()
+	lost := h.lost[r.URL.Path]
+	h.mu.Unlock()
+	if lost {
+		http.Error(w, `{"errors": [{"code": "BLOB_UPLOAD_UNKNOWN"}]}`, http.StatusNotFound)
+		return
+	}
 	upload := r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/blobs/uploads/")
 	if upload || r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, h.world.digest.String()) {
 		h.mu.Lock()
@@ -54,6 +64,9 @@ func (h *simHost) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			m := h.mishaps[h.bodies-1]
 			r = r.WithContext(context.WithValue(r.Context(), mishapKey{}, m))
 			h.met = append(h.met, m)
+			if m.what == "session lost" {
+				h.lost[r.URL.Path] = true
+			}
 			h.final = h.final || m.final() && (m.what != wrongDigest || r.Header.Get("Content-Range") == "")
 			if upload && len(m.pauses) > 0 {
 				r.Body = &pausingBody{ReadCloser: r.Body, pauses: m.pauses}
@@ -102,7 +115,7 @@ func (b *pausingBody) Read(p []byte) (int, error) {
 
 // Watcher
 func (w *simWorld) Started(Source)       {}
-func (w *simWorld) Overloaded(time.Time) {}
+func (w *simWorld) Overloaded(time.Time) { w.busy.Add(1) }
 func (w *simWorld) Ended(error)          {}
 func (w *simWorld) Read(n int64)         { w.read += n }
 
@@ -111,7 +124,7 @@ func (w *simWorld) host(net *simNet, name string, site simSite) (*simHost, error
 	if err != nil {
 		return nil, err
 	}
-	h := &simHost{simSite: site, Registry: r, world: w, name: name}
+	h := &simHost{simSite: site, Registry: r, world: w, name: name, lost: map[string]bool{}}
 	r.SetFaults(devregistry.Faults{Intercept: h.intercept})
 	net.serve(name, h)
 	return h, nil
@@ -148,15 +161,11 @@ func (w *simWorld) run(ctx context.Context) error {
 		w.sinks = append(w.sinks, h)
 	}
 	w.began = time.Now()
-	outcomes, turns, err := w.send(ctx, t, pool)
-	if err != nil {
-		return err
-	}
-	return w.judge(outcomes, turns)
+	return w.judge(w.send(ctx, t, pool))
 }
 
 // send gives each sink turns until it has the blob, or can't get it: one at a time that goes on in the middle, else all that are left.
-func (w *simWorld) send(ctx context.Context, t *Transfer, pool *registry.Pool) (outcomes []Outcome, turns int, err error) {
+func (w *simWorld) send(ctx context.Context, t *Transfer, pool *registry.Pool) (outcomes []Outcome, turns int) {
 	outcomes = make([]Outcome, len(w.sinks))
 	sessions := make([]*Session, len(w.sinks))
 	for i := range w.sinks {
@@ -179,20 +188,28 @@ func (w *simWorld) send(ctx context.Context, t *Transfer, pool *registry.Pool) (
 			break
 		}
 		t.Sinks = nil
+		var started []int
 		for _, i := range turn {
 			if outcomes[i].End == Restart {
-				client := pool.Client(w.sinks[i].name)
-				if sessions[i], err = Start(ctx, client, "x", w.digest, "", sessions[i]); err != nil {
-					return nil, turns, fmt.Errorf("sink %d: %w", i, err)
+				session, err := Start(ctx, pool.Client(w.sinks[i].name), "x", w.digest, "", sessions[i])
+				if err != nil {
+					outcomes[i] = Outcome{End: Failed, Err: err}
+					continue
 				}
+				sessions[i] = session
 			}
+			started = append(started, i)
 			t.Sinks = append(t.Sinks, Sink{sessions[i], outcomes[i].Offset})
 		}
+		if len(started) == 0 {
+			continue
+		}
 		for j, o := range t.Run(ctx) {
-			if o.End == Restart {
-				o.Offset = 0
+			if o.End == Restart && o.Offset != 0 {
+				o.Err = fmt.Errorf("is to begin anew at %d: %w", o.Offset, o.Err)
+				o.End = Failed
 			}
-			outcomes[turn[j]] = o
+			outcomes[started[j]] = o
 		}
 	}
 	for i, s := range sessions {
@@ -200,7 +217,7 @@ func (w *simWorld) send(ctx context.Context, t *Transfer, pool *registry.Pool) (
 			_ = s.Cancel(ctx)
 		}
 	}
-	return outcomes, turns, nil
+	return outcomes, turns
 }
 
 // Whatever befalls a blob on its way: each repository gets it or fails for a true reason, none keeps the others for long, and no byte
