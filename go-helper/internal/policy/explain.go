@@ -27,9 +27,6 @@ func (p *Policy) Explain(ref reference.Reference) (string, error) {
 	} else {
 		say("  cooldown: a digest must have been seen under this name for %s before it is locked%s", FormatDuration(rule.Cooldown), rule.rollingText())
 	}
-	if rule.Evidence == EvidenceSignature {
-		say("  evidence: instead of the lock's line, the oldest verified timestamp of its signature may show the age (lock --check --online)")
-	}
 	say("  moved: %s", rule.movedText(ref.Tag))
 	if rule.Exceptions {
 		say("  exceptions: allowed, by lock --now=IMAGE --because=TEXT")
@@ -111,7 +108,7 @@ func (r *Rule) movedText(tag string) string {
 	return string(reaction) + ", as the tag is no full version"
 }
 
-func list(globs []string) string { return fmt.Sprintf("%q", globs) }
+func list(globs []string) string { return `["` + strings.Join(globs, `", "`) + `"]` }
 
 func ifAny(prefix string, globs []string) string {
 	if len(globs) == 0 {

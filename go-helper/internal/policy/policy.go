@@ -66,8 +66,6 @@ type Evidence string
 const (
 	// EvidenceLock is the line in git that has seen the digest.
 	EvidenceLock Evidence = "lock"
-	// EvidenceSignature is, beside that line, the oldest verified timestamp of its signature.
-	EvidenceSignature Evidence = "signature"
 )
 
 // Rule is a [[rule]] table, its defaults filled in.

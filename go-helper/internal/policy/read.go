@@ -113,7 +113,7 @@ func (r *reader) rule(v strictjson.Value) {
 			}
 		}},
 		r.boolean("rolling", &rule.Rolling),
-		choice(r, "evidence", &rule.Evidence, EvidenceLock, EvidenceSignature),
+		choice(r, "evidence", &rule.Evidence, EvidenceLock),
 		r.boolean("exceptions", &rule.Exceptions),
 		choice(r, "moved", &rule.Moved, Refuse, Warn, Accept),
 		choice(r, "unsigned", &rule.Unsigned, Refuse, Warn, Accept),
@@ -157,9 +157,6 @@ func (r *reader) complete(v strictjson.Value, rule *Rule) {
 		if line, ok := has(key); ok && !rule.Demands() {
 			r.Errorf(line, `%q is about signatures, but the rule has neither "signed_by" nor "attested"`, key)
 		}
-	}
-	if line, _ := has("evidence"); rule.Evidence == EvidenceSignature && len(rule.SignedBy) == 0 {
-		r.Errorf(line, `"evidence" = "signature", but the rule has no "signed_by"`)
 	}
 	for _, key := range []string{"rolling", "evidence"} {
 		if line, ok := has(key); ok && rule.Cooldown == 0 {

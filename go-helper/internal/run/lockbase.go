@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -96,16 +95,15 @@ func (s *session) checkBase(ctx context.Context, lists []*lockedList, l Locking)
 	code := CodeDone
 	allowed := map[string]bool{}
 	for _, list := range lists {
-		listPath, listErr := b.revision.Path(list.List)
-		lockPath, lockErr := b.revision.Path(list.Lock)
-		if err := errors.Join(listErr, lockErr); err != nil {
+		lockPath, err := b.revision.Path(list.Lock)
+		if err != nil {
 			return CodeBadInput, fmt.Errorf("--base: %w", err)
 		}
 		allowed[lockPath] = true
 		if list.bytes == nil {
 			continue // told without a revision
 		}
-		adopts := b.revision.Has(listPath) && !b.revision.Has(lockPath)
+		adopts := b.revision.Has(b.listPath(list)) && !b.revision.Has(lockPath)
 		if adopts {
 			code = s.tellFinding(lint.Finding{Place: list.LockName, Level: lint.Warning, Rule: lint.Unlocked, Msg: "is the first lock of a list that " + l.Base + " has without one: nobody can vouch for how old its digests are"}, code)
 		}
@@ -142,30 +140,28 @@ func (s *session) tellProblems(problems []*lock.Problem, code Code) Code {
 	return code
 }
 
-// onlyObserves compares a lock and its list with those of the revision.
+// listPath is where the revision has a list; empty for one that is made of a BUILD file.
+func (b *base) listPath(list *lockedList) string {
+	path, err := b.revision.Path(list.List)
+	if err != nil {
+		return ""
+	}
+	return path
+}
+
+// onlyObserves compares a lock with that of the revision. That its list is the same, the revision's other files tell.
 func (b *base) onlyObserves(ctx context.Context, list *lockedList, lockPath string) ([]*lock.Problem, error) {
 	problem := func(file, msg string) []*lock.Problem {
 		return []*lock.Problem{{Rule: lock.History, At: &spec.Error{File: file, Msg: msg}}}
 	}
-	listPath, err := b.revision.Path(list.List)
-	if err != nil {
-		return nil, err
-	}
-	if !b.revision.Has(lockPath) || !b.revision.Has(listPath) {
+	if !b.revision.Has(lockPath) {
 		return problem(list.LockName, "is new: that is no observation"), nil
 	}
-	contents, err := b.revision.Read(ctx, listPath, lockPath)
+	contents, err := b.revision.Read(ctx, lockPath)
 	if err != nil {
 		return nil, err
 	}
-	now, err := os.ReadFile(list.List)
-	if err != nil {
-		return nil, err
-	}
-	if string(now) != string(contents[0]) {
-		return problem(list.ListName, "has changed since "+b.revision.Name+": that is no observation"), nil
-	}
-	old, err := lock.Parse(b.revision.Name+":"+lockPath, contents[1])
+	old, err := lock.Parse(b.revision.Name+":"+lockPath, contents[0])
 	if err != nil {
 		return problem(list.LockName, "can't be read at "+b.revision.Name+": that it changes is no observation"), nil
 	}

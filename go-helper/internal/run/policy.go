@@ -43,6 +43,10 @@ func ExplainPolicy(streams Streams, file string, images []string) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	_, err = fmt.Fprint(streams.Out, report.Clean(strings.Join(explained, "\n")))
-	return err
+	for _, line := range strings.Split(strings.TrimSuffix(strings.Join(explained, "\n"), "\n"), "\n") {
+		if _, err := fmt.Fprintln(streams.Out, report.Clean(line)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
