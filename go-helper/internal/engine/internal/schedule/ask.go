@@ -138,7 +138,8 @@ func (s *Scheduler) mountAnswered(n *need, e Started) {
 func (s *Scheduler) seekVerdict(n *need) {
 	r := n.host.registry
 	switch {
-	case n.judged, n.host.blob.Size <= smallBlob, n.asked == "", r.mode == mount.Works:
+	case n.judged, n.host.blob.Size <= smallBlob, n.asked == "",
+		r.mode == mount.Works && (n.asked == n.repository || r.fresh[n.repository]):
 		s.ready(n)
 	case r.mode != mount.Unknown, r.small == 0 && !r.probing && r.uploaded == nil:
 		s.askHead(n, needHeadLast)

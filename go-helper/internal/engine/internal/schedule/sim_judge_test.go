@@ -20,7 +20,7 @@ func (w *world) judge() error {
 	if n := len(w.sessions); n > 0 {
 		return fmt.Errorf("%d upload sessions are left open", n)
 	}
-	if err := w.judgeRequests(); err != nil {
+	if err := errors.Join(w.again, w.judgeRequests()); err != nil {
 		return err
 	}
 	return w.judgeBlobs()

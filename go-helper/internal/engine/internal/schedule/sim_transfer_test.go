@@ -104,6 +104,9 @@ func (w *world) sink(sink Sink, blob int, failure error, beside bool) Outcome {
 	}
 	delete(w.sessions, id)
 	o.Session = nil
+	if r.has[repo][blob] && sink.Blob.Size > smallBlob && r.spec.tells() && w.again == nil {
+		w.again = fmt.Errorf("blob %d is sent to repository %d of registry %d, which has it", blob, repo, sink.Registry)
+	}
 	r.has[repo][blob], r.lost[repo][blob] = true, false
 	r.sent[blob]++
 	o.End = Sent
@@ -115,4 +118,9 @@ func (r *simRegistry) close(repo, blob int, session Session) {
 	if at := [2]int{repo, blob}; r.turns[at] < maxTurns {
 		r.closed[at] = session
 	}
+}
+
+// tells says whether a registry's answers to mounts show what is there.
+func (s *simRegistrySpec) tells() bool {
+	return s.Mounts == "work" && s.Vanish+s.Lies+len(s.Unreadable) == 0
 }

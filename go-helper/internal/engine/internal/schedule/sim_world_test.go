@@ -32,6 +32,7 @@ type world struct {
 	tagged     []bool
 	unanswered []bool // and the answer was an error
 	tally      tally
+	again      error // a large blob was sent to where it is
 	ctxDone    bool
 	checkEvery int
 	course     *string
