@@ -60,7 +60,7 @@ var offline = []string{
 }
 
 // undecoded packages handle content of registries, which they never decompress: a layer can stand for any number of bytes.
-var undecoded = []string{"engine", "engine/internal/tree", "engine/internal/stream", "registry", "auth", "layout"}
+var undecoded = []string{"engine", "engine/internal/tree", "engine/internal/stream", "registry", "auth"}
 
 type goPackage struct {
 	ImportPath string

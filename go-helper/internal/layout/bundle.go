@@ -155,35 +155,27 @@ func (l *Layout) writeBundle() error {
 	if err != nil {
 		return err
 	}
-	data, err := json.MarshalIndent(bundle, "", " ")
+	data, err := bundle.bytes()
 	if err != nil {
 		return err
 	}
-	return l.replace(BundleFile, append(data, '\n'))
+	return l.replace(BundleFile, data)
+}
+
+func (b *Bundle) bytes() ([]byte, error) {
+	data, err := json.MarshalIndent(b, "", " ")
+	return append(data, '\n'), err
 }
 
 // describeBundle looks at all images.
 func (l *Layout) describeBundle() (*Bundle, error) {
-	blobs := map[v1.Hash]*owners{}
-	w := walker{files: l.files, blob: func(repository string, d v1.Descriptor) {
-		o := blobs[d.Digest]
-		if o == nil {
-			o = &owners{size: d.Size, repositories: map[string]bool{}}
-			blobs[d.Digest] = o
-		}
-		if repository != "" {
-			o.repositories[repository] = true
-		}
-	}}
-	for _, d := range l.index.all() {
-		repository, _, _ := splitName(d.Annotations[refName])
-		if err := w.walk(repository, d); err != nil {
-			return nil, err
-		}
+	blobs, err := l.owners()
+	if err != nil {
+		return nil, err
 	}
 	bundle := &Bundle{Images: l.index.images(), Blobs: []Blob{}}
 	for digest, o := range blobs {
-		blob := Blob{Digest: digest, Size: o.size, Repositories: slices.Sorted(maps.Keys(o.repositories))}
+		blob := Blob{Digest: digest, Size: o.size, Repositories: o.names()}
 		f, err := l.files.open(blobName(digest))
 		based, leftOut := l.bases[digest]
 		switch {
@@ -208,7 +200,85 @@ func (l *Layout) describeBundle() (*Bundle, error) {
 	return bundle, bundle.seal()
 }
 
+// owners are the repositories of a blob.
 type owners struct {
 	size         int64
 	repositories map[string]bool
+}
+
+// owners finds out which repositories' images have which blobs. An attachment's are those of what it is attached to.
+func (l *Layout) owners() (map[v1.Hash]*owners, error) {
+	blobs := map[v1.Hash]*owners{}
+	manifests := map[v1.Hash]map[string]bool{}
+	w := walker{
+		files: l.files,
+		seen: func(repository string, d v1.Descriptor) {
+			if manifests[d.Digest] == nil {
+				manifests[d.Digest] = map[string]bool{}
+			}
+			manifests[d.Digest][repository] = true
+		},
+		blob: func(repository string, d v1.Descriptor) {
+			o := blobs[d.Digest]
+			if o == nil {
+				o = &owners{size: d.Size, repositories: map[string]bool{}}
+				blobs[d.Digest] = o
+			}
+			o.repositories[repository] = true
+		},
+	}
+	var attached []v1.Descriptor
+	for _, d := range l.index.all() {
+		repository, _, ok := splitName(d.Annotations[refName])
+		if !ok {
+			attached = append(attached, d)
+			continue
+		}
+		if err := w.walk(repository, d); err != nil {
+			return nil, err
+		}
+	}
+	if err := l.readSubjects(); err != nil {
+		return nil, err
+	}
+	return blobs, l.walkAttached(&w, attached, manifests)
+}
+
+// walkAttached looks at attachments, as of the repositories that have what they are attached to.
+func (l *Layout) walkAttached(w *walker, attached []v1.Descriptor, manifests map[v1.Hash]map[string]bool) error {
+	subjectOf := map[v1.Hash]v1.Hash{}
+	for subject, list := range l.subjects {
+		for _, d := range list {
+			subjectOf[d.Digest] = subject
+		}
+	}
+	for len(attached) > 0 {
+		var later []v1.Descriptor // attached to something that is attached
+		for _, d := range attached {
+			repositories := manifests[subjectOf[d.Digest]]
+			for repository := range repositories {
+				if err := w.walk(repository, d); err != nil {
+					return err
+				}
+			}
+			if len(repositories) == 0 {
+				later = append(later, d)
+			}
+		}
+		if len(later) == len(attached) { // to nothing that is here
+			for _, d := range later {
+				if err := w.walk("", d); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		attached = later
+	}
+	return nil
+}
+
+func (o *owners) names() []string {
+	delete(o.repositories, "")
+	return slices.Sorted(maps.Keys(o.repositories))
 }

@@ -176,11 +176,9 @@ func (l *Layout) read() error {
 	for _, blob := range bundle.Elsewhere {
 		l.needs[blob.Digest] = blob
 	}
-	if l.root != nil { // it was begun on these
-		l.baseIDs = bundle.Bases
-		for digest, blob := range l.needs {
-			l.bases[digest] = blob
-		}
+	l.baseIDs = bundle.Bases
+	for digest, blob := range l.needs {
+		l.bases[digest] = blob
 	}
 	return nil
 }

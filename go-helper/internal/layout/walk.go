@@ -19,7 +19,7 @@ type walker struct {
 	// absent is told of each manifest that isn't here; nil: that is in order.
 	absent func(d v1.Descriptor)
 	// seen is told of each manifest that is.
-	seen func(d v1.Descriptor)
+	seen func(repository string, d v1.Descriptor)
 }
 
 func (w *walker) walk(repository string, d v1.Descriptor) error { return w.down(repository, d, 0) }
@@ -43,7 +43,7 @@ func (w *walker) down(repository string, d v1.Descriptor, depth int) error {
 		return nil // whoever reads the image is told
 	}
 	if w.seen != nil {
-		w.seen(d)
+		w.seen(repository, d)
 	}
 	if m.Config != nil {
 		w.blob(repository, *m.Config)

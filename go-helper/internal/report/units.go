@@ -15,6 +15,9 @@ func byteText(n int64) string {
 	return fmt.Sprintf("% .1f", decor.SizeB1000(n))
 }
 
+// Size spells a number of bytes: "389.6 MB".
+func Size(n int64) string { return byteText(n) }
+
 // durationText is short: "853ms", "42s", "3m05s", "2h10m".
 func durationText(d time.Duration) string {
 	switch {

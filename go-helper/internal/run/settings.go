@@ -275,19 +275,6 @@ func (s *session) close(code Code, results ...func()) Code {
 	return code
 }
 
-// cacheFile is a file in which the engine keeps what later runs can use; empty where there is no place for it.
-func cacheFile(name string) string {
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return ""
-	}
-	dir = filepath.Join(dir, "docker-mirror")
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return ""
-	}
-	return filepath.Join(dir, name)
-}
-
 // WriteUsageReport writes the report and the metrics of a run that ended before it began, with what the command line was told.
 func WriteUsageReport(reportFile, metricsFile, version, command string, err error) error {
 	r := report.Report{Version: version, Command: command, Started: now(), Errors: report.Lines(err)}

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -111,7 +112,7 @@ func (w *work) explain(index int, result engine.Result) {
 	}
 	if result.Err != nil {
 		e.copy.Drift = errors.Is(result.Err, engine.ErrDrift)
-		e.copy.Hint = hint(c, result.Err, s.ForeignLayers == foreignCopied)
+		e.copy.Hint = cmp.Or(s.layouts.hint(result.Err), hint(c, result.Err, s.ForeignLayers == foreignCopied))
 		if cause, ok := registry.CauseOf(result.Err); ok && missingProject(result.Err) == "" {
 			e.copy.Cause = report.Clean(cause.String())
 		}
