@@ -77,11 +77,7 @@ func Run(ctx context.Context, copies []Copy, opts Options) []Result {
 	r.loop()
 	r.origins.Close()
 	r.sparse.Close()
-	results := make([]Result, len(r.images))
-	for i, im := range r.images {
-		results[i] = im.result
-	}
-	return results
+	return r.results
 }
 
 // image is one copy on its way. It belongs to the loop, and to the worker that the loop has look it up or write it.
@@ -97,7 +93,7 @@ type image struct {
 	pushed    int     // attachments that the destination took
 	settled   *Result // by being looked up
 	unchanged bool    // and others may mount from it
-	result    Result
+	result    *Result // what is told of it at the end
 }
 
 func (im *image) repository() string { return im.copy.Destination.Repository }
@@ -117,6 +113,7 @@ type run struct {
 	planned estimate
 
 	images       []*image // as the caller listed them
+	results      []Result // at the same index
 	order        []*image // in the order of work
 	destinations map[string]*destination
 	registries   []*destination // by the scheduler's numbers
@@ -151,6 +148,7 @@ func newRun(ctx context.Context, copies []Copy, opts Options) *run {
 		chunks:       &stream.Chunks{},
 		destinations: map[string]*destination{},
 		tags:         map[string]int{},
+		results:      make([]Result, len(copies)),
 		events:       make(chan schedule.Event),
 	}
 	for i, c := range copies {
@@ -181,7 +179,7 @@ func (r *run) add(index int, c Copy) {
 	}
 	r.tags[c.Destination.Name()]++
 	r.images = append(r.images, &image{
-		index: index, copy: c, source: r.opts.Pool.Client(c.Source.Registry), destination: d,
+		index: index, copy: c, result: &r.results[index], source: r.opts.Pool.Client(c.Source.Registry), destination: d,
 	})
 }
 
@@ -230,7 +228,7 @@ func (r *run) settle(im *image, e schedule.Ended) {
 	if result.Subset == nil {
 		result.Subset = im.result.Subset
 	}
-	im.result = result
+	*im.result = result
 	im.root, im.attached, im.settled = nil, nil, nil
-	r.observe(CopyEnded{Index: im.index, Result: im.result})
+	r.observe(CopyEnded{Index: im.index, Result: result})
 }

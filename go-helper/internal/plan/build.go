@@ -24,7 +24,7 @@ func Make(files []spec.File, s Settings) ([]Copy, error) { return MakeLocked(fil
 // Build plans the copies of images, in their order: for each registry, for each tag, one. The error joins a
 // *[spec.Error] for each thing wrong; the copies that could be planned are returned beside it.
 func Build(images []spec.Image, s Settings) ([]Copy, error) {
-	b := &builder{settings: s, templates: map[string]parsed{}, reported: map[spec.Error]bool{}}
+	b := &builder{settings: s, templates: map[string]parsed{}, reported: map[spec.Error]bool{}, copies: make([]Copy, 0, len(images))}
 	if b.prepare(); len(b.errs) > 0 {
 		return nil, errors.Join(b.errs...)
 	}

@@ -138,21 +138,27 @@ func asWritten(image spec.Image) Copy {
 
 // Write writes a plan, an entry a line, the same bytes for the same plan.
 func Write(w io.Writer, copies []Copy) error {
-	var buf bytes.Buffer
-	buf.WriteString("[")
-	enc := json.NewEncoder(&buf)
+	var line bytes.Buffer
+	enc := json.NewEncoder(&line)
 	enc.SetEscapeHTML(false)
+	line.WriteString("[")
 	for i, c := range copies {
 		if i > 0 {
-			buf.Truncate(buf.Len() - 1) // the encoder's newline
-			buf.WriteString(",")
+			line.WriteString(",")
 		}
-		buf.WriteString("\n")
+		line.WriteString("\n")
 		if err := enc.Encode(c); err != nil {
 			return err
 		}
+		if _, err := w.Write(line.Bytes()[:line.Len()-1]); err != nil { // without the encoder's line break
+			return err
+		}
+		line.Reset()
 	}
-	buf.WriteString("]\n")
-	_, err := w.Write(buf.Bytes())
+	if len(copies) > 0 {
+		line.WriteString("\n")
+	}
+	line.WriteString("]\n")
+	_, err := w.Write(line.Bytes())
 	return err
 }

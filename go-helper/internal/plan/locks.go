@@ -16,7 +16,9 @@ import (
 func MakeLocked(files []spec.File, locks map[string]*lock.File, s Settings) ([]Copy, error) {
 	var images []spec.Image
 	var parseErrs, lockErrs []error
-	for _, file := range files {
+	named := make([]spec.File, len(files)) // what is left of them once they are parsed: a list can be long
+	for i, file := range files {
+		named[i].Name = file.Name
 		listed, err := spec.ParseAll([]spec.File{file}, s.AllowEmpty)
 		parseErrs = append(parseErrs, flatten(err)...)
 		if locked := locks[file.Name]; locked != nil && err == nil {
@@ -25,11 +27,15 @@ func MakeLocked(files []spec.File, locks map[string]*lock.File, s Settings) ([]C
 				lockErrs = append(lockErrs, disagreement(file.Name, locked, s, problems)...)
 			}
 		}
+		if images == nil { // mostly there is one file, which can be long
+			images = listed
+			continue
+		}
 		images = append(images, listed...)
 	}
 	copies, buildErr := Build(images, s)
 	all := resolveAll(copies)
-	return merge(copies, all), inOrder(files, copies, errors.Join(parseErrs...), errors.Join(lockErrs...), buildErr, join(conflicts(copies, all)))
+	return merge(copies, all), inOrder(named, copies, errors.Join(parseErrs...), errors.Join(lockErrs...), buildErr, join(conflicts(copies, all)))
 }
 
 // disagreement says what is wrong between a list and its lock, and once what to do about it.

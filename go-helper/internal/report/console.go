@@ -84,9 +84,6 @@ func newConsole(r renderer, verbose bool, now func() time.Time) *Console {
 	return c
 }
 
-// Tally is the count of the run so far.
-func (c *Console) Tally() *Tally { return c.tally }
-
 // Follow starts showing progress.
 func (c *Console) Follow() {
 	c.mu.Lock()

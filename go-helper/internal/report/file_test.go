@@ -1,10 +1,13 @@
 package report
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestWriteFileAtomic(t *testing.T) {
@@ -61,5 +64,30 @@ func TestWriteFileAtomicMissingFolder(t *testing.T) {
 	err := WriteFileAtomic(filepath.Join(t.TempDir(), "missing", "report.json"), nil)
 	if err == nil || !strings.Contains(err.Error(), "missing") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// Written a copy at a time, a report is the same text.
+func TestAReportIsWrittenAsOneValue(t *testing.T) {
+	t.Parallel()
+	for copies := range 4 {
+		r := Report{Command: "\"copies\": null,\n  \"copies\": null", Errors: []string{"\n  \"copies\": null"}, Targets: []Target{{Address: "a:a"}}}
+		for i := range copies {
+			r.Copies = append(r.Copies, Copy{Source: fmt.Sprint("s", i), Lock: &Lock{File: "a.lock:1"}, Asker: Asker{Labels: []string{"x"}}})
+		}
+		r.Finish(time.Unix(1_800_000_000, 0), 1)
+		dir := t.TempDir()
+		written, whole := filepath.Join(dir, "report.json"), filepath.Join(dir, "whole.json")
+		if err := errors.Join(r.WriteFile(written), WriteJSON(whole, r)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(written)
+		want, wantErr := os.ReadFile(whole)
+		if err := errors.Join(err, wantErr); err != nil {
+			t.Fatal(err)
+		}
+		if string(got) != string(want) {
+			t.Errorf("%d copies: written\n%s\nwant\n%s", copies, got, want)
+		}
 	}
 }

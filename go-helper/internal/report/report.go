@@ -1,6 +1,7 @@
 package report
 
 import (
+	"iter"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -131,6 +132,17 @@ type Asker struct {
 	Target string   `json:"target,omitempty"` // its address
 	Name   string   `json:"name,omitempty"`   // AS
 	Labels []string `json:"labels,omitempty"`
+}
+
+// All are the copies.
+func (r *Report) All() iter.Seq[*Copy] {
+	return func(yield func(*Copy) bool) {
+		for i := range r.Copies {
+			if !yield(&r.Copies[i]) {
+				return
+			}
+		}
+	}
 }
 
 // Askers are all who want the copy.

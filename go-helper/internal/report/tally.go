@@ -17,7 +17,8 @@ type Tally struct {
 	mu      sync.Mutex
 	started time.Time
 	copies  int
-	results map[int]engine.Result
+	ended   []bool // copies, by index
+	ends    int
 	status  map[engine.Status]int
 	blobs   map[v1.Hash]*blobTally
 
@@ -45,7 +46,6 @@ type blobTally struct {
 func NewTally(now time.Time) *Tally {
 	return &Tally{
 		started: now,
-		results: map[int]engine.Result{},
 		status:  map[engine.Status]int{},
 		blobs:   map[v1.Hash]*blobTally{},
 	}
@@ -85,8 +85,12 @@ func (t *Tally) Observe(event engine.Event) {
 	case engine.BlobMounted:
 		t.arrivedAt(e.Registry, e.Digest)
 	case engine.CopyEnded:
-		if _, again := t.results[e.Index]; !again {
-			t.results[e.Index] = e.Result
+		if e.Index >= len(t.ended) {
+			t.ended = append(t.ended, make([]bool, max(t.copies, e.Index+1)-len(t.ended))...)
+		}
+		if !t.ended[e.Index] {
+			t.ended[e.Index] = true
+			t.ends++
 			t.status[e.Result.Status]++
 		}
 	case engine.Retried:
@@ -111,17 +115,6 @@ func (t *Tally) arrivedAt(registry string, digest v1.Hash) {
 	}
 	delete(b.missing, registry)
 	t.arrived += b.size
-}
-
-// Results are the copies that ended so far, by index.
-func (t *Tally) Results() map[int]engine.Result {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	results := make(map[int]engine.Result, len(t.results))
-	for i, r := range t.results {
-		results[i] = r
-	}
-	return results
 }
 
 // Snapshot is a run at one moment.
@@ -163,7 +156,7 @@ func (t *Tally) Snapshot(now time.Time) Snapshot {
 	s := Snapshot{
 		Elapsed:     now.Sub(t.started),
 		Copies:      t.copies,
-		Ended:       len(t.results),
+		Ended:       t.ends,
 		Failed:      t.status[engine.StatusFailed],
 		BytesQueued: t.queued,
 		BytesDone:   t.arrived,
@@ -193,7 +186,7 @@ func (t *Tally) Snapshot(now time.Time) Snapshot {
 	for _, f := range flights {
 		s.InFlight = append(s.InFlight, f.Flight)
 	}
-	if moved := t.arrived + t.downloaded + int64(len(t.results)+t.starts); moved != t.moved || t.movedAt.IsZero() {
+	if moved := t.arrived + t.downloaded + int64(t.ends+t.starts); moved != t.moved || t.movedAt.IsZero() {
 		t.moved, t.movedAt = moved, now
 	}
 	s.Idle = now.Sub(t.movedAt)

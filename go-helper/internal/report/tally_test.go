@@ -107,7 +107,7 @@ func TestTallyIsSafeForConcurrentUse(t *testing.T) {
 		}()
 	}
 	wg.Wait()
-	if s := tally.Snapshot(now); s.Downloaded != 8000 || s.Ended != 8 || len(tally.Results()) != 8 {
+	if s := tally.Snapshot(now); s.Downloaded != 8000 || s.Ended != 8 {
 		t.Errorf("%+v", s)
 	}
 }

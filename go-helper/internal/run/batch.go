@@ -33,17 +33,18 @@ func Mirror(ctx context.Context, s Settings, batchFile string, choice Choice) Co
 	if err := errors.Join(err, settingsErr); err != nil {
 		return session.badInput(err)
 	}
-	targets := make([]*target, len(b.Plans))
+	targets, listed := make([]*target, len(b.Plans)), 0
 	for i, p := range b.Plans {
 		targets[i] = &target{address: p.Target}
 		data, err := os.ReadFile(p.Path)
-		if err == nil {
+		if listed += len(data); err == nil {
 			targets[i].plan, err = plan.Read(p.Path, data)
 		}
 		if err != nil {
 			targets[i].errs = report.Lines(fmt.Errorf("%s: %w", p.Target, err))
 		}
 	}
+	spareMemory(listed)
 	if err := choice.apply(targets); err != nil {
 		return session.badInput(err)
 	}
@@ -57,7 +58,7 @@ func Mirror(ctx context.Context, s Settings, batchFile string, choice Choice) Co
 	}
 	return session.close(code, func() {
 		if s.DryRun || s.Verbose {
-			session.printCopies(session.report.Copies)
+			session.printCopies(session.report.All())
 		}
 		for _, t := range targets {
 			session.printTarget(t.report())

@@ -39,7 +39,7 @@ func Copy(ctx context.Context, s Settings, lists Lists, settings plan.Settings, 
 		code = CodeInterrupted
 	}
 	return session.close(code, func() {
-		session.printCopies(session.report.Copies)
+		session.printCopies(session.report.All())
 		session.printFailures(t)
 	})
 }

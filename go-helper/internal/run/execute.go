@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"docker-mirror/go-helper/internal/auth"
@@ -59,6 +60,7 @@ func (s *session) copyTargets(ctx context.Context, targets, done []*target, ende
 			stop()
 		}
 	})
+	s.report.Copies = slices.Grow(s.report.Copies, len(entries))
 	for _, e := range entries {
 		s.report.Copies = append(s.report.Copies, e.copy)
 	}
@@ -76,7 +78,7 @@ func (s *session) refuse(targets []*target, err error) {
 // runEngine runs the engine and calls finish once a copy, in this goroutine. The user interrupts by outer.
 func (s *session) runEngine(ctx, outer context.Context, pool *registry.Pool, w *work, finish func(int, engine.Result)) {
 	copies := w.copies
-	ends := make(chan engine.CopyEnded, len(copies)) // so that the engine never waits for us
+	ends := newEndQueue()
 	results := make(chan []engine.Result, 1)
 	opts := s.layouts.options(s.engineOptions(pool))
 	opts.Admit = w.judging.admit(w.jobs)
@@ -84,10 +86,7 @@ func (s *session) runEngine(ctx, outer context.Context, pool *registry.Pool, w *
 	opts.Observe = func(event engine.Event) {
 		s.console.Observe(event)
 		if e, ok := event.(engine.CopyEnded); ok {
-			select {
-			case ends <- e:
-			default: // told twice: the results have it as well
-			}
+			ends.add(e)
 		}
 	}
 	go func() { results <- s.engine(ctx, copies, opts) }()
@@ -96,8 +95,10 @@ func (s *session) runEngine(ctx, outer context.Context, pool *registry.Pool, w *
 	var giveUp <-chan time.Time
 	for {
 		select {
-		case e := <-ends:
-			finish(e.Index, e.Result)
+		case <-ends.more:
+			for _, e := range ends.take() {
+				finish(e.Index, e.Result)
+			}
 		case all := <-results:
 			for i, result := range all {
 				finish(i, result) // does nothing for those that ended before
@@ -115,13 +116,11 @@ func (s *session) runEngine(ctx, outer context.Context, pool *registry.Pool, w *
 			giveUp = timer.C
 		case <-giveUp:
 			s.log.Warn("the copies under way did not end in time")
-			known := s.console.Tally().Results()
-			for i := range copies {
-				result, ok := known[i]
-				if !ok {
-					result = engine.Result{Status: engine.StatusFailed, Err: fmt.Errorf("%w before it was done", engine.ErrInterrupted)}
-				}
-				finish(i, result)
+			for _, e := range ends.take() {
+				finish(e.Index, e.Result)
+			}
+			for i := range copies { // does nothing for those that ended
+				finish(i, engine.Result{Status: engine.StatusFailed, Err: fmt.Errorf("%w before it was done", engine.ErrInterrupted)})
 			}
 			return
 		}

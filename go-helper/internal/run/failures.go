@@ -95,8 +95,7 @@ func failuresOf(targets []*target) (causes []*cause, single []failure) {
 // failures are a target's failed copies, but for those that the set's rules or an interrupt ended: these are said otherwise.
 func (t *target) failures() []failure {
 	var all []failure
-	for i := range t.copies {
-		c := &t.copies[i]
+	for _, c := range t.copies {
 		if !failing(c.Status) || c.Interrupted || len(t.errs) > 0 {
 			continue
 		}

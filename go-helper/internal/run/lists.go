@@ -39,7 +39,7 @@ func (l Lists) read(ctx context.Context, in io.Reader, notice func(string)) ([]s
 		names = []string{spec.StandardInput}
 	}
 	var files []spec.File
-	stdinRead := false
+	stdinRead, listed := false, 0
 	for _, name := range names {
 		file := spec.File{Name: name, Format: format}
 		var err error
@@ -61,8 +61,9 @@ func (l Lists) read(ctx context.Context, in io.Reader, notice func(string)) ([]s
 			errs = append(errs, fmt.Errorf("can't read %s: %w", cmp.Or(l.What, "the image list"), err))
 			continue
 		}
-		files = append(files, file)
+		files, listed = append(files, file), listed+len(file.Data)
 	}
+	spareMemory(listed)
 	return files, errors.Join(errs...)
 }
 

@@ -2,6 +2,7 @@ package run
 
 import (
 	"fmt"
+	"iter"
 
 	"docker-mirror/go-helper/internal/engine"
 	"docker-mirror/go-helper/internal/reference"
@@ -9,9 +10,8 @@ import (
 )
 
 // printCopies puts a line a copy on standard output: what was copied or would be, and with --verbose the others too.
-func (s *session) printCopies(copies []report.Copy) {
-	for i := range copies {
-		c := &copies[i]
+func (s *session) printCopies(copies iter.Seq[*report.Copy]) {
+	for c := range copies {
 		verb := string(c.Status)
 		switch c.Status {
 		case engine.StatusCopied:

@@ -106,7 +106,9 @@ func (s *session) broken(targets []*target) (copies []report.Copy) {
 		if s.Part.Index > 0 {
 			t.copies = nil
 		}
-		copies = append(copies, t.copies...)
+		for _, c := range t.copies {
+			copies = append(copies, *c)
+		}
 	}
 	return copies
 }

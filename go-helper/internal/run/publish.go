@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"docker-mirror/go-helper/internal/report"
 )
@@ -64,7 +65,9 @@ func (s *session) publishAll(ctx context.Context, pool spool, own announcement) 
 	targets = append([]*target{t}, targets...)
 	for _, r := range results {
 		s.report.Targets = append(s.report.Targets, r.Target)
-		s.report.Copies = append(s.report.Copies, r.Copies...)
+		for _, c := range r.Copies {
+			s.report.Copies = append(s.report.Copies, *c)
+		}
 	}
 	var writeErrs []error
 	s.copyTargets(ctx, targets, done, func(t *target) {
@@ -85,7 +88,7 @@ func (s *session) publishAll(ctx context.Context, pool spool, own announcement) 
 	s.quiet = false
 	return s.close(code, func() {
 		if s.DryRun || s.Verbose {
-			s.printCopies(t.copies)
+			s.printCopies(slices.Values(t.copies))
 		}
 		s.printTarget(t.report())
 		s.printFailuresOf(t)

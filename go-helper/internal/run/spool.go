@@ -46,7 +46,7 @@ type announcement struct {
 // spooledResult is results/ID.json.
 type spooledResult struct {
 	report.Target
-	Copies []report.Copy `json:"copies"`
+	Copies []*report.Copy `json:"copies"`
 }
 
 const (
@@ -124,7 +124,7 @@ func (s spool) result(id string) (spooledResult, bool, error) {
 func (s spool) writeResult(t *target) error {
 	copies := t.copies
 	if copies == nil {
-		copies = []report.Copy{}
+		copies = []*report.Copy{}
 	}
 	return report.WriteJSON(s.resultFile(t.id), spooledResult{Target: t.report(), Copies: copies})
 }

@@ -23,8 +23,8 @@ type target struct {
 	// errs say why nothing of it is copied: its plan can't be read, or breaks a set rule.
 	errs []string
 
-	copies      []report.Copy // how its copies ended
-	interrupted bool          // some of them didn't come to their end
+	copies      []*report.Copy // how its copies ended
+	interrupted bool           // some of them didn't come to their end
 }
 
 // code is the target's own exit code.
@@ -34,7 +34,7 @@ func (t *target) code() Code {
 		return CodeBadInput
 	case t.interrupted:
 		return CodeInterrupted
-	case slices.ContainsFunc(t.copies, func(c report.Copy) bool { return failing(c.Status) }):
+	case slices.ContainsFunc(t.copies, func(c *report.Copy) bool { return failing(c.Status) }):
 		return CodeFailed
 	}
 	return CodeDone
@@ -42,9 +42,9 @@ func (t *target) code() Code {
 
 func (t *target) report() report.Target {
 	r := report.Target{Address: t.address, ExitCode: t.code(), Errors: t.errs}
-	for i := range t.copies {
-		r.Totals.AddCopy(&t.copies[i])
-		if cause := t.copies[i].Cause; cause != "" && !slices.Contains(r.Causes, cause) {
+	for _, c := range t.copies {
+		r.Totals.AddCopy(c)
+		if cause := c.Cause; cause != "" && !slices.Contains(r.Causes, cause) {
 			r.Causes = append(r.Causes, cause)
 		}
 	}
@@ -120,7 +120,7 @@ func checkSet(targets, done []*target) []*entry {
 		if !e.settled() {
 			e.settle(engine.StatusSkipped, "nothing of "+t.name()+" is copied: it breaks a set rule")
 		}
-		t.copies = append(t.copies, e.copy)
+		t.copies = append(t.copies, &e.copy)
 	}
 	for _, t := range targets {
 		sort.Strings(t.errs)

@@ -57,7 +57,7 @@ func (w *work) tellSettled(targets []*target) {
 	for _, e := range w.entries {
 		if e.settled() {
 			for _, a := range e.askers {
-				a.target.copies = append(a.target.copies, e.copy)
+				a.target.copies = append(a.target.copies, &e.copy)
 			}
 		}
 	}
@@ -94,7 +94,7 @@ func (w *work) finish(ctx, outer context.Context, index int, result engine.Resul
 	w.explain(index, result)
 	e.copy.Interrupted = interrupted
 	for _, a := range e.askers {
-		a.target.copies = append(a.target.copies, e.copy)
+		a.target.copies = append(a.target.copies, &e.copy)
 		a.target.interrupted = a.target.interrupted || interrupted
 		if w.waiting[a.target]--; w.waiting[a.target] == 0 {
 			w.ended(a.target)

@@ -1,8 +1,10 @@
 package spec
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"docker-mirror/go-helper/internal/reference"
@@ -15,26 +17,22 @@ import (
 //
 // with our optional keys beside them ("index" in "transform"), so that a plan can be read back.
 func parseJSON(c *collector, data []byte) {
-	values, err := strictjson.Parse(data)
 	d := &strictjson.Decoder{}
-	for _, value := range values {
-		if value.Kind != strictjson.Array {
-			c.copySpec(d, value)
-			continue
-		}
-		for _, item := range value.Items {
-			c.copySpec(d, item)
-		}
-	}
+	// A plan can have a hundred thousand entries: room for them at once, but never much more than the text itself has.
+	c.images = slices.Grow(c.images, min(bytes.Count(data, []byte(`"src"`)), len(data)/64))
+	err := strictjson.Each(data, func(v strictjson.Value) { c.copySpec(d, v) })
 	var problem *strictjson.Problem
 	if errors.As(err, &problem) {
 		d.Problems = append(d.Problems, *problem)
 	}
-	if len(d.Problems) > 0 && len(values) > 0 && !hasAny(values[0], "src", "dst") {
-		if message := foreign(values); message != "" {
-			c.images = nil
-			c.errorf(values[0].Line, "%s", message)
-			return
+	if len(d.Problems) > 0 {
+		values, _ := strictjson.Parse(data) // what is whole before an error is enough
+		if len(values) > 0 && !hasAny(values[0], "src", "dst") {
+			if message := foreign(values); message != "" {
+				c.images = nil
+				c.errorf(values[0].Line, "%s", message)
+				return
+			}
 		}
 	}
 	for _, problem := range d.Problems {

@@ -205,7 +205,11 @@ func ParseAll(files []File, allowEmpty bool) ([]Image, error) {
 		if err == nil && len(images) == 0 && !allowEmpty {
 			err = &Error{File: file.Name, Msg: "lists no images; where that is meant, say so with --allow-empty, or allow_empty=True in a BUILD file"}
 		}
-		all, errs = append(all, images...), append(errs, err)
+		if errs = append(errs, err); all == nil { // mostly there is one file, which can be long
+			all = images
+			continue
+		}
+		all = append(all, images...)
 	}
 	return all, errors.Join(errs...)
 }

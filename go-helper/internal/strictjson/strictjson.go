@@ -55,26 +55,50 @@ func (p *Problem) Error() string { return fmt.Sprintf("line %d: %s", p.Line, p.M
 // Parse reads a stream of JSON values, with white space between them or none. A syntax error ends the reading:
 // what was whole before it is returned beside the *[Problem].
 func Parse(data []byte) ([]Value, error) {
+	var values []Value
+	err := stream(data, func(p *parser, token json.Token) error {
+		value, err := p.value(token, 0)
+		if err == nil {
+			values = append(values, value)
+		}
+		return err
+	})
+	return values, err
+}
+
+// Each reads a stream as [Parse] does, and hands over a value at a time, of an array its items: those of a long one are not held together.
+func Each(data []byte, each func(Value)) error {
+	return stream(data, func(p *parser, token json.Token) error {
+		if token == json.Delim('[') {
+			return p.items(0, each)
+		}
+		value, err := p.value(token, 0)
+		if err == nil {
+			each(value)
+		}
+		return err
+	})
+}
+
+// stream has each value of a stream read, from its first token on.
+func stream(data []byte, read func(*parser, json.Token) error) error {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	if i := invalidUTF8(data); i >= 0 {
-		return nil, &Problem{Line: 1 + bytes.Count(data[:i], []byte("\n")), Msg: "not valid UTF-8"}
+		return &Problem{Line: 1 + bytes.Count(data[:i], []byte("\n")), Msg: "not valid UTF-8"}
 	}
 	p := &parser{data: data, dec: json.NewDecoder(bytes.NewReader(data)), line: 1}
 	p.dec.UseNumber()
-	var values []Value
 	for {
 		token, err := p.next()
 		if errors.Is(err, io.EOF) {
-			return values, nil
+			return nil
+		}
+		if err == nil {
+			err = read(p, token)
 		}
 		if err != nil {
-			return values, p.problem(err)
+			return p.problem(err)
 		}
-		value, err := p.value(token, 0)
-		if err != nil {
-			return values, p.problem(err)
-		}
-		values = append(values, value)
 	}
 }
 
@@ -154,7 +178,8 @@ func (p *parser) value(token json.Token, depth int) (Value, error) {
 	case json.Delim:
 		if token == '[' {
 			v.Kind = Array
-			return v, p.items(&v, depth)
+			err := p.items(depth, func(item Value) { v.Items = append(v.Items, item) })
+			return v, err
 		}
 		v.Kind = Object
 		return v, p.fields(&v, depth)
@@ -162,7 +187,7 @@ func (p *parser) value(token json.Token, depth int) (Value, error) {
 	return v, nil
 }
 
-func (p *parser) items(v *Value, depth int) error {
+func (p *parser) items(depth int, each func(Value)) error {
 	for {
 		token, err := p.inside()
 		if err != nil {
@@ -175,7 +200,7 @@ func (p *parser) items(v *Value, depth int) error {
 		if err != nil {
 			return err
 		}
-		v.Items = append(v.Items, item)
+		each(item)
 	}
 }
 
