@@ -296,3 +296,25 @@ func TestAClockBehindALockIsRefused(t *testing.T) {
 		t.Errorf("%d requests", n)
 	}
 }
+
+// It came past the checks of locks, or they weren't made.
+func TestALockedDigestThatIsTooYoungIsNotMirrored(t *testing.T) {
+	t.Parallel()
+	c, dst := newCooling(t, weekLong), startRegistry(t)
+	pushImage(t, c.src.Host+"/young:1", 512, 1)
+	pushImage(t, c.src.Host+"/old:1", 512, 1)
+	c.list("young.txt", c.src, "young:1")
+	c.list("old.txt", c.src, "old:1")
+	c.run(0, "lock", "young.txt") // without the policy
+	c.run(0, "lock", "--at="+c.at(-8*day), "old.txt")
+	p := c.run(1, "copy", "--policy=mirror-policy.toml", "--registry", dst.Host, "young.txt", "old.txt")
+	wantContains(t, "stderr", p.stderr.String(), "young:1", "it was first seen at ", "(young.txt.lock:4), and may be mirrored from ", `(cooldown = "7d", mirror-policy.toml:2)`)
+	digestAt(t, dst.Host+"/old:1")
+	ref, err := name.ParseReference(dst.Host + "/young:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := remote.Head(ref); err == nil {
+		t.Error("it was copied")
+	}
+}

@@ -95,6 +95,9 @@ func (j *judging) admit(jobs []*entry) admission {
 		if err != nil {
 			return err
 		}
+		if err := oldEnough(j.judge.Policy, name, e.Locked, now()); err != nil {
+			return err
+		}
 		verdict, err := j.judge.Judge(ctx, verify.Image{
 			Name: name, Read: a.Source, Digest: a.Digest, Platforms: a.Platforms, WasSigned: e.Locked != nil && e.Locked.Signed,
 		})

@@ -14,6 +14,7 @@ import (
 	"docker-mirror/go-helper/internal/lock"
 	"docker-mirror/go-helper/internal/plan"
 	"docker-mirror/go-helper/internal/policy"
+	"docker-mirror/go-helper/internal/reference"
 	"docker-mirror/go-helper/internal/registry"
 	"docker-mirror/go-helper/internal/report"
 	"docker-mirror/go-helper/internal/spec"
@@ -172,4 +173,20 @@ func (s *session) checkExceptions(lists []*lockedList, l Locking) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// oldEnough refuses a locked digest that came past the checks of locks: it is younger than its rule wants, and nobody said why.
+func oldEnough(p *policy.Policy, ref reference.Reference, locked *spec.Locked, now time.Time) error {
+	if locked == nil || locked.Because != "" || locked.Seen.IsZero() {
+		return nil
+	}
+	rule, err := p.For(ref)
+	if err != nil {
+		return err
+	}
+	if ready := locked.Seen.Add(rule.Cooldown); now.Before(ready) {
+		return fmt.Errorf("it was first seen at %s (%s), and may be mirrored from %s on (cooldown = %q, %s)",
+			locked.Seen.UTC().Format(time.RFC3339), locked.File, ready.UTC().Format(time.RFC3339), policy.FormatDuration(rule.Cooldown), rule.Place())
+	}
+	return nil
 }
