@@ -27,6 +27,7 @@ from docker_mirror.pants_compat import (
 )
 from docker_mirror.pins import PinCheck, PinCheckRequest, check_pins
 from docker_mirror.plan import Plan, PlanRequest, all_errors, plan_for, plan_path
+from docker_mirror.policy import Judged, JudgedRequest, judged_by
 from docker_mirror.subsystem import DockerMirrorLint, LintLevel
 from docker_mirror.target_types import (
     DockerMirrorExtractArgsField,
@@ -66,10 +67,10 @@ async def partition_image_lists(
     return Partitions.single_partition(request.field_sets)
 
 
-def lint_argv(levels: Mapping[str, LintLevel], lists: Iterable[ImageList]) -> tuple[str, ...]:
+def lint_argv(levels: Mapping[str, LintLevel], lists: Iterable[ImageList], judged: Judged) -> tuple[str, ...]:
     rules = (f"--rule={rule}={level.value}" for rule, level in levels.items())
     locks = (flag for images in lists for flag in images.lock_flags)
-    return (HELPER_EXE, "lint", *rules, *locks, *sorted({images.path for images in lists}))
+    return (HELPER_EXE, "lint", *rules, *judged.flags, *locks, *sorted({images.path for images in lists}))
 
 
 @rule(desc="Lint image lists", level=LogLevel.DEBUG)
@@ -79,10 +80,11 @@ async def lint_image_lists(
     lists: tuple[ImageList, ...] = await concurrently(
         image_list_of(ImageListRequest(fields)) for fields in request.elements
     )
-    digest: Digest = await merge_digests(MergeDigests([images.digest for images in lists]))
+    judged: Judged = await judged_by(JudgedRequest())
+    digest: Digest = await merge_digests(MergeDigests((judged.digest, *(images.digest for images in lists))))
     findings: FallibleProcessResult = await execute_process(
         Process(
-            lint_argv(subsystem.rule_levels, lists),
+            lint_argv(subsystem.rule_levels, lists, judged),
             input_digest=digest,
             immutable_input_digests=helper.immutable_input_digests,
             description=f"Lint {pluralize(len(lists), 'image list')}",

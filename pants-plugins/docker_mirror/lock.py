@@ -25,7 +25,7 @@ from pants.engine.target import (
     TargetRootsToFieldSetsRequest,
 )
 from pants.engine.unions import UnionRule, union
-from pants.option.option_types import ArgsListOption, BoolOption, StrListOption
+from pants.option.option_types import ArgsListOption, BoolOption, StrListOption, StrOption
 from pants.util.strutil import softwrap
 
 from docker_mirror import environment
@@ -77,6 +77,27 @@ class LockGoalSubsystem(GoalSubsystem):
     )
     upgrade_image = StrListOption(
         help="Look up this image alone again: its `AS` name, or any spelling.",
+    )
+    observe = BoolOption(
+        default=False,
+        help="Only note what tags name now, for the cooldown of `[docker-mirror].policy`. Nothing is locked.",
+    )
+    now = StrListOption(
+        help="Lock what this image names at once, whatever the policy says of its age; with `--lock-because`.",
+    )
+    because = StrOption(default=None, help="Why, for the lock and who reviews it.")
+    base = StrOption(
+        default=None,
+        help=softwrap(
+            """
+            With `--lock-check`: also compare with the locks and the policy at this revision of git, which judges what
+            is new.
+            """
+        ),
+    )
+    allow = StrOption(
+        default=None,
+        help="With `--lock-base`: fail on all changes but `observations`, digests that wait.",
     )
     check = BoolOption(
         default=False,
@@ -140,7 +161,8 @@ def batch_json(fields: Iterable[ImageListFieldSet], inputs: LockInputs, build_ro
 
 
 def lock_argv(goal: LockGoalSubsystem, subsystem: DockerMirrorSubsystem) -> tuple[str, ...]:
-    flags = {"--upgrade": goal.upgrade, "--check": goal.check, "--online": goal.online}
+    flags = {"--upgrade": goal.upgrade, "--observe": goal.observe, "--check": goal.check, "--online": goal.online}
+    values = {"--because": goal.because, "--base": goal.base, "--allow": goal.allow}
     return (
         HELPER_EXE,
         "lock",
@@ -148,6 +170,8 @@ def lock_argv(goal: LockGoalSubsystem, subsystem: DockerMirrorSubsystem) -> tupl
         *config_flags(subsystem),
         *(flag for flag, wanted in flags.items() if wanted),
         *(f"--upgrade={image}" for image in goal.upgrade_image),
+        *(f"--now={image}" for image in goal.now),
+        *(f"{flag}={value}" for flag, value in values.items() if value),
         *goal.args,
     )
 

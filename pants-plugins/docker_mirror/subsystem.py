@@ -257,6 +257,14 @@ class DockerMirrorLint(Subsystem):
     lock_edited = EnumOption(default=LintLevel.ERROR, help="A lock entry that was changed by hand.")
     lock_waiting = EnumOption(default=LintLevel.OFF, help="A lock entry of which nothing is mirrored yet.")
     lock_disagreement = EnumOption(default=LintLevel.WARN, help="An image that two lists lock to two digests.")
+    lock_immature = EnumOption(
+        default=LintLevel.ERROR,
+        help="A locked digest that is younger than the cooldown of its rule in `[docker-mirror].policy`.",
+    )
+    because = EnumOption(
+        default=LintLevel.ERROR, help="A reason in a lock, where the rule of the policy allows no exceptions."
+    )
+    no_rule = EnumOption(default=LintLevel.ERROR, help="A locked image that no rule of the policy matches.")
     pins = EnumOption(default=LintLevel.ERROR, help="A file of the `pins` field that differs from the lock.")
 
     @property
@@ -273,6 +281,9 @@ class DockerMirrorLint(Subsystem):
             "lock-edited": self.lock_edited,
             "lock-waiting": self.lock_waiting,
             "lock-disagreement": self.lock_disagreement,
+            "lock-immature": self.lock_immature,
+            "because": self.because,
+            "no-rule": self.no_rule,
         }
 
 

@@ -7,6 +7,7 @@ import json
 import re
 import stat
 from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -624,6 +625,38 @@ def test_lint_checks_the_targets_together(runner: Runner) -> None:
     assert result.exit_code == 1
     for part in ("prod.example/m/x:1", "a.txt:1", "b.txt:1"):
         assert part in result.stderr
+
+
+def test_lint_judges_locks_by_the_policy(runner: Runner) -> None:
+    seen = datetime.now(timezone.utc) - timedelta(days=3)
+    entry = (
+        'source = "a.example/x:1"\n'
+        f'digest = "sha256:{"a" * 64}"\n'
+        'media_type = "application/vnd.oci.image.manifest.v1+json"\n'
+        f"seen = {seen:%Y-%m-%dT%H:%M:%SZ}\n"
+    )
+    entry += f'sum = "{hashlib.sha256(entry.encode()).hexdigest()[:16]}"\n'
+    policy = 'version = 1\n[[rule]]\nimages = ["**"]\ncooldown = "{}"\n'
+    runner.rules.write_files(
+        {
+            "BUILD": "docker_mirror_images(name='images', sources=['a.txt'])",
+            "a.txt": "a.example/x:1\n",
+            "a.txt.lock": f"version = 1\n\n[[image]]\n{entry}",
+            "security/mirror-policy.toml": policy.format("4d"),
+        }
+    )
+    images = Address("", target_name="images", relative_file_path="a.txt")
+    assert runner.lint(images).exit_code == 0
+    runner.set_options("--docker-mirror-policy=security/mirror-policy.toml")
+    result = runner.lint(images)
+    assert result.exit_code == 1
+    assert "a.txt.lock:3: error: a.example/x:1 was first seen at" in result.stdout
+    assert '(cooldown = "4d", security/mirror-policy.toml:2) [lock-immature]' in result.stdout
+    runner.rules.write_files({"security/mirror-policy.toml": policy.format("2d")})  # part of what a result is kept by
+    assert runner.lint(images).exit_code == 0
+    runner.rules.write_files({"security/mirror-policy.toml": policy.format("4d")})
+    runner.set_options("--docker-mirror-policy=security/mirror-policy.toml", "--docker-mirror-lint-lock-immature=warn")
+    assert runner.lint(images).exit_code == 0
 
 
 def test_fmt(runner: Runner, caplog: pytest.LogCaptureFixture) -> None:
