@@ -28,23 +28,10 @@ func hint(c engine.Copy, err error, foreign bool) string {
 		return connection(err)
 	case errors.As(err, &uncreated):
 		return "create it, or give the identity that shall create it what it lacks"
-	case errors.Is(err, engine.ErrInterrupted):
-		return "the next run makes this copy"
 	case errors.As(err, &damaged) && damaged.Kept:
 		return "delete the blob at the registry, or have it collect what nothing refers to, and run again"
-	case errors.As(err, new(*engine.GoneError)) && c.Source.Tag != "":
-		return fmt.Sprintf("lock --upgrade=%s:%s takes what the tag names now", c.Source.Name(), c.Source.Tag)
-	case errors.Is(err, engine.ErrDrift):
-		return "run with --force to repair the destination"
-	case errors.As(err, new(*engine.MissingManifestsError)):
-		return "the source has lost it, or never had it: name the platforms that are wanted, or let --missing=skip leave out what isn't there"
-	case errors.Is(err, engine.ErrAttachmentsRequired):
-		return "with referrers = \"all\" (--referrers=all) the image is copied without it, and that is reported"
-	case errors.As(err, new(*engine.BlobsInIndexRefusedError)):
-		return "have BuildKit export its cache as an image: --cache-to type=registry,image-manifest=true,oci-mediatypes=true"
-	case errors.As(err, new(*engine.SparseRefusedError)):
-		return "have the index rewritten to the platforms that are wanted (index = \"rewritten\", or --index=rewritten), copy all platforms, " +
-			"or let the registry take sparse indexes, where it can be told to"
+	case ofEngine(c, err) != "":
+		return ofEngine(c, err)
 	case errors.As(err, &immutable):
 		return "a tag that can't be moved: mirror the image under another tag, or remove the old one at the destination"
 	case missingProject(err) != "" && errors.As(err, &refused) && refused.Host == c.Source.Registry && refused.Repository == c.Source.Repository:
@@ -75,6 +62,28 @@ func hint(c engine.Copy, err error, foreign bool) string {
 		}
 	case registry.Temporary(err):
 		return "run again later: what is done is kept"
+	}
+	return ""
+}
+
+// ofEngine is the hint of what the engine itself found.
+func ofEngine(c engine.Copy, err error) string {
+	switch {
+	case errors.Is(err, engine.ErrInterrupted):
+		return "the next run makes this copy"
+	case errors.As(err, new(*engine.GoneError)) && c.Source.Tag != "":
+		return fmt.Sprintf("lock --upgrade=%s:%s takes what the tag names now", c.Source.Name(), c.Source.Tag)
+	case errors.Is(err, engine.ErrDrift):
+		return "run with --force to repair the destination"
+	case errors.As(err, new(*engine.MissingManifestsError)):
+		return "the source has lost it, or never had it: name the platforms that are wanted, or let --missing=skip leave out what isn't there"
+	case errors.Is(err, engine.ErrAttachmentsRequired):
+		return "with referrers = \"all\" (--referrers=all) the image is copied without it, and that is reported"
+	case errors.As(err, new(*engine.BlobsInIndexRefusedError)):
+		return "have BuildKit export its cache as an image: --cache-to type=registry,image-manifest=true,oci-mediatypes=true"
+	case errors.As(err, new(*engine.SparseRefusedError)):
+		return "have the index rewritten to the platforms that are wanted (index = \"rewritten\", or --index=rewritten), copy all platforms, " +
+			"or let the registry take sparse indexes, where it can be told to"
 	}
 	return ""
 }

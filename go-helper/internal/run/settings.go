@@ -14,7 +14,6 @@ import (
 	"docker-mirror/go-helper/internal/engine"
 	"docker-mirror/go-helper/internal/policy"
 	"docker-mirror/go-helper/internal/report"
-	"docker-mirror/go-helper/internal/spec"
 )
 
 // Code is an exit code of the program. They are a contract with scripts and with the Pants rules.
@@ -168,30 +167,6 @@ func (s Settings) open() (*session, error) {
 		engine:   engine.Run,
 		report:   report.Report{Version: s.Version, Command: s.Command, Started: now(), DryRun: s.DryRun, Shard: s.Part.report()},
 	}, err
-}
-
-// referrersAlways is all, and asks for attachments of unchanged images, too.
-const referrersAlways = "always"
-
-const foreignCopied = "copy"
-
-const missingSkipped = "skip"
-
-// MissingChoices are what Settings.Missing can be; empty is the first.
-func MissingChoices() []string { return []string{"fail", missingSkipped} }
-
-// ForeignLayersChoices are what Settings.ForeignLayers can be; empty is the first.
-func ForeignLayersChoices() []string { return []string{"skip", foreignCopied} }
-
-// ReferrersChoices are what Settings.Referrers can be; empty is none.
-func ReferrersChoices() []string { return append(spec.ReferrersChoices(), referrersAlways) }
-
-// ListReferrers is Referrers as a list's own value: "always" is all.
-func (s Settings) ListReferrers() string {
-	if s.Referrers == referrersAlways {
-		return string(engine.ReferrersAll)
-	}
-	return s.Referrers
 }
 
 // checkReportPath finds out before anything is sent whether the report can be written at the end.
