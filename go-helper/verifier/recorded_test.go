@@ -156,6 +156,7 @@ func BenchmarkHundredSignatures(b *testing.B) {
 	for range 100 {
 		must(b, to.Encode(q))
 	}
+	before := processorTime(b)
 	for b.Loop() {
 		var out bytes.Buffer
 		must(b, serve(bytes.NewReader(in.Bytes()), &out))
@@ -163,5 +164,6 @@ func BenchmarkHundredSignatures(b *testing.B) {
 			b.Fatal(out.String()[:1000])
 		}
 	}
-	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/100, "µs/signature")
+	// Not how long it takes, which is the business of whatever else runs on the machine.
+	b.ReportMetric(float64((processorTime(b)-before).Microseconds())/float64(b.N)/100, "µs-processor/signature")
 }
