@@ -70,9 +70,14 @@ func TestAnUploadThatBreaksGoesOn(t *testing.T) {
 	if started.StatusCode != http.StatusAccepted || location == "" {
 		t.Fatalf("%s %v", started.Status, started.Header)
 	}
-	broken := io.MultiReader(strings.NewReader(content[:6]), iotest.ErrReader(errors.New("cut")))
-	if resp, _ := ask(t, l, "PUT", location+"?digest="+digest.String(), broken); resp.StatusCode == http.StatusCreated {
-		t.Error("a broken upload was taken")
+	cut := errors.New("cut")
+	broken, err := http.NewRequestWithContext(t.Context(), "PUT", "http://layout.invalid"+location+"?digest="+digest.String(),
+		io.MultiReader(strings.NewReader(content[:6]), iotest.ErrReader(cut)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := l.RoundTrip(broken); !errors.Is(err, cut) {
+		t.Errorf("a broken upload: %v, %v", resp, err)
 	}
 	status, _ := ask(t, l, "GET", location, nil)
 	if got := status.Header.Get("Range"); got != "0-5" {
@@ -223,6 +228,18 @@ func TestHostileLayoutsAreRefused(t *testing.T) {
 				t.Errorf("a link out of the layout was followed: %s", body)
 			}
 		})
+	}
+}
+
+func TestAFileThatCantBeReadIsNoLoginProblem(t *testing.T) {
+	l, dir := newTestLayout(t)
+	digest := digestOf(t, "x")
+	if err := os.MkdirAll(filepath.Join(dir, blobName(digest)), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	resp, body := ask(t, l, "GET", "/v2/docker.io/a/blobs/"+digest.String(), nil)
+	if resp.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(body, "is no file") {
+		t.Errorf("%s %s", resp.Status, body)
 	}
 }
 

@@ -51,6 +51,10 @@ func (l *Layout) RoundTrip(req *http.Request) (*http.Response, error) {
 		if ctxErr := req.Context().Err(); ctxErr != nil {
 			return nil, ctxErr
 		}
+		var broken *bodyError
+		if errors.As(err, &broken) {
+			return nil, broken.err // as over a network: nobody is there to take an answer
+		}
 		a = refused(err)
 	}
 	if a.header == nil {
@@ -80,7 +84,7 @@ func refused(err error) answer {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		r = &refusal{http.StatusInsufficientStorage, "UNKNOWN", err.Error()}
 	default:
-		r = &refusal{http.StatusForbidden, "DENIED", err.Error()} // no other try mends a file that can't be read or written
+		r = &refusal{http.StatusUnprocessableEntity, "UNKNOWN", err.Error()} // no other try mends a file that can't be read or written
 	}
 	type problem struct {
 		Code    string `json:"code"`

@@ -2,6 +2,7 @@ package layout
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -124,9 +125,26 @@ func (u *upload) take(req *http.Request, root *os.Root) error {
 	if req.Body == nil {
 		return nil
 	}
-	n, err := io.Copy(io.MultiWriter(u.file, u.sum), req.Body)
+	n, err := io.Copy(io.MultiWriter(u.file, u.sum), body{req.Body})
 	u.size += n
 	return err
+}
+
+// body tells errors of who sends from those of the disk.
+type body struct{ io.Reader }
+
+type bodyError struct{ err error }
+
+func (e *bodyError) Error() string { return "reading what is sent: " + e.err.Error() }
+func (e *bodyError) Unwrap() error { return e.err }
+
+// Read implements [io.Reader].
+func (b body) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = &bodyError{err}
+	}
+	return n, err
 }
 
 // commit gives the content its name once it is what its digest says, and on the disk.
