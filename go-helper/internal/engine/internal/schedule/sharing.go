@@ -1,6 +1,10 @@
 package schedule
 
-import "docker-mirror/go-helper/internal/engine/internal/mount"
+import (
+	"slices"
+
+	"docker-mirror/go-helper/internal/engine/internal/mount"
+)
 
 // mayShare tells that a registry mounts nothing, and may have one place for the blobs of all repositories. So one of them uploads a
 // blob, and the others ask for it afterwards.
@@ -52,7 +56,7 @@ func (s *Scheduler) shared(n *need, e Headed) {
 func (s *Scheduler) oneAtATime(t *turn) {
 	var open, later []*need
 	for _, n := range t.open {
-		if r := n.host.registry; r.serial && containsRegistry(open, r) {
+		if r := n.host.registry; r.serial && slices.ContainsFunc(open, r.has) {
 			later = append(later, n)
 			continue
 		}
@@ -66,23 +70,12 @@ func (s *Scheduler) oneAtATime(t *turn) {
 
 // stalled notes that an upload stood still while another one of its registry, fed by the same download, did not.
 func (s *Scheduler) stalled(n *need, t *turn) {
-	r, beside := n.host.registry, 0
-	for _, m := range t.open {
-		if m.host.registry == r {
-			beside++
-		}
-	}
-	if beside > 1 && !r.serial {
+	r := n.host.registry
+	beside := slices.ContainsFunc(t.open, func(m *need) bool { return m != n && r.has(m) })
+	if beside && !r.serial {
 		r.serial = true
 		s.tell(Learned{r.id, r.mode.String() + ", one upload at a time"})
 	}
 }
 
-func containsRegistry(needs []*need, r *registry) bool {
-	for _, n := range needs {
-		if n.host.registry == r {
-			return true
-		}
-	}
-	return false
-}
+func (r *registry) has(n *need) bool { return n.host.registry == r }
