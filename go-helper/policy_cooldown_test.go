@@ -1,6 +1,11 @@
 package main
 
 import (
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -316,5 +321,49 @@ func TestALockedDigestThatIsTooYoungIsNotMirrored(t *testing.T) {
 	}
 	if _, err := remote.Head(ref); err == nil {
 		t.Error("it was copied")
+	}
+}
+
+// A proxy before the registry says what time it is.
+func TestAClockThatIsNotTheRegistrysIsRefused(t *testing.T) {
+	t.Parallel()
+	c := newCooling(t, weekLong)
+	pushImage(t, c.src.Host+"/app:1", 512, 1)
+	behind := &url.URL{Scheme: "http", Host: c.src.Host}
+	for apart, says := range map[time.Duration]string{
+		-day:            "this machine's clock is 24h0m0s ahead of that of ",
+		day:             "this machine's clock is 24h0m0s behind that of ",
+		5 * time.Minute: "",
+	} {
+		proxy := httptest.NewServer(&httputil.ReverseProxy{
+			Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(behind) },
+			ModifyResponse: func(r *http.Response) error {
+				r.Header.Set("Date", time.Now().Add(apart).UTC().Format(http.TimeFormat))
+				return nil
+			},
+		})
+		host := strings.TrimPrefix(proxy.URL, "http://")
+		c.write("images.txt", host+"/app:1\n")
+		code := 0
+		if says != "" {
+			code = 2
+		}
+		p := c.run(code, "lock", "--policy=mirror-policy.toml", "images.txt")
+		wantContains(t, "stderr", p.stderr.String(), says)
+		if c.exists("images.txt.lock") != (says == "") {
+			t.Errorf("%s apart: is the lock there? %v", apart, says != "")
+		}
+		if says == "" {
+			if err := os.Remove(c.path("images.txt.lock")); err != nil {
+				t.Error(err)
+			}
+		} else {
+			c.run(0, "lock", "images.txt") // without a policy no age counts
+			c.run(2, "lock", "--check", "--online", "--policy=mirror-policy.toml", "images.txt")
+			if err := os.Remove(c.path("images.txt.lock")); err != nil {
+				t.Error(err)
+			}
+		}
+		proxy.Close()
 	}
 }

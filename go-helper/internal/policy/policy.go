@@ -158,6 +158,16 @@ func (p *Policy) Demands() bool {
 	return false
 }
 
+// Cools tells whether any rule has a cooldown.
+func (p *Policy) Cools() bool {
+	for i := range p.Rules {
+		if p.Rules[i].Cooldown > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // TrustOf gives the trust of a name, nil where there is none.
 func (p *Policy) TrustOf(name string) *Trust {
 	for i := range p.Trust {

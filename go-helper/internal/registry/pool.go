@@ -41,6 +41,8 @@ type Options struct {
 	OnRetry func(Retry)
 	// OnCreate is told of each repository that was created; it must be quick. May be nil.
 	OnCreate func(host, repository string)
+	// OnDate is told what time it is by a registry's answer; it must be quick. May be nil.
+	OnDate func(host string, date time.Time)
 }
 
 // HostOptions are what one registry host needs beyond the defaults; each zero field means those.

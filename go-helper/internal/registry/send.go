@@ -57,8 +57,24 @@ func (c *Client) roundTrip(t *connections, req *http.Request, kind string) (*htt
 		err = certificateError(req.URL.Host, err)
 	case api:
 		c.observe(resp, sent)
+		c.tellDate(resp)
 	}
 	return resp, err
+}
+
+// tellDate passes on when an answer was made: its Date, and its Age where it comes out of a cache (RFC 9110 6.6.1, RFC 9111 5.1).
+func (c *Client) tellDate(resp *http.Response) {
+	if c.opts.OnDate == nil {
+		return
+	}
+	date, err := http.ParseTime(resp.Header.Get("Date"))
+	if err != nil {
+		return
+	}
+	if age, err := strconv.Atoi(resp.Header.Get("Age")); err == nil && age > 0 {
+		date = date.Add(time.Duration(age) * time.Second)
+	}
+	c.opts.OnDate(c.host, date)
 }
 
 // refusal makes the error of an answer that wasn't accepted, and reads it so that the connection can be used

@@ -152,6 +152,7 @@ func (s *session) poolOptions() registry.Options {
 		OnPause: func(host string, d time.Duration, reason string) {
 			s.console.Observe(engine.RegistryPaused{Registry: host, For: d, Reason: reason})
 		},
+		OnDate:   s.dates.heard,
 		OnCreate: func(host, repository string) { s.console.Notice("created repository " + host + "/" + repository) },
 		OnRetry: func(r registry.Retry) {
 			s.console.Observe(engine.Retried{

@@ -114,6 +114,9 @@ func (s *session) lock(ctx context.Context, l Locking, err error) Code {
 	if ctx.Err() != nil {
 		return s.lockInterrupted()
 	}
+	if err := s.dates.check(s.policy, l); err != nil {
+		return say(s.console, err)
+	}
 	return max(s.writeLocks(lists), s.pinLists(lists, false))
 }
 

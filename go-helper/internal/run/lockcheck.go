@@ -64,7 +64,11 @@ func (s *session) checkLocks(ctx context.Context, lists []*lockedList, l Locking
 	if !l.Online {
 		return code
 	}
-	return max(code, s.checkSources(ctx, lists))
+	code = max(code, s.checkSources(ctx, lists))
+	if err := s.dates.check(s.policy, l); err != nil {
+		return say(s.console, err)
+	}
+	return code
 }
 
 func (s *session) tellFinding(finding lint.Finding, code Code) Code {

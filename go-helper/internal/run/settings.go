@@ -110,6 +110,7 @@ type session struct {
 	engine  engineRun
 	config  config
 	policy  *policy.Policy // nil: none
+	dates   dates
 	layouts layouts
 }
 
