@@ -189,7 +189,10 @@ func TestAVerifierThatIsMissingEndsTheRunBeforeItBegins(t *testing.T) {
 			for _, args := range [][]string{{"copy", "--registry", s.dst.Host, "images.txt"}, {"lock", "images.txt"}} {
 				p := s.command(append(append(args, "--policy", "mirror-policy.toml"), tt.flags...)...)
 				p.cmd.Path = tt.program
-				wantContains(t, args[0], p.demand(2).stderr.String(), tt.said)
+				said := p.demand(2).stderr.String()
+				if wantContains(t, args[0], said, tt.said); strings.Count(said, tt.said) != 1 {
+					t.Errorf("%s says it more than once:\n%s", args[0], said)
+				}
 			}
 			if n := s.src.Log().Total() + s.dst.Log().Total(); n != 0 {
 				t.Errorf("%d requests", n)

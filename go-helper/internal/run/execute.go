@@ -69,9 +69,10 @@ func (s *session) copyTargets(ctx context.Context, targets, done []*target, ende
 
 // refuse ends all targets before anything is sent for them.
 func (s *session) refuse(targets []*target, err error) {
-	s.failed(err)
-	for _, t := range targets {
-		t.errs = append(t.errs, report.Lines(err)...)
+	lines := report.Lines(err)
+	s.report.Errors = append(s.report.Errors, lines...)
+	for _, t := range targets { // with whose failures it is said
+		t.errs = append(t.errs, lines...)
 	}
 }
 
