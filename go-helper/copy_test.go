@@ -143,15 +143,6 @@ func TestPlanReadsSettings(t *testing.T) {
 	w.run(2, "plan")
 }
 
-func TestNames(t *testing.T) {
-	t.Parallel()
-	w := newWorkplace(t)
-	w.write("images.txt", "alpine:3\nregistry.example/team/app AS app\n")
-	p := w.run(0, "names", "images.txt")
-	wantContains(t, "names", p.stdout.String(), `"file":"images.txt"`, `"alpine"`, `"alpine:3"`, `"app"`, `"registry.example/team/app"`)
-	w.run(2, "names", "missing.txt")
-}
-
 func TestDryRunSendsNothingThatWrites(t *testing.T) {
 	t.Parallel()
 	w := newWorkplace(t)
@@ -435,7 +426,7 @@ func TestVersionAndCompletion(t *testing.T) {
 	}
 	help := w.run(0, "--help").stdout.String()
 	wantContains(t, "help", help, "copy", "plan", "Exit codes")
-	for _, hidden := range []string{"publish", "names"} {
+	for _, hidden := range []string{"publish", "plans"} {
 		if strings.Contains(help, "\n  "+hidden) {
 			t.Errorf("help shows %s", hidden)
 		}

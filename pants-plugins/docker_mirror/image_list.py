@@ -1,4 +1,4 @@
-"""The list that the helper reads for a target: its spec file, or an image set made of an image in a BUILD file."""
+"""The lists that the helper reads for targets: spec files, or image sets made of images in BUILD files."""
 
 from __future__ import annotations
 
@@ -9,25 +9,22 @@ from typing import Any
 
 from pants.engine.fs import CreateDigest, Digest, FileContent, MergeDigests, PathGlobs
 from pants.engine.rules import collect_rules, rule
-from pants.engine.target import HydratedSources, HydrateSourcesRequest
 
 from docker_mirror.field_sets import ImageListFieldSet
 from docker_mirror.lock_fields import LOCK_SUFFIX
-from docker_mirror.pants_compat import create_digest, hydrate_sources, merge_digests, path_globs_to_digest, rule_call
+from docker_mirror.pants_compat import create_digest, merge_digests, path_globs_to_digest, rule_call
 from docker_mirror.target_types import DockerMirrorSpecSourceField
 
 
 @dataclass(frozen=True)
-class ImageListRequest:
-    fields: ImageListFieldSet
+class ImageListsRequest:
+    fields: tuple[ImageListFieldSet, ...]
 
 
 @dataclass(frozen=True)
 class ImageList:
     path: str
     """In the digest; unique among all targets' lists, but for those that share a spec file."""
-    digest: Digest
-    """Of the list and, where there is one, of its lock."""
     lock: str
     """Where its lock is, or would be, from the build root."""
 
@@ -35,6 +32,14 @@ class ImageList:
     def lock_flags(self) -> tuple[str, ...]:
         """For the helper, which looks for a lock beside its list."""
         return () if self.lock == self.path + LOCK_SUFFIX else (f"--lock-of={self.path}={self.lock}",)
+
+
+@dataclass(frozen=True)
+class ImageLists:
+    lists: tuple[ImageList, ...]
+    """In the request's order."""
+    digest: Digest
+    """Of the lists and, where there are some, of their locks."""
 
 
 def toml_value(value: Any) -> str:
@@ -67,25 +72,31 @@ def image_set(fields: ImageListFieldSet) -> bytes:
     return "\n".join((*lines, "")).encode()
 
 
-@rule
-async def image_list(request: ImageListRequest) -> ImageList:
-    fields = request.fields
+def image_list(fields: ImageListFieldSet) -> ImageList:
     if isinstance(fields.source, DockerMirrorSpecSourceField):
-        sources: HydratedSources = await hydrate_sources(HydrateSourcesRequest(fields.source))
-        (path,) = sources.snapshot.files
-        digest: Digest = sources.snapshot.digest
-        lock = path + LOCK_SUFFIX
-    else:
-        path = f"__docker_mirror_images/{fields.address.path_safe_spec}.toml"
-        digest = await create_digest(CreateDigest([FileContent(path, image_set(fields))]))
-        lock = fields.lock.lock_path
-    # Nothing, where there is no such file.
-    lock_digest: Digest = await path_globs_to_digest(PathGlobs([lock]))
-    both: Digest = await merge_digests(MergeDigests((digest, lock_digest)))
-    return ImageList(path, both, lock)
+        path = fields.source.file_path
+        return ImageList(path, path + LOCK_SUFFIX)
+    return ImageList(f"__docker_mirror_images/{fields.address.path_safe_spec}.toml", fields.lock.lock_path)
 
 
-image_list_of = rule_call(image_list, ImageListRequest, ImageList)
+@rule
+async def image_lists(request: ImageListsRequest) -> ImageLists:
+    lists = tuple(image_list(fields) for fields in request.fields)
+    made = [
+        FileContent(images.path, image_set(fields))
+        for fields, images in zip(request.fields, lists)
+        if not isinstance(fields.source, DockerMirrorSpecSourceField)
+    ]
+    own = {content.path for content in made}
+    files = [images.path for images in lists if images.path not in own]
+    # All at once, as there may be hundreds. A list that isn't there is the helper's to tell; a lock needn't be.
+    found: Digest = await path_globs_to_digest(PathGlobs([*files, *(images.lock for images in lists)]))
+    made_digest: Digest = await create_digest(CreateDigest(made))
+    both: Digest = await merge_digests(MergeDigests((found, made_digest)))
+    return ImageLists(lists, both)
+
+
+image_lists_of = rule_call(image_lists, ImageListsRequest, ImageLists)
 
 
 def rules() -> Iterable[object]:

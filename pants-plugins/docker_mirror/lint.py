@@ -18,15 +18,16 @@ from pants.util.strutil import pluralize
 from docker_mirror.extract import Extracted, ExtractImageListFieldSet, ExtractRequest, extracted
 from docker_mirror.field_sets import ImageListFieldSet
 from docker_mirror.helper import HELPER_EXE, LintersHelper, LintersHelperRequest, MirrorHelper, linters_helper
-from docker_mirror.image_list import ImageList, ImageListRequest, image_list_of
+from docker_mirror.image_list import ImageList, ImageLists, ImageListsRequest, image_lists_of
 from docker_mirror.pants_compat import (
     concurrently,
     create_digest,
     execute_process,
     merge_digests,
 )
-from docker_mirror.pins import PinCheck, PinCheckRequest, check_pins
-from docker_mirror.plan import Plan, PlanRequest, all_errors, plan_for, plan_path
+from docker_mirror.pins import PinCheck, PinCheckRequest, check_pins, pinned_files
+from docker_mirror.plan import all_errors, plan_path
+from docker_mirror.planning import Plans, PlansRequest, plain, plans_for
 from docker_mirror.policy import Judged, JudgedRequest, judged_by
 from docker_mirror.subsystem import DockerMirrorLint, LintLevel
 from docker_mirror.target_types import (
@@ -77,21 +78,21 @@ def lint_argv(levels: Mapping[str, LintLevel], lists: Iterable[ImageList], judge
 async def lint_image_lists(
     request: LintImageListsRequest.Batch[LintImageListFieldSet, Any], subsystem: DockerMirrorLint, helper: MirrorHelper
 ) -> LintResult:
-    lists: tuple[ImageList, ...] = await concurrently(
-        image_list_of(ImageListRequest(fields)) for fields in request.elements
-    )
+    wanted = tuple(plain(fields) for fields in request.elements)
+    lists: ImageLists = await image_lists_of(ImageListsRequest(wanted))
     judged: Judged = await judged_by(JudgedRequest())
-    digest: Digest = await merge_digests(MergeDigests((judged.digest, *(images.digest for images in lists))))
+    digest: Digest = await merge_digests(MergeDigests((judged.digest, lists.digest)))
     findings: FallibleProcessResult = await execute_process(
         Process(
-            lint_argv(subsystem.rule_levels, lists, judged),
+            lint_argv(subsystem.rule_levels, lists.lists, judged),
             input_digest=digest,
             immutable_input_digests=helper.immutable_input_digests,
-            description=f"Lint {pluralize(len(lists), 'image list')}",
+            description=f"Lint {pluralize(len(wanted), 'image list')}",
             level=LogLevel.DEBUG,
         )
     )
-    plans: tuple[Plan, ...] = await concurrently(plan_for(PlanRequest(fields)) for fields in request.elements)
+    planned: Plans = await plans_for(PlansRequest(wanted))
+    plans = planned.plans
     errors = "\n".join(all_errors(plans))
     exit_code = 1 if errors else findings.exit_code
     if not errors:
@@ -113,7 +114,11 @@ async def lint_image_lists(
     pinned = [fields for fields in request.elements if fields.pins.value] if subsystem.pins != LintLevel.OFF else []
     found = [findings.stdout.decode()]
     if not errors and pinned:
-        checks: tuple[PinCheck, ...] = await concurrently(check_pins(PinCheckRequest(fields)) for fields in pinned)
+        pin_requests = [
+            PinCheckRequest(fields.address, pinned_files(fields), planned.by_address[fields.address].content)
+            for fields in pinned
+        ]
+        checks: tuple[PinCheck, ...] = await concurrently(check_pins(request) for request in pin_requests)
         found += [check.findings for check in checks]
         errors = "".join(check.errors for check in checks)
         if subsystem.pins == LintLevel.ERROR or errors:

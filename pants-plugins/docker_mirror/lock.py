@@ -32,7 +32,7 @@ from docker_mirror import environment
 from docker_mirror.errors import EXIT_BAD_INPUT
 from docker_mirror.field_sets import ImageListFieldSet
 from docker_mirror.helper import HELPER_EXE
-from docker_mirror.image_list import ImageList, ImageListRequest, image_list_of
+from docker_mirror.image_list import ImageLists, ImageListsRequest, image_lists_of
 from docker_mirror.pants_compat import (
     concurrently,
     create_digest,
@@ -124,18 +124,18 @@ class LockInputsRequest:
 @dataclass(frozen=True)
 class LockInputs:
     helper: JudgingHelper
-    lists: tuple[ImageList, ...]
+    lists: ImageLists
     settings: tuple[TargetSettings, ...]
 
 
 @rule
 async def lock_inputs(request: LockInputsRequest, helper: JudgingHelper) -> LockInputs:
     # A rule of its own, so that the helper is built only where there is something to lock.
-    lists: tuple[ImageList, ...] = await concurrently(image_list_of(ImageListRequest(f)) for f in request.fields)
+    lists: ImageLists = await image_lists_of(ImageListsRequest(request.fields))
     settings: tuple[TargetSettings, ...] = await concurrently(
         settings_for(TargetSettingsRequest(f)) for f in request.fields
     )
-    return LockInputs(helper, tuple(lists), tuple(settings))
+    return LockInputs(helper, lists, tuple(settings))
 
 
 lock_inputs_of = rule_call(lock_inputs, LockInputsRequest, LockInputs)
@@ -145,7 +145,7 @@ def batch_json(fields: Iterable[ImageListFieldSet], inputs: LockInputs, build_ro
     """The file that `docker-mirror lock --batch` reads. Locks, and what is pinned to them, are in the build root."""
 
     def lists() -> Iterator[dict[str, Any]]:
-        for field_set, images, settings in zip(fields, inputs.lists, inputs.settings):
+        for field_set, images, settings in zip(fields, inputs.lists.lists, inputs.settings):
             in_build_file = not isinstance(field_set.source, DockerMirrorSpecSourceField)
             yield {
                 # What is made of a BUILD file is in the sandbox alone.
@@ -215,7 +215,7 @@ async def lock(
     batch: Digest = await create_digest(
         CreateDigest([FileContent(_BATCH_FILE, batch_json(fields, inputs, BuildRoot().path))])
     )
-    input_digest: Digest = await merge_digests(MergeDigests((batch, *(images.digest for images in inputs.lists))))
+    input_digest: Digest = await merge_digests(MergeDigests((batch, inputs.lists.digest)))
     env: EnvironmentVars = await environment_vars_subset(
         EnvironmentVarsRequest(environment.variable_names(docker_env_aware.env_vars, env_aware.env_vars))
     )

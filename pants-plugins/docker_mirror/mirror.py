@@ -32,14 +32,14 @@ from docker_mirror.errors import EXIT_BAD_INPUT
 from docker_mirror.field_sets import ImageListFieldSet
 from docker_mirror.helper import HELPER_EXE
 from docker_mirror.pants_compat import (
-    concurrently,
     create_digest,
     environment_vars_subset,
     field_sets_for_target_roots,
     rule_call,
     run_interactive,
 )
-from docker_mirror.plan import Plan, PlanRequest, all_errors, plan_for, plan_path
+from docker_mirror.plan import Plan, all_errors, plan_path
+from docker_mirror.planning import Plans, PlansRequest, plain, plans_for
 from docker_mirror.registries import MirrorRegistries
 from docker_mirror.subsystem import DockerMirrorSubsystem, helper_flags
 from docker_mirror.verifier import JudgingHelper
@@ -148,8 +148,8 @@ class Batch:
 @rule
 async def plan_batch(request: BatchRequest, helper: JudgingHelper) -> Batch:
     # A rule of its own, so that the helper is built only where there is something to mirror.
-    plans = await concurrently(plan_for(PlanRequest(field_set)) for field_set in request.fields)
-    return Batch(helper, tuple(plans))
+    planned: Plans = await plans_for(PlansRequest(request.fields))
+    return Batch(helper, planned.plans)
 
 
 batch_for = rule_call(plan_batch, BatchRequest, Batch)
@@ -183,7 +183,7 @@ async def mirror(
     if not fields:
         return Mirror(exit_code=0)
 
-    batch: Batch = await batch_for(BatchRequest(tuple(fields)))
+    batch: Batch = await batch_for(BatchRequest(tuple(plain(field_set) for field_set in fields)))
     errors = list(all_errors(batch.plans))
     if errors:
         for error in errors:

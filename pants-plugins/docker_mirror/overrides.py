@@ -6,69 +6,50 @@ all sibling files together can a key be called a mistake.
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pants.engine.addresses import Address
-from pants.engine.process import FallibleProcessResult, Process
-from pants.engine.rules import collect_rules, rule
-from pants.engine.target import HydratedSources, HydrateSourcesRequest
-from pants.util.logging import LogLevel
 
-from docker_mirror.helper import HELPER_EXE, MirrorHelper
-from docker_mirror.pants_compat import concurrently, execute_process, hydrate_sources, rule_call
-from docker_mirror.siblings import Siblings, SiblingsRequest, siblings_in
-from docker_mirror.target_types import DockerMirrorOverridesField, DockerMirrorSpecSourceField
+from docker_mirror.field_sets import ImageListFieldSet
+from docker_mirror.target_types import DockerMirrorOverridesField, DockerMirrorSpecSourceField, declaration
 
 
 @dataclass(frozen=True)
-class ImageNamesRequest:
-    source: DockerMirrorSpecSourceField
+class ReadList:
+    """What the helper found in one list."""
+
+    fields: ImageListFieldSet
+    names: tuple[str, ...]
+    """What a key can match: `AS` names and images."""
+    unread: bool
+    """Names are missing, as the list has errors, which its plan reports."""
 
 
-@dataclass(frozen=True)
-class ImageNames:
-    """What a key can match in one spec file: `AS` names and images."""
-
-    names: frozenset[str]
-    error: str = ""
-    """Why the file can't be read; its own plan reports it, too."""
-
-
-@dataclass(frozen=True)
-class OverrideKeysRequest:
-    address: Address
-    """Of a declaration: see `target_types.declaration`."""
-    keys: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class OverrideKeys:
-    error: str = ""
-    """Names the keys that match nowhere; empty where each matches somewhere."""
+def unmatched_keys(lists: Iterable[ReadList]) -> Mapping[Address, str]:
+    """Names the keys that match nowhere, for each declaration that has some."""
+    by_declaration: dict[Address, list[ReadList]] = {}
+    for read in lists:
+        if read.fields.overrides.value and isinstance(read.fields.source, DockerMirrorSpecSourceField):
+            by_declaration.setdefault(declaration(read.fields.address), []).append(read)
+    result = {}
+    for address, siblings in by_declaration.items():
+        names = {name for read in siblings for name in read.names}
+        unmatched = [key for key in siblings[0].fields.overrides.value or () if key not in names]
+        if unmatched:
+            result[address] = unmatched_message(
+                address,
+                unmatched,
+                [_file(read) for read in siblings],
+                [f"{_file(read)} can't be read" for read in siblings if read.unread],
+            )
+    return result
 
 
-@rule
-async def image_names(request: ImageNamesRequest, helper: MirrorHelper) -> ImageNames:
-    sources: HydratedSources = await hydrate_sources(HydrateSourcesRequest(request.source))
-    (file,) = sources.snapshot.files
-    result: FallibleProcessResult = await execute_process(
-        Process(
-            (HELPER_EXE, "names", file),
-            input_digest=sources.snapshot.digest,
-            immutable_input_digests=helper.immutable_input_digests,
-            description=f"List the image names of {file}",
-            level=LogLevel.DEBUG,
-        )
-    )
-    if result.exit_code != 0:
-        return ImageNames(frozenset(), error=f"{file} can't be read")
-    return ImageNames(frozenset(json.loads(result.stdout)["names"]))
-
-
-names_of = rule_call(image_names, ImageNamesRequest, ImageNames)
+def _file(read: ReadList) -> str:
+    assert isinstance(read.fields.source, DockerMirrorSpecSourceField)
+    return read.fields.source.file_path
 
 
 def unmatched_message(address: Address, unmatched: Iterable[str], files: Iterable[str], unread: Iterable[str]) -> str:
@@ -90,29 +71,3 @@ def unmatched_message(address: Address, unmatched: Iterable[str], files: Iterabl
         )
     # Where a file can't be read it may have the match.
     return " ".join((message, *(f"({error}.)" for error in unread)))
-
-
-@rule(desc="Check overrides", level=LogLevel.DEBUG)
-async def check_override_keys(request: OverrideKeysRequest) -> OverrideKeys:
-    if not request.keys:
-        return OverrideKeys()
-    siblings: Siblings = await siblings_in(SiblingsRequest(request.address.spec_path))
-    sources = [
-        fields.source
-        for fields in siblings.of_one_declaration(request.address)
-        if isinstance(fields.source, DockerMirrorSpecSourceField)
-    ]
-    names = await concurrently(names_of(ImageNamesRequest(source)) for source in sources)
-    files = [source.file_path for source in sources]
-    unmatched = [key for key in request.keys if not any(key in of_file.names for of_file in names)]
-    if not unmatched:
-        return OverrideKeys()
-    unread = [of_file.error for of_file in names if of_file.error]
-    return OverrideKeys(unmatched_message(request.address, unmatched, files, unread))
-
-
-override_keys = rule_call(check_override_keys, OverrideKeysRequest, OverrideKeys)
-
-
-def rules() -> Iterable[object]:
-    return collect_rules()

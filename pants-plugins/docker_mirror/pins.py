@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pants.engine.addresses import Address
 from pants.engine.fs import CreateDigest, Digest, FileContent, MergeDigests, PathGlobs
 from pants.engine.process import FallibleProcessResult, Process
 from pants.engine.rules import collect_rules, rule
@@ -20,12 +21,15 @@ from docker_mirror.pants_compat import (
     path_globs_to_digest,
     rule_call,
 )
-from docker_mirror.plan import Plan, PlanRequest, plan_for, plan_path
+from docker_mirror.plan import plan_path
 
 
 @dataclass(frozen=True)
 class PinCheckRequest:
-    fields: ImageListFieldSet
+    address: Address
+    files: tuple[str, ...]
+    """From the build root."""
+    plan: bytes
 
 
 @dataclass(frozen=True)
@@ -43,20 +47,17 @@ def pinned_files(fields: ImageListFieldSet) -> tuple[str, ...]:
 
 @rule
 async def check_pins_of(request: PinCheckRequest, helper: MirrorHelper) -> PinCheck:
-    fields = request.fields
-    files = pinned_files(fields)
-    plan: Plan = await plan_for(PlanRequest(fields))
-    path = plan_path(fields.address)
+    path = plan_path(request.address)
     # A file that isn't there is the helper's to tell.
-    files_digest: Digest = await path_globs_to_digest(PathGlobs(files))
-    plan_digest: Digest = await create_digest(CreateDigest([FileContent(path, plan.content)]))
+    files_digest: Digest = await path_globs_to_digest(PathGlobs(request.files))
+    plan_digest: Digest = await create_digest(CreateDigest([FileContent(path, request.plan)]))
     input_digest: Digest = await merge_digests(MergeDigests((files_digest, plan_digest)))
     result: FallibleProcessResult = await execute_process(
         Process(
-            (HELPER_EXE, "pin", "--check", f"--list={path}", *files),
+            (HELPER_EXE, "pin", "--check", f"--list={path}", *request.files),
             input_digest=input_digest,
             immutable_input_digests=helper.immutable_input_digests,
-            description=f"Check the pins of {fields.address}",
+            description=f"Check the pins of {request.address}",
             level=LogLevel.DEBUG,
         )
     )

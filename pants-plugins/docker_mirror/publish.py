@@ -29,6 +29,7 @@ from pants.util.logging import LogLevel
 from docker_mirror import environment, settings, spool
 from docker_mirror.field_sets import ImageListFieldSet
 from docker_mirror.helper import HELPER_EXE
+from docker_mirror.package import PackageImageListFieldSet, PlanArtifact
 from docker_mirror.pants_compat import (
     CheckSkipRequest,
     CheckSkipResult,
@@ -38,7 +39,8 @@ from docker_mirror.pants_compat import (
     resolve_target,
     rule_call,
 )
-from docker_mirror.plan import PackageImageListFieldSet, Plan, PlanArtifact, PlanRequest, plan_for
+from docker_mirror.plan import Plan
+from docker_mirror.planning import PlanRequest, plan_for
 from docker_mirror.registries import MirrorRegistries
 from docker_mirror.subsystem import DockerMirrorSubsystem, helper_flags
 from docker_mirror.verifier import JudgingHelper

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -185,24 +184,24 @@ def test_a_failed_target_fails_alone(lists: PantsProject, source: DevRegistry, d
     assert "3rdparty/team/tools.txt:1: " in bad.stderr
 
 
-def test_an_edit_plans_the_edited_list_only(project: PantsProject) -> None:
-    def plans_made() -> list[str]:
-        # At this level Pants logs each process that it starts, and none whose result it has.
-        log = project.run("-ldebug", "package", "::").succeeded().stderr
-        argv = re.compile(r'spawned local process .*argv: \["[^"]*/docker-mirror", "plan", .*?"([^"]*\.txt)"\]')
-        return sorted(argv.findall(log))
-
+def test_five_hundred_lists_are_planned_in_one_process(project: PantsProject) -> None:
     # A store of its own: others have the same lists.
     project.env["PANTS_LOCAL_STORE_DIR"] = str(project.directory / ".pants.d" / "store")
-    project.write({"3rdparty/BUILD": "docker_mirror_images(sources=['*.txt'], repository='{directory}/{name}')"})
-    project.write({f"3rdparty/app{i}.txt": f"a.example/app{i}:1\n" for i in range(50)})
+    together = "docker_mirror_images(sources=['*.txt'], repository='{directory}/{name}', overrides={'app7': {}})"
+    project.write({"3rdparty/BUILD": together})
+    project.write({f"3rdparty/app{i}.txt": f"a.example/app{i}:1 AS app{i}\n" for i in range(450)})
+    project.write({f"3rdparty/chart{i}/BUILD": "docker_mirror_images()" for i in range(450)})
+    project.write({f"3rdparty/chart{i}/images.txt": f"a.example/chart{i}:1\n" for i in range(50)})
     project.use_registry("registry.example")
-    assert len(plans_made()) == 50
-    project.write({"3rdparty/app7.txt": "a.example/app7:2\n"})
-    assert plans_made() == ["3rdparty/app7.txt"]
+    project.write({"other/BUILD": "docker_mirror_inline_image(image='a.example/x:1')"})
+    project.run("package", "other::").succeeded()  # Asks the helper for its version, too.
+    assert project.processes_run("package", "3rdparty::") == 1
+    assert len(list((project.directory / "dist").rglob("*.plan.json"))) == 501
     assert project.processes_run("package", "::") == 0
-    project.write({"3rdparty/app7.txt": "a.example/app7:3\n"})
-    assert project.processes_run("package", "::") == 1
+    for edited in ("3rdparty/app7.txt", "3rdparty/chart7/images.txt"):
+        project.replace(edited, ":1", ":2")
+        assert project.processes_run("package", "::") == 1
+    assert project.processes_run("package", "3rdparty/chart7::") == 0
 
 
 def test_publish_skips(project: PantsProject, pants: Pants) -> None:

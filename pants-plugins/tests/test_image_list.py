@@ -8,7 +8,7 @@ import pytest
 from pants.engine.addresses import Address
 
 from docker_mirror.image_list import image_set, toml_value
-from docker_mirror.plan import PackageImageListFieldSet
+from docker_mirror.package import PackageImageListFieldSet
 from docker_mirror.target_types import DockerMirrorInlineImageTarget
 
 ADDRESS = Address("3rdparty", target_name="images")

@@ -27,6 +27,7 @@ PANTS_API = {
     "pants.backend.helm.util_rules.renderer": ["HelmDeploymentCmd", "HelmDeploymentRequest", "RenderedHelmFiles"],
     "pants.backend.helm.util_rules.tool": ["HelmProcess"],
     "pants.base.build_root": ["BuildRoot"],
+    "pants.base.glob_match_error_behavior": ["GlobMatchErrorBehavior"],
     "pants.base.specs": ["DirGlobSpec", "RawSpecs"],
     "pants.core.goals.fmt": ["FmtResult", "FmtTargetsRequest"],
     "pants.core.goals.lint": ["LintResult", "LintTargetsRequest"],

@@ -28,7 +28,7 @@ from docker_mirror import register, version
 from docker_mirror.helper import HELPER_NAME, MirrorHelper
 from docker_mirror.lint import LintImageListFieldSet, LintImageListsRequest
 from docker_mirror.mirror import Mirror
-from docker_mirror.plan import PackageImageListFieldSet
+from docker_mirror.package import PackageImageListFieldSet
 from docker_mirror.publish import PublishImageListFieldSet, PublishImageListRequest
 
 REGISTRIES = {
@@ -65,16 +65,23 @@ class Runner:
 
     def plan(self, directory: str, name: str, file: str | None = None) -> list[dict[str, Any]]:
         """Packages a target; the plan's entries."""
-        package = self.package(directory, name, file)
+        return self.plan_of(self.package_fields(directory, name, file))
+
+    def plan_of(self, fields: PackageImageListFieldSet) -> list[dict[str, Any]]:
+        package = self.rules.request(BuiltPackage, [fields])
         (content,) = self.rules.request(DigestContents, [package.digest])
         assert [artifact.relpath for artifact in package.artifacts] == [content.path]
         entries: list[dict[str, Any]] = json.loads(content.content)
         return entries
 
-    def package(self, directory: str, name: str, file: str | None = None, **parameters: str) -> BuiltPackage:
+    def package_fields(
+        self, directory: str, name: str, file: str | None = None, **parameters: str
+    ) -> PackageImageListFieldSet:
         address = Address(directory, target_name=name, relative_file_path=file, parameters=parameters)
-        target = self.rules.get_target(address)
-        return self.rules.request(BuiltPackage, [PackageImageListFieldSet.create(target)])
+        return PackageImageListFieldSet.create(self.rules.get_target(address))
+
+    def package(self, directory: str, name: str, file: str | None = None, **parameters: str) -> BuiltPackage:
+        return self.rules.request(BuiltPackage, [self.package_fields(directory, name, file, **parameters)])
 
     def publish(self, directory: str, name: str, file: str | None = None) -> PublishPackages:
         target = self.rules.get_target(Address(directory, target_name=name, relative_file_path=file))
@@ -100,13 +107,17 @@ class Runner:
         return Path(self.rules.build_root, path).read_text()
 
 
-@pytest.fixture
-def options(helper: Path, tmp_path: Path) -> Sequence[str]:
+def helper_options(helper: Path, tmp_path: Path) -> Sequence[str]:
     return (
         f"--docker-mirror-helper={helper}",
         f"--docker-registries={REGISTRIES}",
         f"--named-caches-dir={tmp_path / 'named_caches'}",
     )
+
+
+@pytest.fixture
+def options(helper: Path, tmp_path: Path) -> Sequence[str]:
+    return helper_options(helper, tmp_path)
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from pants.backend.docker.registries import DockerRegistries
 from pants.engine.addresses import Address
 
 from docker_mirror import build_args, settings
-from docker_mirror.plan import OutputPathError, PackageImageListFieldSet, Plan, output_path
+from docker_mirror.package import OutputPathError, PackageImageListFieldSet, output_path
+from docker_mirror.plan import Plan
 from docker_mirror.registries import (
     PLACEHOLDERS,
     Registry,

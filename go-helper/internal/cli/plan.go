@@ -38,18 +38,19 @@ func newPlan(code *run.Code, streams run.Streams) *cobra.Command {
 	return c
 }
 
-func newNames(code *run.Code, streams run.Streams) *cobra.Command {
-	var lists listFlags
+func newPlans(code *run.Code, streams run.Streams) *cobra.Command {
+	var batch string
 	c := &cobra.Command{
-		Use:    "names [flags] FILE|-",
-		Short:  "Print as JSON what overrides can call the images of a list",
+		Use:    "plans --batch FILE",
+		Short:  "Plan many lists, each by itself, and print a line of JSON for each",
 		Hidden: true, // for the Pants rules
-		Args:   cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, files []string) error {
-			*code = run.Names(c.Context(), streams, run.Lists{Files: files, Format: lists.format})
+		Args:   cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			*code = run.Plans(c.Context(), streams, batch)
 			return nil
 		},
 	}
-	lists.addFormat(c)
+	c.Flags().StringVar(&batch, "batch", "", "`FILE` with the lists and their settings")
+	must(c.MarkFlagRequired("batch"))
 	return c
 }

@@ -3,14 +3,12 @@ package run
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 
 	"docker-mirror/go-helper/internal/plan"
 	"docker-mirror/go-helper/internal/report"
-	"docker-mirror/go-helper/internal/spec"
 )
 
 // Plan plans the lists without touching the network. The plan goes to the file output, or to s.Out where that is empty or `-`; there is
@@ -22,9 +20,8 @@ func Plan(ctx context.Context, s Streams, lists Lists, settings plan.Settings, p
 	if ctx.Err() != nil {
 		return CodeInterrupted
 	}
-	locks, lockErr := lists.locks(files, settings)
-	copies, planErr := plan.MakeLocked(files, locks, settings)
-	if err := errors.Join(err, lockErr, planErr, part.check()); err != nil {
+	copies, err := makePlan(files, lists, settings, errors.Join(err, part.check()))
+	if err != nil {
 		return say(console, err)
 	}
 	if part.Count > 0 {
@@ -51,39 +48,6 @@ func ReadSettings(file string) (plan.Settings, error) {
 		return plan.Settings{}, fmt.Errorf("can't read the settings: %w", err)
 	}
 	return plan.ReadSettings(file, data)
-}
-
-// Names prints as JSON how overrides can call the images of a list.
-func Names(ctx context.Context, s Streams, lists Lists) Code {
-	console := report.NewConsole(report.ModePlain, s.Err, false)
-	defer console.Close()
-	files, err := lists.read(ctx, s.In, console.Notice)
-	if ctx.Err() != nil {
-		return CodeInterrupted
-	}
-	images, parseErr := spec.ParseAll(files, true)
-	if err := errors.Join(err, parseErr); err != nil {
-		return say(console, err)
-	}
-	names := struct {
-		File  string   `json:"file"`
-		Names []string `json:"names"`
-	}{lists.Files[0], []string{}}
-	seen := map[string]bool{}
-	for _, image := range images {
-		for _, key := range plan.Keys(image) {
-			if !seen[key] {
-				seen[key] = true
-				names.Names = append(names.Names, key)
-			}
-		}
-	}
-	encoder := json.NewEncoder(s.Out)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(names); err != nil {
-		return say(console, err)
-	}
-	return CodeDone
 }
 
 func say(console *report.Console, err error) Code {

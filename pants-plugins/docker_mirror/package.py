@@ -1,0 +1,146 @@
+"""`pants package` for image lists: the plan, as a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pants.core.goals.package import BuiltPackage, BuiltPackageArtifact, PackageFieldSet
+from pants.engine.addresses import Address
+from pants.engine.fs import CreateDigest, Digest, FileContent
+from pants.engine.rules import collect_rules, rule
+from pants.engine.unions import UnionRule
+from pants.util.frozendict import FrozenDict
+from pants.util.logging import LogLevel
+
+from docker_mirror.errors import DockerMirrorError
+from docker_mirror.field_sets import ImageListFieldSet
+from docker_mirror.neighbours import Neighbours, NeighboursRequest, folder_of, neighbours_in
+from docker_mirror.pants_compat import create_digest, rule_call
+from docker_mirror.plan import Plan, PlanError
+from docker_mirror.planning import PlanRequest, plan_for
+from docker_mirror.target_types import DockerMirrorSpecSourceField
+
+
+class OutputPathError(DockerMirrorError):
+    """An `output_path` with an unknown placeholder, or one that isn't below the dist directory."""
+
+
+def output_path(fields: ImageListFieldSet) -> str:
+    """Where `package` puts the plan, below the dist directory.
+
+    :raises OutputPathError: on an unknown placeholder, or a path that isn't below it.
+    """
+    template = fields.output_path.value
+    if not template:
+        # As Pants has it for other artifacts, `path.to.directory/name`.
+        directory = fields.address.spec_path.replace(os.sep, ".")
+        # Empty for a target that has its directory's name.
+        name = fields.address.path_safe_spec[len(directory) :].lstrip(".") or fields.address.target_name
+        return os.path.join(directory, f"{name}.plan.json")
+    # As in Pants' own templates and in those of `repository`.
+    parents = ["", "", *fields.address.spec_path.split(os.sep)]
+    values = {
+        "directory": parents[-1],
+        "parent_directory": parents[-2],
+        "full_directory": fields.address.spec_path,
+        "target_name": fields.address.target_name,
+        # As in the address; a value can be a path.
+        "parameters": ",".join(f"{key}={value}" for key, value in fields.address.parameters.items()).replace("/", "."),
+    }
+    if isinstance(fields.source, DockerMirrorSpecSourceField):
+        values["spec_file"] = fields.source.value
+    try:
+        path = template.format(**values)
+    except (KeyError, IndexError, ValueError, AttributeError) as e:
+        known = ", ".join(f"`{{{name}}}`" for name in values)
+        raise OutputPathError(
+            f"The `{fields.output_path.alias}` field in target {fields.address} is {template!r}; it can have the "
+            f"placeholders {known}."
+        ) from e
+    # The directory of a target in the root is empty.
+    path = os.path.normpath(path.lstrip("/") if template.startswith("{") else path)
+    # The engine doesn't take such a path for a mistake of the user's, but panics.
+    if os.path.isabs(path) or path.split("/")[0] in ("", ".", ".."):
+        raise OutputPathError(
+            f"The `{fields.output_path.alias}` field in target {fields.address} is {template!r}, which is {path!r}; it "
+            "must be a file below the dist directory."
+        )
+    return path
+
+
+@dataclass(frozen=True)
+class OutputPathsRequest:
+    folder: str
+
+
+@dataclass(frozen=True)
+class OutputPaths:
+    """Which targets' plans are written where, as far as targets say it themselves: else the address makes the path."""
+
+    addresses: FrozenDict[str, tuple[Address, ...]]
+
+
+@rule
+async def find_output_paths(request: OutputPathsRequest) -> OutputPaths:
+    neighbours: Neighbours = await neighbours_in(NeighboursRequest(request.folder))
+    return OutputPaths(output_paths(neighbours.lists))
+
+
+output_paths_in = rule_call(find_output_paths, OutputPathsRequest, OutputPaths)
+
+
+def output_paths(lists: Iterable[ImageListFieldSet]) -> FrozenDict[str, tuple[Address, ...]]:
+    result: dict[str, tuple[Address, ...]] = {}
+    for fields in lists:
+        if fields.output_path.value:
+            try:
+                path = output_path(fields)
+            except OutputPathError:
+                continue  # That target's own.
+            result[path] = (*result.get(path, ()), fields.address)
+    return FrozenDict(result)
+
+
+def shared_output_path(path: str, addresses: Iterable[Address]) -> str:
+    """What is wrong where all these targets' plans would be written to one path."""
+    return (
+        f"The `output_path` field gives the plans of {', '.join(address.spec for address in addresses)} the same path, "
+        f"{path}. Placeholders tell targets apart: `{{full_directory}}`, `{{target_name}}`, `{{spec_file}}` and, of "
+        "`parametrize`, `{parameters}`."
+    )
+
+
+@dataclass(frozen=True)
+class PackageImageListFieldSet(PackageFieldSet, ImageListFieldSet):
+    """What `package` works on."""
+
+    required_fields = ImageListFieldSet.required_fields
+
+
+@dataclass(frozen=True)
+class PlanArtifact(BuiltPackageArtifact):
+    """The plan, so that `publish` need not read it back."""
+
+    content: bytes = b"[]"
+
+
+@rule(desc="Package a mirror's plan", level=LogLevel.DEBUG)
+async def package_plan(field_set: PackageImageListFieldSet) -> BuiltPackage:
+    path = output_path(field_set)
+    if field_set.output_path.value:
+        paths: OutputPaths = await output_paths_in(OutputPathsRequest(folder_of(field_set.address.spec_path)))
+        shared = paths.addresses.get(path, ())
+        if len(shared) > 1:
+            raise OutputPathError(shared_output_path(path, shared))
+    plan: Plan = await plan_for(PlanRequest(field_set))
+    if plan.errors:
+        raise PlanError("\n".join(plan.errors))
+    digest: Digest = await create_digest(CreateDigest([FileContent(path, plan.content)]))
+    artifact = PlanArtifact(path, extra_log_lines=(f"  {plan.summary}",), content=plan.content)
+    return BuiltPackage(digest, (artifact,))
+
+
+def rules() -> Iterable[object]:
+    return (*collect_rules(), UnionRule(PackageFieldSet, PackageImageListFieldSet))
