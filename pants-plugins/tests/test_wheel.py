@@ -22,6 +22,9 @@ from docker_mirror.helper_build import read_sources, source_root
 pytestmark = pytest.mark.integration
 
 
+PLUGINS = REPOSITORY_ROOT / "pants-plugins"
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built from a copy of the checkout, since setuptools leaves things beside its sources."""
@@ -43,6 +46,10 @@ def test_the_wheel_has_the_sources_that_a_checkout_builds(wheel: Path, tmp_path:
     installed = source_root(tmp_path / "docker_mirror")
     assert installed == tmp_path / "docker_mirror" / "_go"
     assert read_sources(installed) == read_sources(REPOSITORY_ROOT)
+    # All subpackages, docker_mirror.helm too.
+    modules = [file.relative_to(PLUGINS) for file in sorted((PLUGINS / "docker_mirror").rglob("*.py"))]
+    assert Path("docker_mirror/helm/register.py") in modules
+    assert [module for module in modules if not (tmp_path / module).exists()] == []
 
 
 @pytest.fixture
