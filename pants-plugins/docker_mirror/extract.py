@@ -182,9 +182,11 @@ async def extract(console: Console, workspace: Workspace) -> Extract:
         TargetRootsToFieldSetsRequest(
             ExtractFieldSet,
             goal_description="the `extract` goal",
-            no_applicable_targets_behavior=NoApplicableTargetsBehavior.warn,
+            no_applicable_targets_behavior=NoApplicableTargetsBehavior.ignore,
         )
     )
+    if not roots.field_sets:
+        console.print_stderr("No image list with `extract_from` is selected, so nothing was extracted.")
     requests = [
         ExtractRequest(fields)
         for fields in sorted(roots.field_sets, key=lambda fs: fs.address)

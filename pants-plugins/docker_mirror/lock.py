@@ -189,9 +189,11 @@ async def lock(
         TargetRootsToFieldSetsRequest(
             LockFieldSet,
             goal_description="the `lock` goal",
-            no_applicable_targets_behavior=NoApplicableTargetsBehavior.warn,
+            no_applicable_targets_behavior=NoApplicableTargetsBehavior.ignore,
         )
     )
+    if not roots.field_sets:
+        console.print_stderr("No image list is selected, so nothing was locked.")
     fields: list[ImageListFieldSet] = []
     for field_set in sorted(roots.field_sets, key=lambda fs: fs.address):
         assert isinstance(field_set, ImageListFieldSet)

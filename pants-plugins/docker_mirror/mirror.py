@@ -169,9 +169,12 @@ async def mirror(
         TargetRootsToFieldSetsRequest(
             MirrorFieldSet,
             goal_description="the `mirror` goal",
-            no_applicable_targets_behavior=NoApplicableTargetsBehavior.warn,
+            no_applicable_targets_behavior=NoApplicableTargetsBehavior.ignore,
         )
     )
+    if not roots.field_sets:
+        # Pants says nothing of an empty `--changed-since`.
+        console.print_stderr("No image list is selected, so nothing was mirrored.")
     fields: list[ImageListFieldSet] = []
     for field_set in sorted(roots.field_sets, key=lambda fs: fs.address):
         assert isinstance(field_set, ImageListFieldSet)

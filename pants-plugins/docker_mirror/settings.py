@@ -110,7 +110,7 @@ def settings_json(fields: ImageListFieldSet, configured: DockerRegistries, build
         "image_tags": list(fields.image_tags.value or ()),
         "platforms": list(fields.platforms.value or ()),
         "index": _unless_default(fields.index),
-        "referrers": fields.referrers.value or "",
+        "referrers": _unless_default(fields.referrers),
         "tags": list(fields.tags.value or ()),
         "overrides": overrides,
         "build_args": dict(build_args),

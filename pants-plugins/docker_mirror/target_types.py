@@ -266,12 +266,14 @@ class DockerMirrorIndexField(StringField):
 
 class DockerMirrorReferrersField(StringField):
     alias = "referrers"
-    valid_choices = ("none", "signatures", "all", "require")
+    valid_choices = ("auto", "none", "signatures", "all", "require")
+    default = "auto"
+    value: str
     help = softwrap(
         """
         Which attachments to copy with an image: `none`, `signatures` (those of cosign and notation), or `all` that
         refers to it, such as attestations and SBOMs. If an attachment can't be copied, that is reported, and the image
-        is copied without it; with `require`, the image fails. By default `all`, but `none` for copy specs in JSON.
+        is copied without it; with `require`, the image fails. `auto` is `all`, but `none` for copy specs in JSON.
         """
     )
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from pants.engine.addresses import Address
-from pants.engine.target import InvalidFieldException, InvalidTargetException, Tags
+from pants.engine.target import InvalidFieldException, InvalidTargetException, StringField, Tags
 from pants.testutil.rule_runner import RuleRunner
 from pants.util.frozendict import FrozenDict
 
@@ -11,6 +11,7 @@ from docker_mirror.target_types import (
     DockerMirrorImagesTarget,
     DockerMirrorInlineImageTarget,
     DockerMirrorOverridesField,
+    DockerMirrorReferrersField,
     DockerMirrorRepositoryField,
     DockerMirrorSelectField,
     DockerMirrorSpecSourceField,
@@ -98,3 +99,11 @@ def test_an_image_that_says_twice_what_to_mirror() -> None:
     for image in ("a.example:5000/x:1", "x:1", f"a.example/x@{digest}"):
         with pytest.raises(InvalidTargetException, match=r"3rdparty:images has .*beside `variants` and `select`"):
             DockerMirrorInlineImageTarget({"image": image, "variants": {"1": digest}, "select": {}}, ADDRESS)
+
+
+@pytest.mark.parametrize(
+    ("field", "default"), [(DockerMirrorRepositoryField, "{repository}"), (DockerMirrorReferrersField, "auto")]
+)
+def test_help_and_peek_show_the_default(field: type[StringField], default: str) -> None:
+    target = DockerMirrorImageListTarget({"source": "images.txt"}, ADDRESS)
+    assert (field.default, target[field].value) == (default, default)
