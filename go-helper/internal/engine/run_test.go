@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"runtime"
 	"strings"
@@ -122,5 +123,53 @@ func TestInterrupt(t *testing.T) {
 	}
 	if n := runtime.NumGoroutine(); n > before+4 {
 		t.Errorf("%d goroutines, %d before the runs", n, before)
+	}
+}
+
+// What an interrupted run had not begun is told from what it left unfinished.
+func TestWhatWasNotBegunIsSkipped(t *testing.T) {
+	source, destination := pair(t)
+	newPusher(t, source.Host).image("x", "v", ociManifest, content("layer", 1000))
+	list := copies(t, source.Host, []string{destination.Host}, "x:v")
+	for i := range 400 {
+		c := list[0]
+		c.Destination.Tag = fmt.Sprint("v", i)
+		list = append(list, c)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	skipped := 0
+	for i, r := range runContext(ctx, t, list, engine.Options{}) {
+		if !errors.Is(r.Err, engine.ErrInterrupted) {
+			t.Errorf("%s: %s, %v", list[i].Destination, r.Status, r.Err)
+		}
+		if r.Status == engine.StatusSkipped {
+			skipped++
+		}
+	}
+	if skipped < 200 { // 64 are looked up at once
+		t.Errorf("%d of %d copies are said not to have been begun", skipped, len(list))
+	}
+	if n := destination.Log().Total(); n > 5 {
+		t.Errorf("%d requests were sent", n)
+	}
+}
+
+// Blobs that are there already, though the tag isn't, are neither sent nor mounted.
+func TestWhatIsThereCountsForNothing(t *testing.T) {
+	source, destination := pair(t)
+	p := newPusher(t, source.Host)
+	layers := [][]byte{content("a", 200_000), content("b", 1000)}
+	p.image("x", "old", ociManifest, layers...)
+	run(t, copies(t, source.Host, []string{destination.Host}, "x:old"), engine.Options{})
+	p.image("x", "new", dockerImage, layers...)
+	list := copies(t, source.Host, []string{destination.Host}, "x:new")
+	results := run(t, list, engine.Options{})
+	wantStatus(t, list, results, engine.StatusCopied)
+	if results[0].Bytes != (engine.Bytes{}) {
+		t.Errorf("counted: %+v", results[0].Bytes)
+	}
+	if n := destination.Log().UploadedBytes(); n > 202_000 {
+		t.Errorf("%d bytes came in", n)
 	}
 }
