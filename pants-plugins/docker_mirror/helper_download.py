@@ -11,7 +11,7 @@ from pants.engine.platform import Platform
 from pants.engine.rules import collect_rules, rule
 
 from docker_mirror.errors import HelperError
-from docker_mirror.helper_process import HELPER_NAME
+from docker_mirror.helper_process import HELPER_NAME, VERIFIER_NAME
 from docker_mirror.pants_compat import create_digest, digest_entries, download_external_tool, rule_call
 from docker_mirror.subsystem import DockerMirrorSubsystem
 
@@ -24,8 +24,9 @@ class DownloadedHelperRequest:
 @dataclass(frozen=True)
 class DownloadedHelper:
     digest: Digest
-    """The executable is at its root and named `HELPER_NAME`."""
+    """The executable is at its root and named `HELPER_NAME`, and `VERIFIER_NAME` beside it if the archive has that."""
     url: str
+    has_verifier: bool
 
 
 def download_request(subsystem: DockerMirrorSubsystem, platform: Platform) -> ExternalToolRequest:
@@ -36,7 +37,7 @@ def download_request(subsystem: DockerMirrorSubsystem, platform: Platform) -> Ex
         raise HelperError(
             "`[docker-mirror].build` is false, and nothing says where the helper is instead. Set "
             "`[docker-mirror].url_template` to where the release is published, such as "
-            '"https://example.com/docker-mirror/{version}/docker-mirror-{version}-{platform}", or '
+            '"https://example.com/docker-mirror/{version}/docker-mirror-{version}-{platform}.tar.gz", or '
             "`[docker-mirror].helper` to an executable."
         )
     try:
@@ -53,19 +54,20 @@ def download_request(subsystem: DockerMirrorSubsystem, platform: Platform) -> Ex
         ) from e
 
 
-def executable_in(entries: Iterable[object], exe: str, url: str) -> FileEntry:
+def executables_in(entries: Iterable[object], exe: str, url: str) -> tuple[FileEntry, ...]:
     """
     :param entries: the downloaded file, or what is in it if it is an archive.
     :param exe: what the file is called if it is no archive.
+    :return: the helper and, where it is there, the verifier of signatures; under their names.
     :raises HelperError: if none can be the helper.
     """
     files = {entry.path: entry for entry in entries if isinstance(entry, FileEntry)}
-    for name in (exe, HELPER_NAME):
-        if name in files:
-            return files[name]
-    raise HelperError(
-        f"{url} is an archive without `{HELPER_NAME}` at its root: it has {', '.join(sorted(files)) or 'no file'}."
-    )
+    found = {HELPER_NAME: files.get(exe) or files.get(HELPER_NAME), VERIFIER_NAME: files.get(VERIFIER_NAME)}
+    if found[HELPER_NAME] is None:
+        raise HelperError(
+            f"{url} is an archive without `{HELPER_NAME}` at its root: it has {', '.join(sorted(files)) or 'no file'}."
+        )
+    return tuple(FileEntry(name, file.file_digest, is_executable=True) for name, file in found.items() if file)
 
 
 @rule
@@ -76,11 +78,9 @@ async def download_helper(
     url = tool_request.download_file_request.url
     tool: DownloadedExternalTool = await download_external_tool(tool_request)
     entries: DigestEntries = await digest_entries(tool.digest)
-    executable = executable_in(entries, tool_request.exe[len("./") :], url)
-    digest: Digest = await create_digest(
-        CreateDigest([FileEntry(HELPER_NAME, executable.file_digest, is_executable=True)])
-    )
-    return DownloadedHelper(digest, url)
+    executables = executables_in(entries, tool_request.exe[len("./") :], url)
+    digest: Digest = await create_digest(CreateDigest(executables))
+    return DownloadedHelper(digest, url, has_verifier=len(executables) > 1)
 
 
 downloaded_helper = rule_call(download_helper, DownloadedHelperRequest, DownloadedHelper)

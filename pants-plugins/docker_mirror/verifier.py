@@ -11,6 +11,7 @@ from pants.engine.rules import collect_rules, rule
 from docker_mirror.errors import HelperError
 from docker_mirror.helper import AvailableHelper, MirrorHelper
 from docker_mirror.helper_build import VERIFIER, BuiltHelper, BuiltHelperRequest, built_helper
+from docker_mirror.helper_download import DownloadedHelper, DownloadedHelperRequest, downloaded_helper
 from docker_mirror.helper_prebuilt import PrebuiltHelper, PrebuiltHelperRequest, prebuilt_helper
 from docker_mirror.helper_process import VERIFIER_NAME
 from docker_mirror.pants_compat import merge_digests
@@ -31,6 +32,17 @@ async def judging_helper(helper: MirrorHelper, subsystem: DockerMirrorSubsystem)
             PrebuiltHelperRequest(subsystem.verifier, None, "verifier", VERIFIER_NAME)
         )
         verifier = prebuilt.digest
+    elif not subsystem.build:
+        # With `[docker-mirror].helper`, nothing is downloaded.
+        if not subsystem.helper:
+            downloaded: DownloadedHelper = await downloaded_helper(DownloadedHelperRequest())
+            if downloaded.has_verifier:
+                return JudgingHelper(helper.digest)
+        raise HelperError(
+            "`[docker-mirror].policy` is set, and `[docker-mirror].build` is false, but nothing has what verifies "
+            f"signatures: neither an archive at `[docker-mirror].url_template` with `{VERIFIER_NAME}` in it, nor "
+            "`[docker-mirror].verifier`."
+        )
     else:
         built: BuiltHelper = await built_helper(BuiltHelperRequest(VERIFIER))
         if built.missing:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
-from collections.abc import Iterator
+import io
+import tarfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -16,7 +17,7 @@ from pants.engine.platform import Platform
 from pants_project import PANTS_TOML, Pants, PantsProject
 
 from docker_mirror.errors import HelperError
-from docker_mirror.helper_download import download_request, executable_in
+from docker_mirror.helper_download import download_request, executables_in
 from docker_mirror.subsystem import DockerMirrorSubsystem
 from docker_mirror.version import VERSION
 
@@ -42,39 +43,58 @@ def test_what_is_missing_is_named() -> None:
         download_request(options("file:/{os}", KeyError("os")), Platform.linux_x86_64)
 
 
-def test_the_executable_is_found_under_its_name_or_in_an_archive() -> None:
+def test_the_executables_are_found_in_an_archive_or_alone() -> None:
     def entry(path: str) -> FileEntry:
-        return FileEntry(path, FileDigest("0" * 64, 1))
+        return FileEntry(path, FileDigest(hashlib.sha256(path.encode()).hexdigest(), 1))
 
-    assert executable_in([entry("docker-mirror-1-linux-amd64")], "docker-mirror-1-linux-amd64", "").path.endswith("64")
-    assert executable_in([entry("README"), entry("docker-mirror")], "x.tar.gz", "").path == "docker-mirror"
+    def found(paths: list[str], exe: str) -> list[tuple[str, FileDigest, bool]]:
+        entries = executables_in(map(entry, paths), exe, "file:/x.zip")
+        return [(entry.path, entry.file_digest, entry.is_executable) for entry in entries]
+
+    alone = "docker-mirror-1-linux-amd64"
+    assert found([alone], alone) == [("docker-mirror", entry(alone).file_digest, True)]
+    assert found(["README", "docker-mirror", "docker-mirror-verify"], "x.tar.gz") == [
+        (name, entry(name).file_digest, True) for name in ("docker-mirror", "docker-mirror-verify")
+    ]
     with pytest.raises(HelperError, match=r"file:/x\.zip is an archive without `docker-mirror` .*: it has a, b/c\."):
-        executable_in([entry("b/c"), entry("a")], "x.zip", "file:/x.zip")
+        found(["b/c", "a"], "x.zip")
+
+
+def publish(folder: Path, programs: Mapping[str, bytes]) -> None:
+    """A folder as `scripts/release` makes one, with this machine's executables under each platform's name."""
+    folder.mkdir(exist_ok=True)
+    lines = []
+    for pants_name, name in DockerMirrorSubsystem.default_url_platform_mapping.items():
+        archive = folder / f"docker-mirror-{VERSION}-{name}.tar.gz"
+        with tarfile.open(archive, "w:gz", compresslevel=1) as tar:
+            for program, content in programs.items():
+                member = tarfile.TarInfo(program)
+                member.size, member.mode = len(content), 0o755
+                tar.addfile(member, io.BytesIO(content))
+        content = archive.read_bytes()
+        lines.append(f"{VERSION}|{pants_name}|{hashlib.sha256(content).hexdigest()}|{len(content)}\n")
+    (folder / "known_versions.txt").write_text("".join(lines))
 
 
 @pytest.fixture
 def release(helper: Path, tmp_path: Path) -> Path:
-    """A folder as `scripts/release` makes one, with the executable of this machine under each platform's name."""
-    folder = tmp_path / "release"
-    folder.mkdir()
-    content = helper.read_bytes()
-    lines = []
-    for pants_name, name in DockerMirrorSubsystem.default_url_platform_mapping.items():
-        shutil.copyfile(helper, folder / f"docker-mirror-{VERSION}-{name}")  # Not executable, as if it came by HTTP.
-        lines.append(f"{VERSION}|{pants_name}|{hashlib.sha256(content).hexdigest()}|{len(content)}\n")
-    (folder / "known_versions.txt").write_text("".join(lines))
-    return folder
+    publish(tmp_path / "release", {"docker-mirror": helper.read_bytes()})
+    return tmp_path / "release"
+
+
+def known_versions(release: Path) -> str:
+    return str((release / "known_versions.txt").read_text().splitlines())
 
 
 @pytest.fixture
 def without_go(pants: Pants, release: Path, tmp_path: Path) -> Iterator[PantsProject]:
-    known = (release / "known_versions.txt").read_text().splitlines()
     project = PantsProject(pants, tmp_path / "project", {})
     project.directory.mkdir()
     project.write(
         {
             "pants.toml": PANTS_TOML + "\n[docker-mirror]\nbuild = false\ngo_search_paths = []\n"
-            f'url_template = "file:{release}/docker-mirror-{{version}}-{{platform}}"\nknown_versions = {known}\n',
+            f'url_template = "file:{release}/docker-mirror-{{version}}-{{platform}}.tar.gz"\n'
+            f"known_versions = {known_versions(release)}\n",
             "BUILD": "docker_mirror_image_list(name='x', source='x.txt', registries=['registry.example'])",
             "x.txt": "a.example/x:1\n",
         }
@@ -97,10 +117,21 @@ def test_a_release_needs_no_go(without_go: PantsProject, release: Path) -> None:
 
 
 @pytest.mark.integration
+def test_a_policy_needs_the_verifier_of_the_release(without_go: PantsProject, release: Path, helper: Path) -> None:
+    without_go.write({"mirror-policy.toml": "version = 1\n"})
+    without_go.env["PANTS_DOCKER_MIRROR_POLICY"] = "mirror-policy.toml"
+    without = without_go.run("mirror", "--dry-run", "::").failed().stderr
+    assert "nothing has what verifies signatures: neither an archive at `[docker-mirror].url_template`" in without
+
+    publish(release, {"docker-mirror": helper.read_bytes(), "docker-mirror-verify": b"#!/bin/sh\nexit 1\n"})
+    without_go.env["PANTS_DOCKER_MIRROR_KNOWN_VERSIONS"] = known_versions(release)
+    assert "what verifies signatures" not in without_go.run("mirror", "--dry-run", "::").stderr
+
+
+@pytest.mark.integration
 def test_a_release_that_is_not_what_its_digest_says_never_runs(without_go: PantsProject, release: Path) -> None:
     ran = release / "ran"
-    for executable in release.glob("docker-mirror-*"):
-        executable.write_text(f"#!/bin/sh\ntouch {ran}\n")
+    publish(release, {"docker-mirror": f"#!/bin/sh\ntouch {ran}\n".encode()})
     stderr = without_go.run("package", "::").failed().stderr
     assert "Wrong digest for downloaded file" in stderr
     assert not ran.exists()
@@ -108,12 +139,9 @@ def test_a_release_that_is_not_what_its_digest_says_never_runs(without_go: Pants
 
 @pytest.mark.integration
 def test_a_release_of_another_version_is_refused(without_go: PantsProject, release: Path) -> None:
-    older = '#!/bin/sh\necho \'{"name": "docker-mirror", "version": "0.0.1", "protocol": 0}\'\n'
-    for executable in release.glob("docker-mirror-*"):
-        executable.write_text(older)
-    digest = hashlib.sha256(older.encode()).hexdigest()
-    known = [f"{VERSION}|{platform.value}|{digest}|{len(older)}" for platform in Platform]
-    without_go.env["PANTS_DOCKER_MIRROR_KNOWN_VERSIONS"] = str(known)
+    older = b'#!/bin/sh\necho \'{"name": "docker-mirror", "version": "0.0.1", "protocol": 0}\'\n'
+    publish(release, {"docker-mirror": older})
+    without_go.env["PANTS_DOCKER_MIRROR_KNOWN_VERSIONS"] = known_versions(release)
     stderr = without_go.run("package", "::").failed().stderr
     assert f"file:{release}/docker-mirror-{VERSION}-" in stderr
     assert f"is docker-mirror 0.0.1 (protocol 0), and this backend needs docker-mirror {VERSION}" in stderr

@@ -28,8 +28,8 @@ def written_version() -> str:
 
 VERSION = written_version()
 GOOS, GOARCH = go("env", "GOHOSTOS", "GOHOSTARCH").split()
-BINARY = f"docker-mirror-{VERSION}-{GOOS}-{GOARCH}"
-VERIFIER = f"docker-mirror-verify-{VERSION}-{GOOS}-{GOARCH}"
+PROGRAMS = ("docker-mirror", "docker-mirror-verify")
+ARCHIVE = f"docker-mirror-{VERSION}-{GOOS}-{GOARCH}.tar.gz"
 
 
 def release(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -55,9 +55,10 @@ def test_has_what_it_says_it_has(built: Path) -> None:
     named = {path.name for path in built.iterdir()}
     shells = {f"docker-mirror-{VERSION}.{shell}" for shell in ("bash", "zsh", "fish")}
     python = {f"docker_mirror-{VERSION}-py3-none-any.whl", f"docker_mirror-{VERSION}.tar.gz"}
-    programs = {BINARY, f"{BINARY}.cdx.json", VERIFIER, f"{VERIFIER}.cdx.json"}
+    programs = {f"{program}-{VERSION}-{GOOS}-{GOARCH}" for program in PROGRAMS}
+    bills = {f"{program}.cdx.json" for program in programs}
     image = {f"docker-mirror-{VERSION}-image.tar"} if GOOS == "linux" else set()
-    assert named == {*programs, *image, *shells, *python, "SHA256SUMS", "known_versions.txt"}
+    assert named == {*programs, *bills, ARCHIVE, *image, *shells, *python, "SHA256SUMS", "known_versions.txt"}
     beginnings = {"bash": "# bash completion", "zsh": "#compdef docker-mirror", "fish": "# fish completion"}
     for shell, begins in beginnings.items():
         assert (built / f"docker-mirror-{VERSION}.{shell}").read_text().startswith(begins)
@@ -69,16 +70,30 @@ def test_sums_are_those_of_the_files(built: Path) -> None:
     assert sums == {name: hashlib.sha256((built / name).read_bytes()).hexdigest() for name in files}
 
     platform = {"linux": "linux", "darwin": "macos"}[GOOS] + "_" + {"amd64": "x86_64", "arm64": "arm64"}[GOARCH]
-    size = (built / BINARY).stat().st_size
-    assert (built / "known_versions.txt").read_text() == f"{VERSION}|{platform}|{sums[BINARY]}|{size}\n"
+    size = (built / ARCHIVE).stat().st_size
+    assert (built / "known_versions.txt").read_text() == f"{VERSION}|{platform}|{sums[ARCHIVE]}|{size}\n"
 
 
-@pytest.mark.parametrize("program", [BINARY, VERIFIER])
-def test_the_bill_of_materials_has_each_module_of_the_executable(built: Path, program: str) -> None:
-    bill = json.loads((built / f"{program}.cdx.json").read_text())
+def test_the_archive_has_both_programs_and_nothing_of_who_made_it(built: Path) -> None:
+    with tarfile.open(built / ARCHIVE) as archive:
+        members = archive.getmembers()
+    assert [(member.name, oct(member.mode)) for member in members] == [
+        *((program, "0o755") for program in PROGRAMS),
+        ("LICENSE", "0o644"),
+    ]
+    assert {(member.uid, member.gid, member.uname, member.gname) for member in members} == {(0, 0, "", "")}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_bill_of_materials_has_each_module_of_the_program(built: Path, program: str, tmp_path: Path) -> None:
+    bill = json.loads((built / f"{program}-{VERSION}-{GOOS}-{GOARCH}.cdx.json").read_text())
+    with tarfile.open(built / ARCHIVE) as archive:
+        archive.extract(program, tmp_path)
     assert (bill["bomFormat"], bill["metadata"]["component"]["version"]) == ("CycloneDX", f"v{VERSION}")
     listed = {(component["name"], component["version"]) for component in bill["components"]}
-    linked = [line.split()[1:3] for line in go("version", "-m", str(built / program)).splitlines() if "\tdep\t" in line]
+    linked = [
+        line.split()[1:3] for line in go("version", "-m", str(tmp_path / program)).splitlines() if "\tdep\t" in line
+    ]
     assert len(linked) > 10
     assert {(name, version) for name, version in linked} <= listed
 
