@@ -34,7 +34,7 @@ ARCHIVE = f"docker-mirror-{VERSION}-{GOOS}-{GOARCH}.tar.gz"
 
 def release(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [str(CHECKOUT / "scripts/release"), "--platform", f"{GOOS}/{GOARCH}", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=1800)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=3600)
 
 
 @pytest.fixture(scope="module")
