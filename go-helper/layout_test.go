@@ -278,3 +278,20 @@ func TestLayoutFlagsThatMakeNoSense(t *testing.T) {
 		t.Errorf("a dry run made the folder: %s", &p.stderr)
 	}
 }
+
+func TestATagPolicyComparesWithWhatTheLayoutHas(t *testing.T) {
+	t.Parallel()
+	w := newWorkplace(t)
+	src := startRegistry(t)
+	for _, tag := range []string{"1.0.0", "1.1.0"} {
+		pushImage(t, src.Host+"/team/app:"+tag, 512, 1)
+	}
+	w.write("first.txt", src.Host+"/team/app:1.0.0\n")
+	w.write("set.toml", fmt.Sprintf("[[image]]\nsource = \"%s/team/app\"\nselect = { mode = \"higher\" }\n", src.Host))
+	w.run(0, "copy", "--to-layout", "bundle", "first.txt")
+	p := w.run(0, "copy", "--to-layout", "bundle", "set.toml")
+	wantContains(t, "stdout", p.stdout.String(), "copied oci-layout:bundle/"+src.Host+"/team/app:1.1.0@")
+	if strings.Contains(p.stdout.String(), ":1.0.0@") {
+		t.Errorf("took what isn't higher: %s", &p.stdout)
+	}
+}

@@ -24,7 +24,7 @@ func (s *session) expand(ctx context.Context, pool *registry.Pool, entries []*en
 		notice string
 		err    error
 	}
-	lister := &tagLister{pool: pool, log: s.log, from: s.readFrom, lists: map[string]*tagList{}}
+	lister := &tagLister{pool: pool, log: s.log, from: s.readFrom, to: s.layouts.tagsAt, lists: map[string]*tagList{}}
 	found := make([]listed, len(entries))
 	var wait sync.WaitGroup
 	for i, e := range entries {
@@ -102,6 +102,8 @@ type tagLister struct {
 	pool *registry.Pool
 	log  *slog.Logger
 	from func(reference.Reference) reference.Reference // where a source is read
+	// to is where a destination's tags are, given the source's repository; nil: at the destination.
+	to func(source, destination reference.Reference) reference.Reference
 
 	mu    sync.Mutex
 	lists map[string]*tagList
@@ -125,6 +127,9 @@ func (l *tagLister) expand(ctx context.Context, c plan.Copy) (copies []plan.Copy
 	}
 	var destinationTags []string
 	if plan.NeedsDestinationTags(c) {
+		if l.to != nil {
+			destination = l.to(source, destination)
+		}
 		destinationTags, err = l.list(ctx, destination)
 		if err != nil && !errors.Is(err, registry.ErrNotFound) { // only "not there" means that there are none
 			return nil, "", fmt.Errorf("listing the tags of %s: %w", destination.Name(), err)

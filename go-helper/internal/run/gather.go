@@ -92,3 +92,11 @@ func (l *layouts) place(e *entry, c *engine.Copy) {
 	}
 	l.to.Want(name, platforms)
 }
+
+// tagsAt is where the tags are that a policy compares with: those of the source that the layout has, where images go to one.
+func (l *layouts) tagsAt(source, destination reference.Reference) reference.Reference {
+	if l.to == nil {
+		return destination
+	}
+	return reference.Reference{Registry: l.toHost, Repository: source.Name()}
+}
