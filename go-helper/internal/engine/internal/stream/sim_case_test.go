@@ -134,6 +134,8 @@ func (c simCase) ofSink(r *rand.Rand) mishap {
 		m.what, m.LoseAnswer = "answer lost", true
 	case n < 28:
 		m.what, m.Status = "refused", []int{500, 502, 503, 504, 429}[r.IntN(5)]
+	case n < 30: // in the middle of a body
+		m.what, m.CutUpload = "session lost", devregistry.AfterBytes(m.at)
 	case n < 32:
 		m.what, m.Status, m.Code = "session lost", 404, "BLOB_UPLOAD_UNKNOWN"
 	case n < 35:
