@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"docker-mirror/go-helper/internal/engine/internal/mount"
 )
 
 var (
@@ -131,5 +133,15 @@ func TestAnOriginThatIsGoneIsAskedOnce(t *testing.T) {
 	second := one[Start](t, s.Step(Transferred{Blob: small, Outcomes: []Outcome{{End: Failed, Session: 1, Err: errors.New("refused")}}}))
 	if first.From != "old" || second.From != "second" || second.Repository != "second" {
 		t.Errorf("asked to mount from %s, then into %s from %s", first.From, second.Repository, second.From)
+	}
+}
+
+// Where nothing is mounted a HEAD tells what a mount would have told.
+func TestABlobIsAskedForBeforeItIsSentWhereNothingIsMounted(t *testing.T) {
+	s := begin(t, "x")
+	s.registries[0].mode = mount.Never
+	head := one[Head](t, s.Step(found(0, home, large)))
+	if there := s.Step(Headed{Need: head.Need, Exists: true}); len(only[Start](there)) > 0 || one[Write](t, there).Image != 0 {
+		t.Errorf("it is there: %+v", there)
 	}
 }
