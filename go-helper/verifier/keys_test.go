@@ -84,6 +84,18 @@ func TestKeysOfAllKinds(t *testing.T) {
 	}
 }
 
+// A key may sign other things, whose payloads look alike.
+func TestAPayloadOfAnotherTypeIsNoSignature(t *testing.T) {
+	t.Parallel()
+	signer, public := newSigner(t, elliptic.P256(), crypto.SHA256)
+	q := keySigned(t, signer, image)
+	q.Bytes = bytes.Replace(q.Bytes, []byte(cosignType), []byte("atomic container signature"), 1)
+	signed, err := signer.SignMessage(bytes.NewReader(q.Bytes))
+	must(t, err)
+	q.Annotations[annotationSignature] = base64.StdEncoding.EncodeToString(signed)
+	wants(t, checkerOf(t, material{Keys: [][]byte{public}}).answer(q), `its payload is of type "atomic container signature"`)
+}
+
 func TestKeysThatAreNotTaken(t *testing.T) {
 	t.Parallel()
 	short, err := rsa.GenerateKey(rand.Reader, 1024)
