@@ -1,11 +1,6 @@
 package main
 
 import (
-	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -180,66 +175,6 @@ func TestARollingRuleTakesTheNewestThatIsOldEnoughAndThere(t *testing.T) {
 	}
 }
 
-func TestMovedTags(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		name, rule, tag string
-		code            int
-		says            string
-	}{
-		{"a full version", "", "v1.2.3", 1, `a tag that is a full version is not expected to move (mirror-policy.toml:2)`},
-		{"another tag", "", "stable", 0, ""},
-		{"refuse", `moved = "refuse"`, "stable", 1, `moved = "refuse" (mirror-policy.toml:2)`},
-		{"warn", `moved = "warn"`, "v1.2.3", 0, "(mirror-policy.toml:2 warns of it)"},
-		{"accept", `moved = "accept"`, "v1.2.3", 0, ""},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			c := newCooling(t, "version = 1\n[[rule]]\nimages = [\"**\"]\n"+test.rule)
-			first := pushImage(t, c.src.Host+"/app:"+test.tag, 512, 1)
-			c.list("images.txt", c.src, "app:"+test.tag)
-			c.lock(0, 0)
-			second := pushImage(t, c.src.Host+"/app:"+test.tag, 512, 1)
-			p := c.lock(test.code, 0, "--upgrade")
-			if test.says != "" {
-				wantContains(t, "stderr", p.stderr.String(), test.says, first.String(), second.String())
-			} else if strings.Contains(p.stderr.String(), "policy") {
-				t.Errorf("stderr:\n%s", &p.stderr)
-			}
-			want := second
-			if test.code != 0 {
-				want = first
-			}
-			wantContains(t, "the lock", c.read("images.txt.lock"), `digest = "`+want.String())
-			c.lock(0, 0, "--upgrade="+c.src.Host+"/app:"+test.tag) // who names it means it
-			wantContains(t, "the lock", c.read("images.txt.lock"), `digest = "`+second.String())
-		})
-	}
-}
-
-func TestAnExceptionIsMadeWithAReason(t *testing.T) {
-	t.Parallel()
-	c := newCooling(t, weekLong)
-	pushImage(t, c.src.Host+"/app:v1.2.3", 512, 1)
-	c.list("images.txt", c.src, "app:v1.2.3")
-	c.lock(0, 0)
-	fixed := pushImage(t, c.src.Host+"/app:v1.2.3", 512, 1)
-	image := c.src.Host + "/app:v1.2.3"
-	wantContains(t, "stderr", c.lock(2, 0, "--now="+image).stderr.String(), "--now and --because go together")
-	c.src.Log().Reset()
-	c.write("strict.toml", weekLong+"exceptions = false\n")
-	p := c.run(2, "lock", "--policy=strict.toml", "--now="+image, "--because=CVE-2026-1234", "images.txt")
-	wantContains(t, "stderr", p.stderr.String(), "strict.toml:2: --now="+image+": the image's rule allows no exceptions")
-	if n := c.src.Log().Total(); n != 0 {
-		t.Errorf("%d requests", n)
-	}
-	c.lock(0, day, "--now="+image, "--because=CVE-2026-1234")
-	wantContains(t, "the lock", c.read("images.txt.lock"), `digest = "`+fixed.String(), `because = "CVE-2026-1234"`, "seen = "+c.at(day))
-	c.run(0, "lint", "--policy=mirror-policy.toml", "--at="+c.at(day), "images.txt")
-	p = c.run(1, "lint", "--policy=strict.toml", "--at="+c.at(day), "images.txt")
-	wantContains(t, "lint", p.stdout.String(), "has a reason, and its rule allows no exceptions (strict.toml:2) [because]")
-}
-
 func TestALockedDigestThatIsTooYoungIsFound(t *testing.T) {
 	t.Parallel()
 	c := newCooling(t, weekLong)
@@ -288,20 +223,6 @@ func TestAPolicyOfTagsGetsOnWhenSomethingMatures(t *testing.T) {
 	c.run(0, "lock", "--check", "--policy=mirror-policy.toml", "--at="+c.at(11*day), "images.toml")
 }
 
-func TestAClockBehindALockIsRefused(t *testing.T) {
-	t.Parallel()
-	c := newCooling(t, weekLong)
-	pushImage(t, c.src.Host+"/app:1", 512, 1)
-	c.list("images.txt", c.src, "app:1")
-	c.lock(0, day)
-	c.src.Log().Reset()
-	p := c.lock(2, 0, "--upgrade")
-	wantContains(t, "stderr", p.stderr.String(), "images.txt.lock:4: "+c.src.Host+"/app:1 was seen at "+c.at(day)+", and it is "+c.at(0)+" by this machine's clock")
-	if n := c.src.Log().Total(); n != 0 {
-		t.Errorf("%d requests", n)
-	}
-}
-
 // It came past the checks of locks, or they weren't made.
 func TestALockedDigestThatIsTooYoungIsNotMirrored(t *testing.T) {
 	t.Parallel()
@@ -321,49 +242,5 @@ func TestALockedDigestThatIsTooYoungIsNotMirrored(t *testing.T) {
 	}
 	if _, err := remote.Head(ref); err == nil {
 		t.Error("it was copied")
-	}
-}
-
-// A proxy before the registry says what time it is.
-func TestAClockThatIsNotTheRegistrysIsRefused(t *testing.T) {
-	t.Parallel()
-	c := newCooling(t, weekLong)
-	pushImage(t, c.src.Host+"/app:1", 512, 1)
-	behind := &url.URL{Scheme: "http", Host: c.src.Host}
-	for apart, says := range map[time.Duration]string{
-		-day:            "this machine's clock is 24h0m0s ahead of that of ",
-		day:             "this machine's clock is 24h0m0s behind that of ",
-		5 * time.Minute: "",
-	} {
-		proxy := httptest.NewServer(&httputil.ReverseProxy{
-			Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(behind) },
-			ModifyResponse: func(r *http.Response) error {
-				r.Header.Set("Date", time.Now().Add(apart).UTC().Format(http.TimeFormat))
-				return nil
-			},
-		})
-		host := strings.TrimPrefix(proxy.URL, "http://")
-		c.write("images.txt", host+"/app:1\n")
-		code := 0
-		if says != "" {
-			code = 2
-		}
-		p := c.run(code, "lock", "--policy=mirror-policy.toml", "images.txt")
-		wantContains(t, "stderr", p.stderr.String(), says)
-		if c.exists("images.txt.lock") != (says == "") {
-			t.Errorf("%s apart: is the lock there? %v", apart, says != "")
-		}
-		if says == "" {
-			if err := os.Remove(c.path("images.txt.lock")); err != nil {
-				t.Error(err)
-			}
-		} else {
-			c.run(0, "lock", "images.txt") // without a policy no age counts
-			c.run(2, "lock", "--check", "--online", "--policy=mirror-policy.toml", "images.txt")
-			if err := os.Remove(c.path("images.txt.lock")); err != nil {
-				t.Error(err)
-			}
-		}
-		proxy.Close()
 	}
 }

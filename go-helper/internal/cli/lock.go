@@ -77,12 +77,7 @@ entry; the others are written, and the exit code is 1.`,
 	flags.Lookup("upgrade").NoOptDefVal = everyImage
 	flags.BoolVar(&locking.Check, "check", false, "write nothing, offline; exit with 1 if lists and locks disagree")
 	flags.BoolVar(&locking.Online, "online", false, "with --check: also ask the sources which tags have moved, and whether the digests are still there")
-	flags.BoolVar(&locking.Observe, "observe", false, "only note what tags name now, for the cooldown of a policy; nothing is locked")
-	flags.StringArrayVar(&locking.Now, "now", nil, "lock what this `IMAGE` names at once, whatever the policy says of its age or of moved tags; with --because; repeatable")
-	flags.StringVar(&locking.Because, "because", "", "`TEXT` that says why, for the lock and who reviews it")
-	flags.StringVar(&locking.Base, "base", "", "with --check: also compare with the locks, lists and the policy at `REF`, a revision of git: what is new must have been known there for its cooldown")
-	flags.StringVar(&locking.Allow, "allow", "", "with --base: fail on all changes of locks but `WHAT`: observations (digests that wait)")
-	complete(c, "allow", []string{run.AllowObservations})
+	addAgeFlags(c, &locking)
 	addTimeFlag(c, &at)
 	flags.StringArrayVar(&platforms, "platform", nil, "lock images that name no platform for this one, `OS/ARCH[/VARIANT]`, as 'copy --platform' limits them; repeatable")
 	flags.StringVar(&index, "index", "", "`KIND` of index that such images get: rewritten or sparse (default: rewritten)")
@@ -97,6 +92,17 @@ entry; the others are written, and the exit code is 1.`,
 	flags.StringVar(&batch, "batch", "", "`FILE` with the lists of targets, for pants lock")
 	must(flags.MarkHidden("batch"))
 	return c
+}
+
+// addAgeFlags adds what a policy needs that has digests wait.
+func addAgeFlags(c *cobra.Command, locking *run.Locking) {
+	flags := c.Flags()
+	flags.BoolVar(&locking.Observe, "observe", false, "only note what tags name now, for the cooldown of a policy; nothing is locked")
+	flags.StringArrayVar(&locking.Now, "now", nil, "lock what this `IMAGE` names at once, whatever the policy says of its age or of moved tags; with --because; repeatable")
+	flags.StringVar(&locking.Because, "because", "", "`TEXT` that says why, for the lock and who reviews it")
+	flags.StringVar(&locking.Base, "base", "", "with --check: also compare with the locks, lists and the policy at `REF`, a revision of git: what is new must have been known there for its cooldown")
+	flags.StringVar(&locking.Allow, "allow", "", "with --base: fail on all changes of locks but `WHAT`: observations (digests that wait)")
+	complete(c, "allow", []string{run.AllowObservations})
 }
 
 // addTimeFlag adds what counts as now: the time that Pants knows about, so that it can remember a result.
