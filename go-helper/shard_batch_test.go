@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -36,5 +37,30 @@ func TestShardsOfABatch(t *testing.T) {
 	// Broken ones come first, then the plan's order, which a policy's copies keep.
 	if first, last := r.Copies[0], r.Copies[4]; first.Target != "b:broken" || last.Destination != dst.Host+"/chosen:1" {
 		t.Errorf("copies %+v", r.Copies)
+	}
+}
+
+// The choice comes before the division: shards of a part of a plan are shards of that part.
+func TestShardsOfAChoice(t *testing.T) {
+	t.Parallel()
+	w := newWorkplace(t)
+	src, dst := startRegistry(t), startRegistry(t)
+	var specs []string
+	for i := range 6 {
+		pushImage(t, fmt.Sprintf("%s/app-%d:1", src.Host, i), 512, 1)
+		specs = append(specs, fmt.Sprintf(`{"src": "%s/app-%d:1", "dst": "%s/app-%d:1", "labels": ["l%d"]}`, src.Host, i, dst.Host, i, i%3))
+	}
+	list := w.write("specs.json", "["+strings.Join(specs, ",")+"]")
+	copied := 0
+	for i := range 2 {
+		w.run(0, "copy", "--label=l1", fmt.Sprintf("--shard=%d/2", i), "--report=report.json", list)
+		r := w.report("report.json")
+		copied += r.Totals.Copied
+		if r.Totals.All() != 1 || r.Copies[0].Entry != i+1 {
+			t.Errorf("shard %d: %+v", i, r.Copies)
+		}
+	}
+	if copied != 2 {
+		t.Errorf("%d copied", copied)
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -110,12 +109,18 @@ func TestShardsMirrorTheWholeSet(t *testing.T) {
 		t.Errorf("%d requests, and %d on one machine", asked, requests)
 	}
 
-	// The reports in one: what the whole run's says, in its order.
+	set.wantMerged(t, w, src)
+	set.wantUnchanged(t, w, src, dst)
+}
+
+// wantMerged checks the reports in one: it says what the whole run's says, in its order.
+func (s shardedSet) wantMerged(t *testing.T, w *workplace, src *devregistry.Server) {
+	t.Helper()
 	files := []string{"report-2.json", "report-0.json", "report-3.json", "report-1.json"}
 	p := w.run(0, append([]string{"report", "merge", "-o", "report.json"}, files...)...)
-	wantContains(t, "stderr", p.stderr.String(), fmt.Sprintf("%d copied; ", len(set.digests)))
+	wantContains(t, "stderr", p.stderr.String(), fmt.Sprintf("%d copied; ", len(s.digests)))
 	merged, whole := w.report("report.json"), w.report("alone.json")
-	if merged.ExitCode != 0 || merged.Totals.Copied != len(set.digests) || len(merged.Shards) != 4 || merged.Shard != nil {
+	if merged.ExitCode != 0 || merged.Totals.Copied != len(s.digests) || len(merged.Shards) != 4 || merged.Shard != nil {
 		t.Errorf("merged: exit code %d, %+v, %+v", merged.ExitCode, merged.Totals, merged.Shards)
 	}
 	if merged.Totals.Bytes.Down != sumOf(merged.Shards, func(s report.ShardRun) int64 { return s.Totals.Bytes.Down }) || merged.Registries[src.Host].BytesDown < merged.Totals.Bytes.Down {
@@ -131,22 +136,25 @@ func TestShardsMirrorTheWholeSet(t *testing.T) {
 		t.Errorf("copies:\n%v\nwant\n%v", origins(merged), origins(whole))
 	}
 	counts := make([]int, 4)
-	for i, s := range merged.Shards {
-		counts[i] = s.Totals.Copied
+	for i, shard := range merged.Shards {
+		counts[i] = shard.Totals.Copied
 	}
 	if slices.Max(counts)-slices.Min(counts) > 3 {
 		t.Errorf("the shards had %v images", counts)
 	}
+}
 
-	// Again: nothing moves.
+// wantUnchanged runs all shards again: nothing moves.
+func (s shardedSet) wantUnchanged(t *testing.T, w *workplace, src, dst *devregistry.Server) {
+	t.Helper()
 	src.Log().Reset()
-	w.runShards(4, "copy", "--registry", dst.Host, set.list)
+	w.runShards(4, "copy", "--registry", dst.Host, s.list)
 	for _, e := range src.Log().Entries() {
 		if e.Method != http.MethodHead && e.Kind != devregistry.KindPing {
 			t.Errorf("no-op sent %s %s", e.Method, e.Path)
 		}
 	}
-	p = w.run(1, "report", "merge", "-o", "report.json", "report-0.json", "report-3.json")
+	p := w.run(1, "report", "merge", "-o", "report.json", "report-0.json", "report-3.json")
 	wantContains(t, "stderr", p.stderr.String(), "no report of shard 1-2 of 4")
 	if r := w.report("report.json"); r.ExitCode != 1 || len(r.Errors) != 1 {
 		t.Errorf("merged of two: %d, %v", r.ExitCode, r.Errors)
@@ -277,29 +285,4 @@ func TestShardsThatAreNot(t *testing.T) {
 	wantContains(t, "stdout", p.stdout.String(), "[")
 	p = w.run(0, "copy", "--registry", dst.Host, "--shard=0/2", list)
 	wantContains(t, "stdout", p.stdout.String(), string(engine.StatusCopied)+" "+dst.Host)
-}
-
-// The choice comes before the division: shards of a part of a plan are shards of that part.
-func TestShardsOfAChoice(t *testing.T) {
-	t.Parallel()
-	w := newWorkplace(t)
-	src, dst := startRegistry(t), startRegistry(t)
-	var specs []string
-	for i := range 6 {
-		pushImage(t, fmt.Sprintf("%s/app-%d:1", src.Host, i), 512, 1)
-		specs = append(specs, fmt.Sprintf(`{"src": "%s/app-%d:1", "dst": "%s/app-%d:1", "labels": ["l%d"]}`, src.Host, i, dst.Host, i, i%3))
-	}
-	list := w.write("specs.json", "["+strings.Join(specs, ",")+"]")
-	copied := 0
-	for i := range 2 {
-		w.run(0, "copy", "--label=l1", fmt.Sprintf("--shard=%d/2", i), "--report=report.json", list)
-		r := w.report("report.json")
-		copied += r.Totals.Copied
-		if r.Totals.All() != 1 || r.Copies[0].Entry != i+1 {
-			t.Errorf("shard %d: %+v", i, cmp.Or(len(r.Copies), -1))
-		}
-	}
-	if copied != 2 {
-		t.Errorf("%d copied", copied)
-	}
 }

@@ -175,10 +175,9 @@ func mounted(t *testing.T, pod corev1.PodSpec) {
 	}
 }
 
-func TestEverythingSet(t *testing.T) {
-	t.Parallel()
-	found := render(t, minimal, `
-image: {digest: "sha256:`+strings.Repeat("c", 64)+`"}
+// everything sets what can be set together.
+var everything = `
+image: {digest: "sha256:` + strings.Repeat("c", 64) + `"}
 imagePullSecrets: [{name: pull}]
 timeZone: Europe/Berlin
 repository: mirror/{repository}
@@ -201,7 +200,11 @@ nodeSelector: {kubernetes.io/arch: arm64}
 tolerations: [{operator: Exists}]
 affinity: {nodeAffinity: {}}
 priorityClassName: low
-`)
+`
+
+func TestEverythingSet(t *testing.T) {
+	t.Parallel()
+	found := render(t, minimal, everything)
 	_, pod, c := found.job(t)
 	restricted(t, "all", pod)
 	mounted(t, pod)

@@ -17,9 +17,11 @@ import (
 )
 
 const (
-	user     = "65532" // nonroot, as in distroless
-	refName  = "org.opencontainers.image.ref.name"
-	sbomType = "application/vnd.cyclonedx+json"
+	user    = "65532" // nonroot, as in distroless
+	refName = "org.opencontainers.image.ref.name"
+	// containerdName is where containerd looks for the name.
+	containerdName = "io.containerd.image.name"
+	sbomType       = "application/vnd.cyclonedx+json"
 )
 
 // programs are those of a release; the second finds its place beside the first.
@@ -49,7 +51,7 @@ func writeLayout(r release, folder string) (v1.Hash, error) {
 	if err != nil {
 		return v1.Hash{}, err
 	}
-	if err := path.AppendIndex(index, layout.WithAnnotations(map[string]string{refName: "docker-mirror:" + r.version})); err != nil {
+	if err := path.AppendIndex(index, layout.WithAnnotations(map[string]string{refName: r.name(), containerdName: r.name()})); err != nil {
 		return v1.Hash{}, err
 	}
 	for i, platform := range r.platforms {
@@ -65,6 +67,9 @@ func writeLayout(r release, folder string) (v1.Hash, error) {
 	}
 	return index.Digest()
 }
+
+// name is one that is of no registry.
+func (r release) name() string { return "localhost/docker-mirror:" + r.version }
 
 func (r release) labels() map[string]string {
 	labels := map[string]string{

@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
@@ -41,7 +42,32 @@ func inside(root string, args ...string) *exec.Cmd {
 func TestTheImageRuns(t *testing.T) {
 	t.Parallel()
 	programs, platform := realDist(t)
-	images, _, _ := opened(t, build(t, programs, platform))
+	images, _, path := opened(t, build(t, programs, platform))
+	root := filesOf(t, images)
+	output, err := inside(root, "/usr/local/bin/docker-mirror", "version").CombinedOutput()
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ENOSPC) {
+		t.Skipf("no chroot as another user here: %v", err)
+	}
+	if err != nil || !strings.HasPrefix(string(output), "docker-mirror ") {
+		t.Fatalf("%v: %s", err, output)
+	}
+	destination := httptest.NewServer(registry.New(quiet))
+	t.Cleanup(destination.Close)
+	copiesInside(t, root, destination)
+
+	// The program pushes its own image.
+	pushing := exec.Command(filepath.Join(programs, "docker-mirror-1.2.3-"+strings.ReplaceAll(platform, "/", "-")),
+		"copy", "--from-layout", string(path), "--registry", host(destination)+"/tools")
+	pushing.Env = append(os.Environ(), "HOME="+t.TempDir(), "XDG_CACHE_HOME=", "DOCKER_CONFIG="+t.TempDir())
+	if output, err := pushing.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, output)
+	}
+	wantAt(t, host(destination)+"/tools/docker-mirror:1.2.3", images)
+}
+
+// filesOf unpacks the only image into a folder that others can enter, unlike that of t.TempDir.
+func filesOf(t *testing.T, images v1.ImageIndex) string {
+	t.Helper()
 	index, err := images.IndexManifest()
 	if err != nil {
 		t.Fatal(err)
@@ -50,20 +76,7 @@ func TestTheImageRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	size := int64(0)
-	layers, err := image.Layers()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, layer := range layers {
-		n, err := layer.Size()
-		if err != nil {
-			t.Fatal(err)
-		}
-		size += n
-	}
-	t.Logf("%d bytes of layers", size)
-	root, err := os.MkdirTemp("", "image-") // that others can enter, unlike t.TempDir's
+	root, err := os.MkdirTemp("", "image-")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,26 +85,20 @@ func TestTheImageRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	unpack(t, mutate.Extract(image), root)
+	return root
+}
 
-	output, err := inside(root, "/usr/local/bin/docker-mirror", "version").CombinedOutput()
-	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ENOSPC) {
-		t.Skipf("no chroot as another user here: %v", err)
-	}
-	if err != nil || !strings.HasPrefix(string(output), "docker-mirror ") {
-		t.Fatalf("%v: %s", err, output)
-	}
-
-	// The source's certificate is signed by nobody but who stands where the image has its roots.
-	quiet := registry.Logger(log.New(io.Discard, "", 0))
-	source, destination := httptest.NewTLSServer(registry.New(quiet)), httptest.NewServer(registry.New(quiet))
-	t.Cleanup(source.Close)
-	t.Cleanup(destination.Close)
+// copiesInside copies from a source whose certificate is signed by nobody but who is put where the image has its roots.
+func copiesInside(t *testing.T, root string, destination *httptest.Server) {
+	t.Helper()
+	source := httptest.NewUnstartedServer(registry.New(quiet))
 	source.Config.ErrorLog = log.New(io.Discard, "", 0)
+	source.StartTLS()
+	t.Cleanup(source.Close)
 	content, err := random.Index(1000, 2, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	host := func(s *httptest.Server) string { return s.Listener.Addr().String() }
 	from, err := name.ParseReference(host(source) + "/team/app:1")
 	if err != nil {
 		t.Fatal(err)
@@ -120,18 +127,29 @@ func TestTheImageRuns(t *testing.T) {
 	if output, err := copying(); err != nil {
 		t.Fatalf("%v: %s", err, output)
 	}
-	to, err := name.ParseReference(host(destination) + "/team/app:1")
-	if err != nil {
-		t.Fatal(err)
+	digest := wantAt(t, host(destination)+"/team/app:1", content)
+	if report, err := os.ReadFile(filepath.Join(root, "tmp/report.json")); err != nil || !bytes.Contains(report, []byte(digest)) {
+		t.Errorf("report %s, %v", report, err)
 	}
+}
+
+var quiet = registry.Logger(log.New(io.Discard, "", 0))
+
+func host(s *httptest.Server) string { return s.Listener.Addr().String() }
+
+// wantAt compares what a tag names with what it should, and gives the digest.
+func wantAt(t *testing.T, reference string, content v1.ImageIndex) string {
+	t.Helper()
 	want, err := content.Digest()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := remote.Head(to); err != nil || got.Digest != want {
-		t.Errorf("%v, %v, want %v", got, err, want)
+	ref, err := name.ParseReference(reference)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if report, err := os.ReadFile(filepath.Join(root, "tmp/report.json")); err != nil || !bytes.Contains(report, []byte(want.String())) {
-		t.Errorf("report %s, %v", report, err)
+	if got, err := remote.Head(ref); err != nil || got.Digest != want {
+		t.Errorf("%s: %v, %v, want %v", reference, got, err, want)
 	}
+	return want.String()
 }

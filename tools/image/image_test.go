@@ -118,7 +118,7 @@ func opened(t *testing.T, archive []byte) (images v1.ImageIndex, attached []v1.D
 			attached = append(attached, d)
 			continue
 		}
-		if d.Annotations[refName] != "docker-mirror:1.2.3" || images != nil {
+		if d.Annotations[refName] != "localhost/docker-mirror:1.2.3" || d.Annotations[containerdName] != d.Annotations[refName] || images != nil {
 			t.Errorf("entry %+v", d)
 		}
 		if images, err = top.ImageIndex(d.Digest); err != nil {
@@ -153,18 +153,7 @@ func TestWhatTheImageIs(t *testing.T) {
 	if err != nil || index.MediaType != types.OCIImageIndex || len(index.Manifests) != 2 {
 		t.Fatalf("index %+v, %v", index, err)
 	}
-	subjects := map[string]int{}
-	for _, d := range attached {
-		sbom, err := path.Image(d.Digest)
-		if err != nil {
-			t.Fatal(err)
-		}
-		manifest, err := sbom.Manifest()
-		if err != nil || manifest.ArtifactType != sbomType || len(manifest.Layers) != 1 || d.ArtifactType != sbomType {
-			t.Fatalf("%+v, %v", manifest, err)
-		}
-		subjects[manifest.Subject.Digest.String()]++
-	}
+	subjects := subjectsOf(t, attached, path)
 	bases := map[v1.Hash]bool{}
 	for i, architecture := range []string{"amd64", "arm64"} {
 		d := index.Manifests[i]
@@ -205,6 +194,24 @@ func TestWhatTheImageIs(t *testing.T) {
 	if len(bases) != 1 {
 		t.Error("the platforms don't share their base layer")
 	}
+}
+
+// subjectsOf counts the SBOMs of each image.
+func subjectsOf(t *testing.T, attached []v1.Descriptor, path layout.Path) map[string]int {
+	t.Helper()
+	subjects := map[string]int{}
+	for _, d := range attached {
+		sbom, err := path.Image(d.Digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		manifest, err := sbom.Manifest()
+		if err != nil || manifest.ArtifactType != sbomType || len(manifest.Layers) != 1 || d.ArtifactType != sbomType {
+			t.Fatalf("%+v, %v", manifest, err)
+		}
+		subjects[manifest.Subject.Digest.String()]++
+	}
+	return subjects
 }
 
 func wantRoots(t *testing.T, file string) {
