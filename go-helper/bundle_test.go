@@ -45,6 +45,24 @@ func damage(t *testing.T, part string) {
 	}
 }
 
+// Whoever has a layout has tar, and an archive needs no list.
+func TestALayoutThatTarPackedIsRead(t *testing.T) {
+	t.Parallel()
+	w := newWorkplace(t)
+	src, dst := startRegistry(t), startRegistry(t)
+	list, _ := pushSample(t, src)
+	w.write("images.txt", list)
+	images := strings.Count(list, "\n")
+	w.run(0, "copy", "--to-layout", "bundle", "images.txt")
+	for name, entries := range map[string][]string{"whole.tar": {"."}, "named.tar": {"index.json", "oci-layout", "blobs"}} {
+		if out, err := exec.Command("tar", append([]string{"-C", w.path("bundle"), "-cf", w.path(name)}, entries...)...).CombinedOutput(); err != nil {
+			t.Fatalf("tar: %v\n%s", err, out)
+		}
+		p := w.run(0, "copy", "--from-layout", name, "--registry", dst.Host, "--repository", strings.TrimSuffix(name, ".tar")+"/{repository}")
+		wantContains(t, name, p.stderr.String(), fmt.Sprintf("%d copied", images))
+	}
+}
+
 func TestAnArchiveIsReadFromItsParts(t *testing.T) {
 	t.Parallel()
 	w := newWorkplace(t)

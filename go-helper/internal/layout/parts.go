@@ -107,7 +107,7 @@ func (p *parts) read(f *os.File) error {
 			continue
 		}
 		found := piece{part: f, offset: offset, size: header.Size}
-		name := header.Name
+		name := strings.TrimPrefix(header.Name, "./") // as `tar .` writes them
 		if parts := pieceName.FindStringSubmatch(name); parts != nil {
 			name = parts[1]
 			found.number, _ = strconv.Atoi(parts[2]) // digits, or nothing

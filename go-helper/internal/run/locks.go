@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"syscall"
 
 	"docker-mirror/go-helper/internal/lint"
 	"docker-mirror/go-helper/internal/lock"
@@ -95,7 +96,7 @@ func lockedBefore(file spec.File) bool {
 // readLock gives nil where there is none.
 func readLock(name string) (*lock.File, error) {
 	data, err := readFile(name)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) { // nor beside the list of an archive
 		return nil, nil
 	}
 	if err != nil {
