@@ -3,6 +3,7 @@ package evidence
 
 import (
 	"context"
+	"io"
 	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -57,7 +58,7 @@ type Registry interface {
 	Referrers(ctx context.Context, repository string, digest v1.Hash) ([]v1.Descriptor, error)
 	HeadManifest(ctx context.Context, repository, identifier string) (v1.Descriptor, error)
 	GetManifest(ctx context.Context, repository, identifier string) (*registry.Manifest, error)
-	OpenBlob(ctx context.Context, repository string, digest v1.Hash, offset int64) (*registry.BlobReader, error)
+	ReadBlob(ctx context.Context, repository string, digest v1.Hash, size int64, into io.Writer) (int64, error)
 }
 
 // Finder asks for each manifest once, as long as it can keep what it found. The zero value is ready.

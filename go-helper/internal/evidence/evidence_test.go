@@ -3,8 +3,13 @@ package evidence
 import (
 	"context"
 	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -43,9 +48,9 @@ func (s *shelf) GetManifest(_ context.Context, _, identifier string) (*registry.
 	return &registry.Manifest{Body: body}, err
 }
 
-func (s *shelf) OpenBlob(context.Context, string, v1.Hash, int64) (*registry.BlobReader, error) {
+func (s *shelf) ReadBlob(context.Context, string, v1.Hash, int64, io.Writer) (int64, error) {
 	s.asked["blob"]++
-	return nil, registry.ErrNotFound
+	return 0, registry.ErrNotFound
 }
 
 func hashOf(t *testing.T, data []byte) v1.Hash {
@@ -146,5 +151,50 @@ func TestWhatIsReadOfOneManifestIsBounded(t *testing.T) {
 	}
 	if f.kept > maxKept {
 		t.Errorf("%d bytes are kept", f.kept)
+	}
+}
+
+// The patience with a blob is that of one piece of work, wherever it breaks.
+func TestContentThatBreaksIsReadWithOnePatience(t *testing.T) {
+	t.Parallel()
+	content := []byte(strings.Repeat("evidence ", 100))
+	for name, c := range map[string]struct {
+		answer func(w http.ResponseWriter, r *http.Request, try int64)
+		asked  int64
+		fails  bool
+	}{
+		"always a 500": {func(w http.ResponseWriter, _ *http.Request, _ int64) { w.WriteHeader(http.StatusInternalServerError) }, 3, true},
+		"cut twice": {func(w http.ResponseWriter, r *http.Request, try int64) {
+			if try <= 2 {
+				w.Header().Set("Content-Length", "900")
+				_, _ = w.Write(content[:100*try])
+				return
+			}
+			http.ServeContent(w, r, "", time.Time{}, strings.NewReader(string(content)))
+		}, 3, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var asked atomic.Int64
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if strings.Contains(r.URL.Path, "/blobs/") {
+					c.answer(w, r, asked.Add(1))
+				}
+			}))
+			t.Cleanup(server.Close)
+			pool, err := registry.NewPool(registry.Options{Retry: registry.RetryPolicy{Attempts: 3, Backoff: time.Millisecond, MaxBackoff: time.Millisecond}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(pool.Close)
+			l := &looking{at: pool.Client(strings.TrimPrefix(server.URL, "http://")), repository: "app"}
+			data, err := l.read(t.Context(), v1.Descriptor{Digest: hashOf(t, content), Size: int64(len(content))})
+			if (err != nil) != c.fails || err == nil && string(data) != string(content) || c.fails && !registry.Temporary(err) {
+				t.Errorf("read %d bytes, %v", len(data), err)
+			}
+			if n := asked.Load(); n != c.asked {
+				t.Errorf("asked %d times, and %d is right", n, c.asked)
+			}
+		})
 	}
 }

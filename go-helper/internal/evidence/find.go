@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -194,35 +193,21 @@ func (l *looking) layer(ctx context.Context, item Item, d v1.Descriptor, what st
 	return []Item{item}
 }
 
-// readTries is how often content is read whose transfer breaks.
-const readTries = 3
-
-func (l *looking) read(ctx context.Context, d v1.Descriptor) (data []byte, err error) {
-	if data = d.Data; data == nil {
-		for range readTries {
-			if data, err = l.open(ctx, d); !registry.Temporary(err) {
-				break
-			}
+func (l *looking) read(ctx context.Context, d v1.Descriptor) ([]byte, error) {
+	data := d.Data
+	if data == nil {
+		var body bytes.Buffer
+		switch n, err := l.at.ReadBlob(ctx, l.repository, d.Digest, d.Size, &body); {
+		case err != nil:
+			return nil, err
+		case n != d.Size:
+			return nil, fmt.Errorf("blob %s has another size than the %d bytes that are said of it", d.Digest, d.Size)
 		}
-	}
-	if err != nil {
-		return nil, err
+		data = body.Bytes()
 	}
 	got, _, err := v1.SHA256(bytes.NewReader(data))
 	if err != nil || got != d.Digest {
 		return nil, fmt.Errorf("blob %s has the digest %s", d.Digest, got)
 	}
 	return data, nil
-}
-
-func (l *looking) open(ctx context.Context, d v1.Descriptor) (data []byte, err error) {
-	body, err := l.at.OpenBlob(ctx, l.repository, d.Digest, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, body.Close()) }()
-	if data, err = io.ReadAll(io.LimitReader(body, d.Size+1)); err == nil && int64(len(data)) != d.Size {
-		err = fmt.Errorf("blob %s has another size than the %d bytes that are said of it", d.Digest, d.Size)
-	}
-	return data, err
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"sync"
 
@@ -92,7 +91,7 @@ func (c *Client) CheckBlobContent(ctx context.Context, repository string, digest
 	if err != nil {
 		return err
 	}
-	read, err := c.readBlob(ctx, repository, digest, size, sum)
+	read, err := c.ReadBlob(ctx, repository, digest, size, sum)
 	if err != nil {
 		return err
 	}
@@ -109,8 +108,9 @@ func (c *Client) CheckBlobContent(ctx context.Context, repository string, digest
 	return nil
 }
 
-// readBlob reads a blob to its end, or just beyond the size, and goes on where it breaks.
-func (c *Client) readBlob(ctx context.Context, repository string, digest v1.Hash, size int64, into hash.Hash) (int64, error) {
+// ReadBlob reads a blob to its end, or to the first byte beyond the size, and goes on where it breaks, with the patience of one
+// piece of work. It gives how many bytes it read; whether they are the blob's is for the caller to say.
+func (c *Client) ReadBlob(ctx context.Context, repository string, digest v1.Hash, size int64, into io.Writer) (int64, error) {
 	tries := c.Tries()
 	ctx = tries.With(ctx)
 	var offset int64
