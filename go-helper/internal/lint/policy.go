@@ -48,7 +48,7 @@ func judge(image *lock.Image, ref reference.Reference, p *policy.Policy, now tim
 	if err != nil {
 		return NoRule, "is matched by no rule of " + p.Name
 	}
-	ready := image.Seen.Add(rule.Cooldown)
+	ready := rule.Ripe(image.Seen)
 	switch {
 	case image.Waiting():
 	case image.Because != "" && image.Because != lock.Adopted && !rule.Exceptions:

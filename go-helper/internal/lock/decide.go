@@ -122,7 +122,7 @@ func (t Terms) matured(seen time.Time) bool {
 	case t.Rule == nil:
 		return true
 	}
-	return !t.Now.Before(seen.Add(t.Rule.Cooldown))
+	return !t.Now.Before(t.Rule.Ripe(seen))
 }
 
 // mayMove refuses a digest that takes the place of another where the rule expects that of no tag. One that waits already was

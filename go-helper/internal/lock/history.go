@@ -149,14 +149,14 @@ func (s *Since) kept(image *Image) (same bool, times []time.Time) {
 func (s *Since) age(image *Image, ref reference.Reference, rule *policy.Rule, say sayFunc) {
 	cooldown := policy.FormatDuration(rule.Cooldown)
 	if first, known := s.Known.digests[ref.Name()][image.Digest]; known {
-		if ready := first.Add(rule.Cooldown); !image.Seen.Before(first) && !s.Now.Before(ready) {
+		if ready := rule.Ripe(first); !image.Seen.Before(first) && !s.Now.Before(ready) {
 			return
 		}
 	}
 	times := s.Known.next[image.Source][image.Digest]
 	for _, seen := range times {
 		if seen.Equal(image.Seen) {
-			if ready := seen.Add(rule.Cooldown); s.Now.Before(ready) {
+			if ready := rule.Ripe(seen); s.Now.Before(ready) {
 				say(Immature, "was first seen at %s, and may be locked from %s on (cooldown = %q, %s)", formatTime(seen), formatTime(ready), cooldown, rule.Place())
 			}
 			return

@@ -194,6 +194,9 @@ func (r *Rule) Matches(ref reference.Reference) bool {
 	return r.images.match(ref.Name()) && (len(r.Tags) == 0 || ref.Tag != "" && r.tags.match(ref.Tag))
 }
 
+// Ripe is when a digest that was first seen then has cooled down.
+func (r *Rule) Ripe(seen time.Time) time.Time { return seen.Add(r.Cooldown) }
+
 // Place is where the rule stands.
 func (r *Rule) Place() string { return spec.Image{File: r.File, Line: r.Line}.Place() }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -12,7 +11,6 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"docker-mirror/go-helper/internal/lock"
-	"docker-mirror/go-helper/internal/plan"
 	"docker-mirror/go-helper/internal/policy"
 	"docker-mirror/go-helper/internal/reference"
 	"docker-mirror/go-helper/internal/registry"
@@ -114,12 +112,8 @@ func ruleOf(p *policy.Policy, w *lock.Want) (*policy.Rule, error) {
 
 // terms are those of an image, but for its rule.
 func (l Locking) terms(image spec.Image, list *lockedList, now time.Time) lock.Terms {
-	keys := plan.Keys(image)
-	named := func(names []string) bool {
-		return slices.ContainsFunc(keys, func(key string) bool { return slices.Contains(names, key) })
-	}
-	t := lock.Terms{Now: now, Observe: l.Observe, Adopt: list.bytes == nil, Named: named(l.Upgrade)}
-	if named(l.Now) {
+	t := lock.Terms{Now: now, Observe: l.Observe, Adopt: list.bytes == nil, Named: isNamed(image, l.Upgrade)}
+	if isNamed(image, l.Now) {
 		t.Because = l.Because
 	}
 	return t
@@ -184,7 +178,7 @@ func oldEnough(p *policy.Policy, ref reference.Reference, locked *spec.Locked, n
 	if err != nil {
 		return err
 	}
-	if ready := locked.Seen.Add(rule.Cooldown); now.Before(ready) {
+	if ready := rule.Ripe(locked.Seen); now.Before(ready) {
 		return fmt.Errorf("it was first seen at %s (%s), and may be mirrored from %s on (cooldown = %q, %s)",
 			locked.Seen.UTC().Format(time.RFC3339), locked.File, ready.UTC().Format(time.RFC3339), policy.FormatDuration(rule.Cooldown), rule.Place())
 	}

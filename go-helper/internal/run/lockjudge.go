@@ -115,9 +115,7 @@ func (r *lockResolver) judgeDigest(ctx context.Context, w *lock.Want, digest v1.
 		if f.err != nil {
 			return signedAnswer{err: f.err}
 		}
-		for _, p := range f.Platforms {
-			image.Platforms = append(image.Platforms, p.Digest)
-		}
+		image.Platforms = digestsOf(f.Platforms)
 	}
 	verdict, err := r.judging.judge.Judge(ctx, image)
 	if err == nil {
@@ -130,6 +128,14 @@ func (r *lockResolver) judgeDigest(ctx context.Context, w *lock.Want, digest v1.
 		return signedAnswer{err: err}
 	}
 	return signedAnswer{signed: verdict.Signed()}
+}
+
+func digestsOf(platforms []lock.Manifest) []v1.Hash {
+	digests := make([]v1.Hash, len(platforms))
+	for i, p := range platforms {
+		digests[i] = p.Digest
+	}
+	return digests
 }
 
 // RollbackError tells that a tag names a digest that was signed before the one that is locked: somebody may have put an old image back.
@@ -179,11 +185,9 @@ func (s *session) checkSignatures(ctx context.Context, pool *registry.Pool, list
 				continue
 			}
 			seen[what] = true
-			image := verify.Image{Name: ref, Read: s.config.source(ref), Digest: locked.Digest, WasSigned: locked.Signed != ""}
-			for _, p := range locked.Platforms {
-				image.Platforms = append(image.Platforms, p.Digest)
-			}
-			images = append(images, image)
+			images = append(images, verify.Image{
+				Name: ref, Read: s.config.source(ref), Digest: locked.Digest, Platforms: digestsOf(locked.Platforms), WasSigned: locked.Signed != "",
+			})
 			findings = append(findings, lint.Finding{Place: spec.Image{File: list.old.Name, Line: locked.Line}.Place(), Level: lint.Error, Rule: sourceSigned})
 		}
 	}

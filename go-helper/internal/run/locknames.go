@@ -14,9 +14,12 @@ import (
 
 // upgrades tells whether an image is to be resolved again.
 func (l Locking) upgrades(image spec.Image) bool {
-	return l.UpgradeAll || l.Observe || slices.ContainsFunc(plan.Keys(image), func(key string) bool {
-		return slices.Contains(l.Upgrade, key) || slices.Contains(l.Now, key)
-	})
+	return l.UpgradeAll || l.Observe || isNamed(image, l.Upgrade) || isNamed(image, l.Now)
+}
+
+// isNamed tells whether one of the names is an image's.
+func isNamed(image spec.Image, names []string) bool {
+	return slices.ContainsFunc(plan.Keys(image), func(key string) bool { return slices.Contains(names, key) })
 }
 
 // checkNames finds names of --upgrade that no image has, and what can't be locked.
