@@ -2,8 +2,6 @@ package lock_test
 
 import (
 	"encoding/json"
-	"flag"
-	"os"
 	"reflect"
 	"testing"
 
@@ -11,11 +9,8 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"docker-mirror/go-helper/internal/lock"
+	"docker-mirror/go-helper/internal/schematest"
 )
-
-var update = flag.Bool("update", false, "write docs/schema again")
-
-const schemaFile = "../../../docs/schema/lock.schema.json"
 
 // lockFile is a lock as TOML has it; tests hold it and the reader together.
 type lockFile struct {
@@ -69,13 +64,7 @@ func schema(t *testing.T) *jsonschema.Schema {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range []*jsonschema.Schema{s, s.Properties["select"].Items, s.Properties["image"].Items} {
-		for _, property := range s.Properties {
-			if len(property.Types) > 0 {
-				property.Type, property.Types = "array", nil
-			}
-		}
-	}
+	schematest.OnlyArrays(s)
 	s.Schema = "https://json-schema.org/draft/2020-12/schema"
 	s.Title = "A lock of docker-mirror (TOML)"
 	return s
@@ -84,23 +73,7 @@ func schema(t *testing.T) *jsonschema.Schema {
 // docs/schema/lock.schema.json is made from Go types: go test ./go-helper/internal/lock -update.
 func TestTheSchemaIsThatOfTheTypes(t *testing.T) {
 	t.Parallel()
-	want, err := json.MarshalIndent(schema(t), "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want = append(want, '\n')
-	if *update {
-		if err := os.WriteFile(schemaFile, want, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(schemaFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) != string(want) {
-		t.Error("docs/schema/lock.schema.json is not what the types say; run this test with -update")
-	}
+	schematest.WantWritten(t, "lock.schema.json", schema(t))
 }
 
 // What the writer writes keeps to the schema, with every key that there is.

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"encoding/json"
-	"flag"
 	"os"
 	"reflect"
 	"strings"
@@ -10,11 +9,9 @@ import (
 
 	"github.com/google/jsonschema-go/jsonschema"
 	"github.com/pelletier/go-toml/v2"
+
+	"docker-mirror/go-helper/internal/schematest"
 )
-
-var update = flag.Bool("update", false, "write docs/schema again")
-
-const schemaFile = "../../../docs/schema/policy.schema.json"
 
 // policyFile is a policy as TOML has it; tests hold it and the reader together.
 type policyFile struct {
@@ -83,47 +80,16 @@ func schema(t *testing.T) *jsonschema.Schema {
 	if err != nil {
 		t.Fatal(err)
 	}
-	onlyArrays(s)
+	schematest.OnlyArrays(s)
 	s.Schema = "https://json-schema.org/draft/2020-12/schema"
 	s.Title = "A policy of docker-mirror (TOML)"
 	return s
 }
 
-// onlyArrays takes out null, which TOML doesn't have.
-func onlyArrays(s *jsonschema.Schema) {
-	if s == nil {
-		return
-	}
-	if len(s.Types) > 0 {
-		s.Type, s.Types = "array", nil
-	}
-	onlyArrays(s.Items)
-	onlyArrays(s.AdditionalProperties)
-	for _, property := range s.Properties {
-		onlyArrays(property)
-	}
-}
-
 // docs/schema/policy.schema.json is made from Go types: go test ./go-helper/internal/policy -update.
 func TestTheSchemaIsThatOfTheTypes(t *testing.T) {
 	t.Parallel()
-	want, err := json.MarshalIndent(schema(t), "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want = append(want, '\n')
-	if *update {
-		if err := os.WriteFile(schemaFile, want, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(schemaFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) != string(want) {
-		t.Error("docs/schema/policy.schema.json is not what the types say; run this test with -update")
-	}
+	schematest.WantWritten(t, "policy.schema.json", schema(t))
 }
 
 // A policy with every key that there is passes the reader and the schema, and an unknown key passes neither.

@@ -2,9 +2,7 @@ package report
 
 import (
 	"encoding/json"
-	"flag"
 	"maps"
-	"os"
 	"reflect"
 	"slices"
 	"testing"
@@ -13,11 +11,8 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 
 	"docker-mirror/go-helper/internal/engine"
+	"docker-mirror/go-helper/internal/schematest"
 )
-
-var update = flag.Bool("update", false, "write docs/schema again")
-
-const schemaFolder = "../../../docs/schema/"
 
 // docs/schema is made from the Go types: go test ./go-helper/internal/report -update.
 func TestSchemasAreThoseOfTheTypes(t *testing.T) {
@@ -26,26 +21,7 @@ func TestSchemasAreThoseOfTheTypes(t *testing.T) {
 		"report.schema.json":   schemaFor[Report](t, "report.json of docker-mirror", "What a run copied, and what it asked of the registries. New keys may come; a change of the old ones raises schema_version."),
 		"progress.schema.json": schemaFor[jsonEvent](t, "a line of docker-mirror's --progress json", "Something that happened in a run; `event` tells which of the other keys are there."),
 	} {
-		want, err := json.MarshalIndent(schema, "", "  ")
-		if err != nil {
-			t.Fatal(err)
-		}
-		want = append(want, '\n')
-		if *update {
-			if err := os.MkdirAll(schemaFolder, 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(schemaFolder+file, want, 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		got, err := os.ReadFile(schemaFolder + file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if string(got) != string(want) {
-			t.Errorf("docs/schema/%s is not what the type says; run this test with -update", file)
-		}
+		schematest.WantWritten(t, file, schema)
 	}
 }
 
