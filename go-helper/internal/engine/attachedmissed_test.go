@@ -49,6 +49,8 @@ func TestWhatIsNotKnownOfAttachments(t *testing.T) {
 	sig := func(r devregistry.Request) bool {
 		return r.Kind == devregistry.KindManifestGet && strings.HasSuffix(r.Reference, ".sig")
 	}
+	// How a throttled question ends depends on whether a busy machine spends the patience before the second try: "429 Too Many
+	// Requests", or "not sent: … (429)".
 	for name, test := range map[string]struct {
 		dialect  devregistry.Dialect
 		refuse   func(devregistry.Request) bool
@@ -58,9 +60,9 @@ func TestWhatIsNotKnownOfAttachments(t *testing.T) {
 	}{
 		"the API, 401":           {devregistry.Dialect{}, list, 401, "what refers to sha256:", 1},
 		"the API, 403":           {devregistry.Dialect{}, list, 403, "403 Forbidden", 1},
-		"the API, 429":           {devregistry.Dialect{}, list, 429, "429 Too Many Requests", 1},
+		"the API, 429":           {devregistry.Dialect{}, list, 429, "429", 1},
 		"the API, 500":           {devregistry.Dialect{}, list, 500, "500 Internal Server Error", 1},
-		"the API, 503":           {devregistry.Dialect{}, list, 503, "503 Service Unavailable", 1},
+		"the API, 503":           {devregistry.Dialect{}, list, 503, "503", 1},
 		"the referrers tag, 403": {devregistry.Dialect{NoReferrers: true}, tag, 403, "403 Forbidden", 1},
 		"the referrers tag, 500": {devregistry.Dialect{NoReferrers: true}, tag, 500, "500 Internal Server Error", 1},
 		"cosign's tags, 403":     {devregistry.Dialect{}, att, 403, ".att and 4 more", 4},
