@@ -32,9 +32,10 @@ PROGRAMS = ("docker-mirror", "docker-mirror-verify")
 ARCHIVE = f"docker-mirror-{VERSION}-{GOOS}-{GOARCH}.tar.gz"
 
 
-def release(*arguments: str) -> subprocess.CompletedProcess[str]:
+def release(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [str(CHECKOUT / "scripts/release"), "--platform", f"{GOOS}/{GOARCH}", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=3600)
+    environ = {**os.environ, **environment}
+    return subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=3600)
 
 
 @pytest.fixture(scope="module")
@@ -122,3 +123,12 @@ def test_refuses_what_it_would_do_wrong(tmp_path: Path) -> None:
     assert not os.listdir(tmp_path)
 
     assert release("--all", VERSION).returncode == 2
+
+
+def test_says_which_modules_to_download(tmp_path: Path) -> None:
+    (tmp_path / "modules").mkdir()
+    without = release("--output", str(tmp_path / "dist"), VERSION, GOMODCACHE=str(tmp_path / "modules"))
+    assert without.returncode == 1
+    assert without.stderr.endswith("the module cache lacks modules: run 'go -C . mod download' first\n")
+    assert "=== " not in without.stdout
+    assert not (tmp_path / "dist").exists()
