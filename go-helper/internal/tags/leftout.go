@@ -89,7 +89,7 @@ func described(classes []leftOut) string {
 		switch {
 		case l.class == classSuffix && cure == "":
 			cure = `; compatibility = "SUFFIX" selects those with one exact suffix, and order = "natural" with latest and include ranks any tags by name, numbers as numbers`
-		case slices.Contains(unread, l.class) && l.class != classSuffix:
+		case l.class == classDay || slices.Contains(unread, l.class) && l.class != classSuffix:
 			cure = `; order = "natural" with latest and include ranks tags by name, numbers as numbers`
 			if l.class == classDate {
 				cure += `, and a range that names a year (">=2024.1") reads years`

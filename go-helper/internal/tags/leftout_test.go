@@ -48,6 +48,10 @@ func TestUnderscoresAreBuildMetadata(t *testing.T) {
 		{Policy{Latest: 1}, "1.2.0_9 1.2.0 1.2.0_10", "1.2.0"},
 		{Policy{Latest: 1}, "1.2.0 1.2.1_1", "1.2.1_1"},
 		{Policy{Compatibility: "rc.1"}, "1.2.0-rc.1_5 1.2.0", "1.2.0-rc.1_5"},
+		{Policy{Latest: 1}, "17.0.2_8 17.0.2_8-jdk-alpine 17.0.2_8-jre", "17.0.2_8"},
+		{Policy{Latest: 1, Compatibility: "jre"}, "17.0.2_8 17.0.2_9-jre 17.0.2_10-jre 17.0.2_11-jdk", "17.0.2_10-jre"},
+		{Policy{Semver: []string{"~17.0.1"}, Compatibility: "jre"}, "17.0.2_8-jre 17.1.0_8-jre", "17.0.2_8-jre"},
+		{Policy{Semver: []string{"^1.2"}}, "1.3.0_up2.0.0-rc1", "1.3.0_up2.0.0-rc1"},
 		{Policy{Mode: ModeSemver, ReplaceTag: true}, "1.2.0_1 1.2.0", "1.2.0"}, // replicant's modes are exact
 	} {
 		if got := selected(t, test.policy, test.source); got != test.want {
@@ -96,6 +100,9 @@ func TestWhatIsLeftOutIsSaidByClass(t *testing.T) {
 		{"pre-releases of a range", Policy{Semver: []string{"~1.2"}}, "1.2.3-rc1 1.3.0-rc1", "1 pre-releases (1.2.3-rc1), 1 outside the ranges (1.3.0-rc1)"},
 		{"flavours", Policy{Compatibility: "alpine"}, "1.2.3 1.2.3-alpine3", "2 of another compatibility (1.2.3)"},
 		{"others", Policy{Latest: 1}, "release-1.2 1.2.3a 1.2.3_a_b", "3 with numbers, but no semantic version (1.2.3a)" + natural},
+		{"days", Policy{Latest: 1}, "RELEASE.2024-01-05T22-17-24Z RELEASE.2023-12-23T07-19-11Z latest", "2 named by a day (RELEASE.2024-01-05T22-17-24Z), 1 without a version (latest)" + natural},
+		{"numbers that are too large", Policy{Latest: 1}, "20240131123456789012.1.2.3 v1.0.20240131123456789012.1", "2 of four or more parts, which semantic versions don't have (20240131123456789012.1.2.3)" + natural},
+		{"builds of a flavour", Policy{Latest: 1}, "17.0.2_8-jdk 17.0.2_8-jre", "2 with a suffix, which semantic versions take for a pre-release (17.0.2_8-jdk)" + suffix},
 		{"patterns", Policy{Include: []string{"a"}, Exclude: []string{"b"}}, "b c", "2 left out by include or exclude (b)"},
 		{"each once", Policy{Latest: 1}, "latest latest", "1 without a version (latest)"},
 		{"nothing", Policy{}, "a b", ""},
@@ -133,6 +140,7 @@ func TestNoticeWhereTheWrongOnesMayBeSelected(t *testing.T) {
 		{"dates outside the range", Policy{Semver: []string{"^3"}}, "3.1.0 20240329", ""},
 		{"pre-releases", Policy{Latest: 1}, "1.2.0 1.3.0-rc1", ""},
 		{"words", Policy{Latest: 1}, "1.2.0 latest main sha-1234567", ""},
+		{"days", Policy{Latest: 1}, "1.2.0 nightly-2024-01-05", ""},
 		{"not by version", Policy{Latest: 1, Order: OrderNatural}, "1.2.0 1.2.0.1", ""},
 		{"nothing there", Policy{Latest: 1}, "", ""},
 	} {

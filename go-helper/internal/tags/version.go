@@ -19,6 +19,7 @@ const (
 	classNone     class = "without a version"
 	classParts    class = "of four or more parts, which semantic versions don't have"
 	classOther    class = "with numbers, but no semantic version"
+	classDay      class = "named by a day"
 	classDate     class = "taken for dates, as the first number is above 1024"
 	classSuffix   class = "with a suffix, which semantic versions take for a pre-release"
 	classPre      class = "pre-releases"
@@ -38,6 +39,10 @@ var (
 	attached = regexp.MustCompile(`^sha(?:256-[0-9a-f]{64}|512-[0-9a-f]{128})(?:\.[a-z]+)?$`)
 	fourPart = regexp.MustCompile(`^(v?\d+\.\d+\.\d+)(?:\.\d+)+(?:[-_+.].*)?$`)
 	numbered = regexp.MustCompile(`\d+\.\d`)
+	// dated has a day in it: MinIO's RELEASE.2024-01-05T22-17-24Z.
+	dated = regexp.MustCompile(`\d{4}-[01]\d-[0-3]\d`)
+	// built is a build's number with a flavour behind it: OpenJDK's 17.0.2_8-jdk-alpine.
+	built = regexp.MustCompile(`^([^-_]+)_(\d+(?:\.\d+)*)-([A-Za-z].*)$`)
 	// preRelease is what developers call versions before a release, as the first word of a suffix: rc1, beta.2, SNAPSHOT.
 	preRelease = regexp.MustCompile(`(?i)^(?:a|alpha|b|beta|c|cr|rc|pre|preview|prerelease|m|milestone|ea|dev|develop|devel|snapshot|nightly|canary|next|edge|unstable|test|experimental)[-.]?\d*(?:[-.]|$)`)
 	year       = regexp.MustCompile(`(?:^|[^0-9.])v?(\d{4})(?:[^0-9]|$)`)
@@ -48,9 +53,15 @@ func (c compiled) classify(text string) (*semver.Version, class) {
 	v, err := c.read(text)
 	switch {
 	case err != nil && fourPart.MatchString(text):
-		return nil, c.unless(semver.MustParse(fourPart.FindStringSubmatch(text)[1]), classParts)
+		first, err := semver.NewVersion(fourPart.FindStringSubmatch(text)[1])
+		if err != nil { // a number that is too large
+			return nil, classParts
+		}
+		return nil, c.unless(first, classParts)
 	case err != nil && numbered.MatchString(text):
 		return nil, classOther
+	case err != nil && dated.MatchString(text):
+		return nil, classDay
 	case err != nil:
 		return nil, classNone
 	case v.Major() > c.highestMajor():
@@ -92,14 +103,17 @@ func (c compiled) inRange(v *semver.Version) bool {
 	return slices.ContainsFunc(c.ranges, func(r *semver.Constraints) bool { return r.Check(v) })
 }
 
-// read reads a tag as a version. A tag can't have the + of build metadata: Helm writes _ in its place, and so do others. replicant's modes
-// don't know that.
+// read reads a tag as a version. A tag can't have the + of build metadata: Helm writes _ in its place, and so do others. What comes behind a
+// build's number is a flavour all the same, and no version is above another one for it. replicant's modes don't know that.
 func (c compiled) read(text string) (*semver.Version, error) {
 	v, err := semver.NewVersion(text)
-	if err != nil && c.Mode == "" && strings.Contains(text, "_") {
-		return semver.NewVersion(strings.Replace(text, "_", "+", 1))
+	if err == nil || c.Mode != "" || !strings.Contains(text, "_") {
+		return v, err
 	}
-	return v, err
+	if m := built.FindStringSubmatch(text); m != nil {
+		return semver.NewVersion(m[1] + "-" + m[3] + "+" + m[2])
+	}
+	return semver.NewVersion(strings.Replace(text, "_", "+", 1))
 }
 
 // highestMajor is the largest number that is taken for a major version: that of a year, where the policy names one.
