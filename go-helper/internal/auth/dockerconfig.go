@@ -30,6 +30,9 @@ const dockerHubServer = "https://index.docker.io/v1/"
 // what is waited for.
 const helperTimeout, helperPatience = 2 * time.Minute, 5 * time.Second
 
+// maxHelperAnswer is far more than any token takes.
+const maxHelperAnswer = 1 << 20
+
 // helperMemory is how long a credential helper's answer is kept: long enough not to run it for every
 // repository, short enough for a helper whose passwords expire (ECR's live 12 hours).
 const helperMemory = 10 * time.Minute
@@ -261,13 +264,16 @@ func (k *ConfigKeychain) askHelper(ctx context.Context, helper, server string) (
 			<-told
 		}
 	}()
+	asked := &helperProgram{}
 	found, err := client.Get(func(args ...string) client.Program {
-		cmd := exec.CommandContext(ctx, program, args...)
-		cmd.WaitDelay = time.Second // a helper's own children may hold its pipes
-		return &helperProgram{cmd}
+		asked.cmd = exec.CommandContext(ctx, program, args...)
+		asked.cmd.WaitDelay = time.Second // a helper's own children may hold its pipes
+		return asked
 	}, server)
 	switch {
 	case err == nil:
+	case asked.answer.full:
+		return Credentials{}, fmt.Errorf("credential helper %s for %s printed more than %d bytes", program, server, maxHelperAnswer)
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return Credentials{}, fmt.Errorf("credential helper %s for %s didn't answer in %s", program, server, k.timeout)
 	case ctx.Err() != nil:
@@ -287,9 +293,38 @@ func (k *ConfigKeychain) askHelper(ctx context.Context, helper, server string) (
 }
 
 // helperProgram is a credential helper that ends with its context.
-type helperProgram struct{ cmd *exec.Cmd }
+type helperProgram struct {
+	cmd    *exec.Cmd
+	answer boundedBuffer
+}
 
-func (p *helperProgram) Output() ([]byte, error) { return p.cmd.Output() }
-func (p *helperProgram) Input(in io.Reader)      { p.cmd.Stdin = in }
+// Output is what the helper prints, up to maxHelperAnswer: one that prints more is ended.
+func (p *helperProgram) Output() ([]byte, error) {
+	p.cmd.Stdout = &p.answer
+	err := p.cmd.Run()
+	if p.answer.full {
+		return nil, errHelperAnswer
+	}
+	return p.answer.taken, err
+}
+
+func (p *helperProgram) Input(in io.Reader) { p.cmd.Stdin = in }
 
 var _ client.Program = (*helperProgram)(nil)
+
+var errHelperAnswer = errors.New("the answer is too long")
+
+// boundedBuffer takes no more than maxHelperAnswer bytes. It is a writer and nothing else: a ReadFrom would know no bound.
+type boundedBuffer struct {
+	taken []byte
+	full  bool
+}
+
+func (b *boundedBuffer) Write(p []byte) (int, error) {
+	if len(b.taken)+len(p) > maxHelperAnswer {
+		b.full = true
+		return 0, errHelperAnswer
+	}
+	b.taken = append(b.taken, p...)
+	return len(p), nil
+}

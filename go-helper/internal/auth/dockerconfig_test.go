@@ -118,6 +118,7 @@ ghcr.io) echo '{"ServerURL":"ghcr.io","Username":"h","Secret":"` + planted + `"}
 https://index.docker.io/v1/) echo '{"Username":"<token>","Secret":"` + planted + `"}' ;;
 broken.example) echo "` + planted + `"; exit 1 ;;
 slow.example) exec sleep 60 ;;
+endless.example) exec yes '{"Username":"h","Secret":"` + planted + `"}' ;;
 *) echo "credentials not found in native keychain"; exit 1 ;;
 esac
 `
@@ -217,6 +218,22 @@ func TestCredentialHelperThatHangs(t *testing.T) {
 		}
 	}
 	if n := strings.Count(log.String(), "waiting for a credential helper"); n != 1 || !strings.Contains(log.String(), "docker-credential-test") {
+		t.Errorf("logged %s", log)
+	}
+}
+
+// A helper that never stops to print is ended long before its time is over, and nothing of what it printed is told.
+func TestCredentialHelperThatPrintsWithoutEnd(t *testing.T) {
+	k, log := keychainIn(t, nil, map[string]string{
+		"home/.docker/config.json":   `{"credHelpers": {"endless.example": "test"}}`,
+		"bin/docker-credential-test": helperScript,
+	})
+	k.patience = time.Hour
+	_, err := k.Resolve(t.Context(), "endless.example", "a")
+	if err == nil || err.Error() != "credential helper docker-credential-test for endless.example printed more than 1048576 bytes" {
+		t.Errorf("got %v", err)
+	}
+	if strings.Contains(log.String(), planted) {
 		t.Errorf("logged %s", log)
 	}
 }
