@@ -55,7 +55,7 @@ func TestAnIndexThatNamesWhatIsNotThere(t *testing.T) {
 			opts := engine.Options{SkipMissing: true, SparsePath: filepath.Join(t.TempDir(), "sparse")}
 			r = runRetrying(t.Context(), t, list, opts, hasty)[0]
 			if test.kept == 0 {
-				if r.Status != engine.StatusFailed || !errors.As(r.Err, &missing) {
+				if r.Status != engine.StatusFailed || !errors.As(r.Err, &missing) || !strings.HasSuffix(missing.Error(), "; without it nothing is left of what is wanted") {
 					t.Errorf("nothing is left: %s, %v", r.Status, r.Err)
 				}
 				return
@@ -165,7 +165,7 @@ func TestSkipMissingHasBounds(t *testing.T) {
 	byDigest := list[0]
 	byDigest.Source = ref(t, source.Host+"/x@"+root.Digest.String())
 	byDigest.Destination = ref(t, destination.Host+"/mirror/y@"+root.Digest.String())
-	if r := runRetrying(t.Context(), t, []engine.Copy{byDigest}, engine.Options{SkipMissing: true}, hasty)[0]; r.Status != engine.StatusFailed || !errors.As(r.Err, &missing) {
+	if r := runRetrying(t.Context(), t, []engine.Copy{byDigest}, engine.Options{SkipMissing: true}, hasty)[0]; r.Status != engine.StatusFailed || !errors.As(r.Err, &missing) || !strings.HasSuffix(missing.Error(), "than the one that is asked for or locked") {
 		t.Errorf("by digest: %s, %v", r.Status, r.Err)
 	}
 	// What isn't said to be gone isn't skipped.
@@ -199,7 +199,7 @@ func TestSkipMissingAndLocks(t *testing.T) {
 	list[0].Destination.Repository = "m/other"
 	var missing *engine.MissingManifestsError
 	r := runRetrying(t.Context(), t, list, engine.Options{SkipMissing: true}, hasty)[0]
-	if r.Status != engine.StatusFailed || !errors.As(r.Err, &missing) || len(missing.Missing) != 1 {
+	if r.Status != engine.StatusFailed || !errors.As(r.Err, &missing) || len(missing.Missing) != 1 || !strings.HasSuffix(missing.Error(), "than the one that is asked for or locked") {
 		t.Errorf("locked: %s, %v", r.Status, r.Err)
 	}
 }

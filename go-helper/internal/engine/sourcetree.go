@@ -49,7 +49,7 @@ func (r *run) tree(ctx context.Context, q *question) (*tree.Node, *Result, error
 	}
 	// Cut down to what the source has: no lock can have known, and a digest that is asked for is another one.
 	if to := im.copy.Destination; !root.Subset.Sparse && (im.copy.expected() || to.HasDigest()) {
-		return failed(&tree.MissingError{Index: m.Digest, Missing: root.Subset.Missing})
+		return failed(&tree.MissingError{Index: m.Digest, Missing: root.Subset.Missing, Kept: "without it the index has another digest than the one that is asked for or locked"})
 	}
 	if q.same(root.Manifest) && !q.distrusted && !r.checksAttached(im.copy) {
 		settled, err := r.trust(ctx, q)

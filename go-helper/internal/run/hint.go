@@ -68,6 +68,7 @@ func hint(c engine.Copy, err error, foreign bool) string {
 
 // ofEngine is the hint of what the engine itself found.
 func ofEngine(c engine.Copy, err error) string {
+	var missing *engine.MissingManifestsError
 	switch {
 	case errors.Is(err, engine.ErrInterrupted):
 		return "the next run makes this copy"
@@ -75,7 +76,9 @@ func ofEngine(c engine.Copy, err error) string {
 		return fmt.Sprintf("lock --upgrade=%s:%s takes what the tag names now", c.Source.Name(), c.Source.Tag)
 	case errors.Is(err, engine.ErrDrift):
 		return "run with --force to repair the destination"
-	case errors.As(err, new(*engine.MissingManifestsError)):
+	case errors.As(err, &missing) && missing.Kept != "":
+		return "the source has lost it, or never had it: name platforms that are there, or another tag, and lock that where the image is locked"
+	case errors.As(err, &missing):
 		return "the source has lost it, or never had it: name the platforms that are wanted, or let --missing=skip leave out what isn't there"
 	case errors.Is(err, engine.ErrAttachmentsRequired):
 		return "with referrers = \"all\" (--referrers=all) the image is copied without it, and that is reported"

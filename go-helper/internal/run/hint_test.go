@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +27,8 @@ func TestHintsSayWhatToDo(t *testing.T) {
 	with := func(status int, login registry.Login) error {
 		return &registry.Error{Op: "start upload of", Host: "dst.example", Repository: "mirror/app", Status: status, Login: login}
 	}
+	lost := slices.Grow(engine.MissingManifestsError{}.Missing, 1)[:1]
+	lost[0].Err = registry.ErrNotFound
 	for _, tt := range []struct {
 		name string
 		err  error
@@ -69,6 +72,14 @@ func TestHintsSayWhatToDo(t *testing.T) {
 			"sparse", fmt.Errorf("copying: %w", &engine.SparseRefusedError{Err: at(404, "dst.example", "mirror/app")}),
 			`have the index rewritten to the platforms that are wanted (index = "rewritten", or --index=rewritten), copy all platforms, ` +
 				"or let the registry take sparse indexes, where it can be told to",
+		},
+		{
+			"names what isn't there", fmt.Errorf("reading: %w", &engine.MissingManifestsError{Missing: lost}),
+			"the source has lost it, or never had it: name the platforms that are wanted, or let --missing=skip leave out what isn't there",
+		},
+		{
+			"names what isn't there, and skipping doesn't help", fmt.Errorf("reading: %w", &engine.MissingManifestsError{Missing: lost, Kept: "nothing is left"}),
+			"the source has lost it, or never had it: name platforms that are there, or another tag, and lock that where the image is locked",
 		},
 		{"interrupted", fmt.Errorf("%w: %w", engine.ErrInterrupted, context.Canceled), "the next run makes this copy"},
 		{

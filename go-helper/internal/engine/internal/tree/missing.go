@@ -18,6 +18,8 @@ import (
 type MissingError struct {
 	Index   v1.Hash
 	Missing []Missing
+	// Kept says why it wasn't left out although that was allowed; empty where it wasn't.
+	Kept string
 }
 
 // Missing is an entry of an index whose manifest isn't there, or not all below it.
@@ -48,7 +50,11 @@ func (e *MissingError) Error() string {
 		}
 		named = append(named, m.String())
 	}
-	return fmt.Sprintf("index %s names what isn't there: %s: %v", e.Index, strings.Join(named, ", "), e.Missing[0].Err)
+	text := fmt.Sprintf("index %s names what isn't there: %s: %v", e.Index, strings.Join(named, ", "), e.Missing[0].Err)
+	if e.Kept != "" {
+		text += "; " + e.Kept
+	}
+	return text
 }
 
 // Unwrap gives what was answered for the first.
@@ -102,7 +108,7 @@ func (s Selected) Without(lost map[int]error) (Selected, []bool, error) {
 		left = left || keep[i] && subject == ""
 	}
 	if !left {
-		return Selected{}, nil, &MissingError{Index: s.Manifest.Digest, Missing: missing}
+		return Selected{}, nil, &MissingError{Index: s.Manifest.Digest, Missing: missing, Kept: "without it nothing is left of what is wanted"}
 	}
 	subset := subsetOf(c, keep, s.sparse)
 	if subset == nil {
