@@ -110,8 +110,8 @@ type Dialect struct {
 	// RefuseForeignLayers answers 500 with several errors to a manifest whose layers have urls, as distribution does where
 	// its validation.manifests.urls.allow isn't configured.
 	RefuseForeignLayers bool
-	// KeepBlobs drops an upload of what is in the storage already, whole or not: distribution (registry/storage/blobwriter.go,
-	// moveBlob).
+	// KeepBlobs drops an upload of what is in the storage already, whole or not, and a manifest as well: distribution
+	// (registry/storage/blobwriter.go, moveBlob; blobstore.go, Put).
 	KeepBlobs bool
 	// ManifestsOnlyInIndexes refuses an index that names blobs, as BuildKit's caches do: distribution 3.
 	ManifestsOnlyInIndexes bool

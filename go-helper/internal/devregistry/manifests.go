@@ -174,7 +174,7 @@ func (c *call) putManifest() error {
 	if _, exists := repo.resolve(route{reference: tag}); exists && tag != "" && c.dialect.ImmutableTagsStrict {
 		return errStrictlyImmutableTag(c.repository, tag)
 	}
-	if err := repo.putManifest(m, tag, c.dialect.ImmutableTags); err != nil {
+	if err := repo.putManifest(m, tag, c.dialect.ImmutableTags, c.dialect.KeepBlobs); err != nil {
 		return err
 	}
 	header := c.w.Header()

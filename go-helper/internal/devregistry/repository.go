@@ -1,6 +1,7 @@
 package devregistry
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 	"sync"
@@ -109,13 +110,13 @@ func (p *repository) missing(m *manifest, children []v1.Hash, manifestsOnly bool
 	return lacking
 }
 
-func (p *repository) putManifest(m *manifest, tag string, immutableTags bool) error {
+func (p *repository) putManifest(m *manifest, tag string, immutableTags, keep bool) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if old, ok := p.tags[tag]; ok && tag != "" && immutableTags && old != m.digest {
 		return errImmutableTag(p.name, tag)
 	}
-	if old, ok := p.manifests[m.digest]; !ok || old.mediaType != m.mediaType {
+	if old, ok := p.manifests[m.digest]; !ok || old.mediaType != m.mediaType || !keep && !bytes.Equal(old.body, m.body) {
 		if err := p.storage.putManifest(p.name, m); err != nil {
 			return err
 		}

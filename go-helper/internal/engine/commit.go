@@ -76,7 +76,11 @@ func (r *run) pushTree(ctx context.Context, im *image, n *tree.Node, identifier 
 		m.MediaType = n.MediaType
 		ctx, stop := untilAnswered(ctx)
 		defer stop()
-		return struct{}{}, d.client.PutManifest(ctx, im.repository(), identifier, &m)
+		err := d.client.PutManifest(ctx, im.repository(), identifier, &m)
+		if err == nil && r.opts.Force {
+			err = d.client.CheckResentManifest(ctx, im.repository(), m.Digest)
+		}
+		return struct{}{}, err
 	})
 	return whyRefused(n, err)
 }

@@ -166,6 +166,9 @@ func (r *run) readDestination(ctx context.Context, client *registry.Client, repo
 		if errors.Is(err, registry.ErrNotFound) && (!r.opts.SkipMissing || digest == root) {
 			return nil, fmt.Errorf("%w: %s/%s lacks it", ErrDrift, client.Host(), repository)
 		}
+		if errors.As(err, new(*registry.DigestMismatchError)) {
+			return nil, fmt.Errorf("%w: %w", ErrDrift, err)
+		}
 		return m, err
 	}}
 	return t.TreeOf(ctx, root, want)

@@ -31,6 +31,27 @@ func (e *DamagedBlobError) Error() string {
 	return what
 }
 
+// KeptManifestError tells that a registry has something else under a manifest's digest, also after the manifest was sent again.
+type KeptManifestError struct {
+	Reference string // in full
+	Got       v1.Hash
+}
+
+func (e *KeptManifestError) Error() string {
+	return fmt.Sprintf("%s has content of digest %s, also after it was sent again: the registry keeps what it has", e.Reference, e.Got)
+}
+
+// CheckResentManifest reads a manifest that was sent to repair what is there: registries that find a digest in their storage may
+// drop what is sent (distribution's blobStore.Put does). Who may not read it has sent it all the same.
+func (c *Client) CheckResentManifest(ctx context.Context, repository string, digest v1.Hash) error {
+	_, err := c.GetManifest(ctx, repository, digest.String())
+	var mismatch *DigestMismatchError
+	if errors.As(err, &mismatch) {
+		return &KeptManifestError{Reference: where(c.host, repository, digest.String()), Got: mismatch.Got}
+	}
+	return ctx.Err()
+}
+
 // damages are the blobs that were found damaged: the registry would mount them as they are, and say that it has them.
 type damages struct {
 	mu    sync.Mutex

@@ -30,6 +30,8 @@ func hint(c engine.Copy, err error, foreign bool) string {
 		return "create it, or give the identity that shall create it what it lacks"
 	case errors.As(err, &damaged) && damaged.Kept:
 		return "delete the blob at the registry, or have it collect what nothing refers to, and run again"
+	case errors.As(err, new(*registry.KeptManifestError)):
+		return "delete the manifest at the registry, or have it collect what nothing refers to, and run again"
 	case ofEngine(c, err) != "":
 		return ofEngine(c, err)
 	case errors.As(err, &immutable):

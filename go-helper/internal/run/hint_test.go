@@ -67,6 +67,8 @@ func TestHintsSayWhatToDo(t *testing.T) {
 		{"busy", at(503, "dst.example", "mirror/app"), "run again later: what is done is kept"},
 		{"cut", fmt.Errorf("reading: %w", io.ErrUnexpectedEOF), "run again later: what is done is kept"},
 		{"damaged", &registry.DigestMismatchError{}, "the content is not what its digest says: the registry, or something on the way to it, is damaged"},
+		{"a damaged manifest is kept", fmt.Errorf("copying: %w", &registry.KeptManifestError{}), "delete the manifest at the registry, or have it collect what nothing refers to, and run again"},
+		{"a damaged manifest at the destination", fmt.Errorf("%w: %w", engine.ErrDrift, &registry.DigestMismatchError{}), "run with --force to repair the destination"},
 		{"drift", fmt.Errorf("%w: lacks a blob", engine.ErrDrift), "run with --force to repair the destination"},
 		{
 			"sparse", fmt.Errorf("copying: %w", &engine.SparseRefusedError{Err: at(404, "dst.example", "mirror/app")}),
