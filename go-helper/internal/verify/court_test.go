@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"log/slog"
 	"os"
 	"strings"
 	"testing"
@@ -59,10 +58,7 @@ func newCourt(t *testing.T) *court {
 	for _, m := range content.Manifests {
 		c.platforms = append(c.platforms, m.Digest)
 	}
-	p, err := Start(t.Context(), verifytest.Program(t, programs), map[string]Material{"acme": {Keys: [][]byte{c.key.PEM(t)}}}, slog.New(slog.DiscardHandler))
-	must(t, err)
-	t.Cleanup(func() { must(t, p.Close()) })
-	c.asker = p
+	c.asker = started(t, map[string]Material{"acme": {Keys: [][]byte{c.key.PEM(t)}}})
 	return c
 }
 

@@ -2,16 +2,12 @@
 package verify
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -60,16 +56,22 @@ func Find(named string) (string, error) {
 	return named, nil
 }
 
-// Program is the running program. It is asked one question after the other.
-type Program struct {
-	command *exec.Cmd
-	in      io.WriteCloser
-	lines   *bufio.Reader
-	timeout time.Duration
+// maxRestarts is how often the program is started again in a run. Evidence that makes it end costs an image its verdict, and not all those
+// that come after it; a program that ends by itself isn't started for each of them.
+const maxRestarts = 3
 
-	mu     sync.Mutex
-	next   int64
-	broken error // why it isn't asked any longer
+// Program is the running program. It is asked several questions at once, and started again where it ends before it was told to.
+type Program struct {
+	path    string
+	trust   map[string]Material
+	log     *slog.Logger
+	timeout time.Duration
+	slots   chan struct{} // one for each question that is asked at once
+
+	mu       sync.Mutex
+	current  *process
+	restarts int
+	closed   bool
 }
 
 // BrokenError tells that the program gave no answer, or none that can be believed. Nothing is known then of what it was asked.
@@ -84,115 +86,67 @@ func Start(ctx context.Context, path string, trust map[string]Material, log *slo
 }
 
 func start(ctx context.Context, path string, trust map[string]Material, log *slog.Logger, timeout time.Duration) (*Program, error) {
-	// It ends when its input does. The context only bounds its answers.
-	command := exec.Command(path)
-	command.Env = []string{} // no credentials
-	command.Stderr = &logWriter{log: log}
-	in, err := command.StdinPipe()
+	running, err := startProcess(ctx, path, trust, log, timeout)
 	if err != nil {
 		return nil, err
 	}
-	out, err := command.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := command.Start(); err != nil {
-		return nil, fmt.Errorf("can't start %s: %w", Name, err)
-	}
-	p := &Program{command: command, in: in, lines: bufio.NewReaderSize(out, maxAnswer), timeout: timeout}
-	var said welcome
-	err = p.exchange(ctx, hello{protocol, trust}, &said)
-	switch {
-	case err != nil:
-		err = fmt.Errorf("%s is not %s, or an older one: it %w", path, Name, err)
-	case said.Name != Name:
-		err = fmt.Errorf("%s is not %s: it calls itself %q", path, Name, said.Name)
-	case said.Protocol != protocol:
-		err = fmt.Errorf("%s is of another release: it speaks protocol %d, and this program %d; use the two of one release", path, said.Protocol, protocol)
-	case said.Error != "":
-		err = errors.New(said.Error)
-	}
-	if err != nil {
-		_ = p.Close()
-		return nil, err
-	}
-	return p, nil
+	// The program answers as many at once as there are processors. As many again keep it from waiting for the next.
+	slots := make(chan struct{}, 2*runtime.GOMAXPROCS(0))
+	return &Program{path: path, trust: trust, log: log, timeout: timeout, slots: slots, current: running}, nil
 }
 
 // Ask puts a question. The error is a *[BrokenError], or the end of ctx.
 func (p *Program) Ask(ctx context.Context, q Question) (Answer, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.broken != nil {
-		return Answer{}, p.broken
-	}
-	p.next++
-	q.ID = p.next
-	var a Answer
-	err := p.exchange(ctx, q, &a)
-	if err == nil && a.ID != q.ID {
-		err = fmt.Errorf("answered question %d in place of %d", a.ID, q.ID)
-	}
-	if err == nil && a.OK == (a.Error != "") {
-		err = errors.New("said neither yes nor why not")
-	}
-	if err == nil && a.OK && a.Signer == nil {
-		err = errors.New("said yes, and not who has signed")
-	}
-	if err == nil {
-		return a, nil
-	}
-	p.broken = &BrokenError{err}
-	_ = p.command.Process.Kill()
-	if ctx.Err() != nil {
+	select {
+	case p.slots <- struct{}{}:
+		defer func() { <-p.slots }()
+	case <-ctx.Done():
 		return Answer{}, ctx.Err()
 	}
-	return Answer{}, p.broken
-}
-
-// exchange sends a line and reads one. Where that takes too long, or ctx ends, the program is killed: reading ends with it.
-func (p *Program) exchange(ctx context.Context, say, hear any) error {
-	ctx, cancel := context.WithTimeout(ctx, p.timeout)
-	defer cancel()
-	defer context.AfterFunc(ctx, func() { _ = p.command.Process.Kill() })()
-	line, err := json.Marshal(say)
+	running, err := p.running(ctx)
 	if err != nil {
-		return err
+		return Answer{}, err
 	}
-	if _, err := p.in.Write(append(line, '\n')); err != nil {
-		return p.ended(ctx, err)
-	}
-	if line, err = p.lines.ReadSlice('\n'); err != nil {
-		return p.ended(ctx, err)
-	}
-	if err := json.Unmarshal(line, hear); err != nil {
-		return fmt.Errorf("answered what is no answer: %w", err)
-	}
-	return nil
+	return running.ask(ctx, q)
 }
 
-// ended tells why there is no answer.
-func (p *Program) ended(ctx context.Context, err error) error {
+// running gives the program, started again where it has broken.
+func (p *Program) running(ctx context.Context) (*process, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	broken := p.current.err()
 	switch {
-	case errors.Is(context.Cause(ctx), context.DeadlineExceeded):
-		return fmt.Errorf("gave no answer in %s", p.timeout)
-	case errors.Is(err, bufio.ErrBufferFull):
-		return fmt.Errorf("answered more than %d bytes", maxAnswer)
+	case p.closed:
+		return nil, &BrokenError{errors.New("was ended")}
+	case broken == nil:
+		return p.current, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case p.restarts == maxRestarts:
+		var why *BrokenError
+		errors.As(broken, &why)
+		return nil, &BrokenError{fmt.Errorf("%w, for the %dth time in this run: it is not started again", why.Err, p.restarts+1)}
 	}
-	return errors.New("ended before it answered")
+	p.restarts++
+	p.log.Warn(Name+" is started again", "because", broken, "times", p.restarts, "at_most", maxRestarts)
+	p.current.close()
+	next, err := startProcess(ctx, p.path, p.trust, p.log, p.timeout)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, &BrokenError{fmt.Errorf("could not be started again: %w", err)}
+	}
+	p.current = next
+	return next, nil
 }
 
 // Close ends the program, and waits for it.
-func (p *Program) Close() error {
+func (p *Program) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.broken == nil {
-		p.broken = &BrokenError{errors.New("was ended")}
-	}
-	_ = p.in.Close()
-	timer := time.AfterFunc(p.timeout, func() { _ = p.command.Process.Kill() })
-	defer timer.Stop()
-	return p.command.Wait()
+	p.closed = true
+	p.current.close()
 }
 
 // maxLogged bounds what is logged of the program's own messages.

@@ -2,12 +2,15 @@ package verify
 
 import (
 	"bufio"
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -34,10 +37,14 @@ func pretend() {
 	default:
 		fmt.Println(`{"name":"docker-mirror-verify","protocol":1}`)
 	}
+	yes := `{"id":%d,"ok":true,"signer":{"key":"sha256:00"}%s}` + "\n"
+	switch how {
+	case "crashes-on-poison", "answers-late":
+		behave(lines, yes, how)
+	}
 	lines.Scan()
 	var q Question
 	_ = json.Unmarshal(lines.Bytes(), &q)
-	yes := `{"id":%d,"ok":true,"signer":{"key":"sha256:00"}}` + "\n"
 	switch how {
 	case "crashes":
 		os.Exit(1)
@@ -46,7 +53,7 @@ func pretend() {
 	case "babbles":
 		fmt.Println("ok")
 	case "answers-another":
-		fmt.Printf(yes, q.ID+1)
+		fmt.Printf(yes, q.ID+1, "")
 	case "says-nothing":
 		fmt.Printf(`{"id":%d}`+"\n", q.ID)
 	case "says-both":
@@ -58,6 +65,22 @@ func pretend() {
 	}
 	lines.Scan()
 	os.Exit(0)
+}
+
+// behave answers, but for poison; or nothing before the second question, which it answers first.
+func behave(lines *bufio.Scanner, yes, how string) {
+	for lines.Scan() {
+		var q Question
+		_ = json.Unmarshal(lines.Bytes(), &q)
+		switch {
+		case q.Predicate == "poison":
+			os.Exit(1)
+		case how == "answers-late" && q.Predicate == "first":
+			defer fmt.Printf(yes, q.ID, "")
+		default:
+			fmt.Printf(yes, q.ID, fmt.Sprintf(`,"predicate":%q`, q.Predicate))
+		}
+	}
 }
 
 func pretending(t *testing.T, how string) string {
@@ -75,7 +98,7 @@ func TestAVerifierThatDoesNotBehaveVerifiesNothing(t *testing.T) {
 		"crashes":         "ended before it answered",
 		"hangs":           "gave no answer in",
 		"babbles":         "answered what is no answer",
-		"answers-another": "answered question 2 in place of 1",
+		"answers-another": "answered question 2, which is not open",
 		"says-nothing":    "said neither yes nor why not",
 		"says-both":       "said neither yes nor why not",
 		"knows-nobody":    "said yes, and not who has signed",
@@ -83,25 +106,93 @@ func TestAVerifierThatDoesNotBehaveVerifiesNothing(t *testing.T) {
 	} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
-			timeout := 30 * time.Second
-			if how == "hangs" {
-				timeout = 2 * time.Second
-			}
-			p, err := start(t.Context(), pretending(t, how), nil, slog.New(slog.DiscardHandler), timeout)
-			must(t, err)
-			defer func() { _ = p.Close() }()
+			p := pretended(t, how)
 			c := newCourt(t)
 			c.sign(c.digest)
 			c.asker = p
-			for range 2 { // what is broken stays so
+			for asked := range maxRestarts + 3 {
 				v := c.judge(signedByAcme + accepts)
 				wants(t, v, Undecided, Name+" "+said)
 				var broken *BrokenError
 				if !errors.As(v.Err(), &broken) {
 					t.Errorf("failed with %v", v.Err())
 				}
+				if ended := strings.Contains(v.Err().Error(), "for the 4th time in this run: it is not started again"); ended != (asked > maxRestarts) {
+					t.Errorf("failed with %v the %d. time", v.Err(), asked+1)
+				}
+			}
+			if p.restarts != maxRestarts {
+				t.Errorf("it was started again %d times", p.restarts)
 			}
 		})
+	}
+}
+
+// pretended starts a verifier that doesn't behave.
+func pretended(t *testing.T, how string) *Program {
+	t.Helper()
+	timeout := 30 * time.Second
+	if how == "hangs" {
+		timeout = time.Second
+	}
+	p, err := start(t.Context(), pretending(t, how), nil, slog.New(slog.DiscardHandler), timeout)
+	must(t, err)
+	t.Cleanup(p.Close)
+	return p
+}
+
+// Evidence that ends the verifier costs its own image the verdict.
+func TestAVerifierThatEndsIsStartedAgain(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	p := pretended(t, "crashes-on-poison")
+	p.log = slog.New(slog.NewTextHandler(&log, nil))
+	for i, poison := range []string{"", "poison", "", "", "poison", "", "poison", "", "poison", ""} {
+		a, err := p.Ask(t.Context(), Question{Predicate: poison})
+		var broken *BrokenError
+		switch {
+		case poison != "" || i == 9: // the fourth has ended it for good
+			if !errors.As(err, &broken) {
+				t.Errorf("%d: said %+v, %v", i, a, err)
+			}
+		case err != nil || !a.OK:
+			t.Errorf("%d: said %+v, %v", i, a, err)
+		}
+	}
+	if n := strings.Count(log.String(), "is started again"); n != maxRestarts || !strings.Contains(log.String(), "times=3 at_most=3") {
+		t.Errorf("logged\n%s", &log)
+	}
+}
+
+// A question that somebody has given up doesn't keep others from their answers, nor the end of the program from coming.
+func TestWhoGivesUpDisturbsNobody(t *testing.T) {
+	t.Parallel()
+	p, err := start(t.Context(), pretending(t, "answers-late"), nil, slog.New(slog.DiscardHandler), time.Hour)
+	must(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	given := make(chan error)
+	go func() {
+		_, err := p.Ask(ctx, Question{Predicate: "first"})
+		given <- err
+	}()
+	for open := 0; open == 0; {
+		p.current.mu.Lock()
+		open = len(p.current.open)
+		p.current.mu.Unlock()
+		runtime.Gosched()
+	}
+	cancel()
+	if err := <-given; !errors.Is(err, context.Canceled) {
+		t.Errorf("gave up with %v", err)
+	}
+	if a, err := p.Ask(t.Context(), Question{Predicate: "second"}); err != nil || a.Predicate != "second" {
+		t.Errorf("said %+v, %v", a, err)
+	}
+	ended := make(chan struct{})
+	go func() { p.Close(); close(ended) }()
+	<-ended // within the hour that answers may take
+	if _, err := p.Ask(t.Context(), Question{}); err == nil || !strings.Contains(err.Error(), "was ended") {
+		t.Errorf("said %v after the end", err)
 	}
 }
 

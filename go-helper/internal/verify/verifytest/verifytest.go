@@ -67,17 +67,34 @@ func NewKey(t testing.TB) Key {
 // PEM is the public key.
 func (k Key) PEM(t testing.TB) []byte {
 	t.Helper()
-	der, err := x509.MarshalPKIXPublicKey(k.key.Public())
-	must(t, err)
-	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: k.der(t)})
 }
 
-func (k Key) sign(t testing.TB, message []byte) string {
+func (k Key) der(t testing.TB) []byte {
+	t.Helper()
+	der, err := x509.MarshalPKIXPublicKey(k.key.Public())
+	must(t, err)
+	return der
+}
+
+// id is what logs are known by (RFC 6962 3.2).
+func (k Key) id(t testing.TB) []byte {
+	t.Helper()
+	sum := sha256.Sum256(k.der(t))
+	return sum[:]
+}
+
+func (k Key) raw(t testing.TB, message []byte) []byte {
 	t.Helper()
 	sum := sha256.Sum256(message)
 	signed, err := k.key.Sign(rand.Reader, sum[:], crypto.SHA256)
 	must(t, err)
-	return base64.StdEncoding.EncodeToString(signed)
+	return signed
+}
+
+func (k Key) sign(t testing.TB, message []byte) string {
+	t.Helper()
+	return base64.StdEncoding.EncodeToString(k.raw(t, message))
 }
 
 // Layer is one signature or attestation.
