@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/sigstore/sigstore-go/pkg/bundle"
@@ -13,16 +15,16 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/verify"
 )
 
-// checker answers questions. It belongs to one goroutine.
+// checker answers questions, several at once.
 type checker struct {
 	trust    map[string]*trust
-	patterns patterns
+	patterns *patterns
 	// certificateLogs is how many certificate logs must have promised to list a certificate. Tests, whose authority has no such log, lower it.
 	certificateLogs int
 }
 
 func newChecker(materials map[string]material) (*checker, error) {
-	c := &checker{trust: map[string]*trust{}, patterns: patterns{}, certificateLogs: 1}
+	c := &checker{trust: map[string]*trust{}, patterns: &patterns{}, certificateLogs: 1}
 	for name, m := range materials {
 		t, err := readTrust(m)
 		if err != nil {
@@ -37,7 +39,7 @@ func newChecker(materials map[string]material) (*checker, error) {
 var errOther = errors.New("it says something else than what is asked for")
 
 func (c *checker) answer(q question) answer {
-	a, err := c.check(q)
+	a, err := c.checkSafely(q)
 	a.ID = q.ID
 	a.OK = err == nil
 	a.Other = errors.Is(err, errOther)
@@ -45,6 +47,17 @@ func (c *checker) answer(q question) answer {
 		a.Error = err.Error()
 	}
 	return a
+}
+
+// checkSafely has evidence that makes a parser panic refused, and nothing else with it.
+func (c *checker) checkSafely(q question) (a answer, err error) {
+	defer func() {
+		if failed := recover(); failed != nil {
+			fmt.Fprintf(os.Stderr, "%v\n%s", failed, debug.Stack())
+			a, err = answer{}, fmt.Errorf("it can't be read: %v", failed)
+		}
+	}()
+	return c.check(q)
 }
 
 // evidence is what there is to verify.
@@ -190,12 +203,10 @@ func (c *checker) verify(e evidence, a authority) (answer, error) {
 	} else {
 		options = append(options, verify.WithSignedTimestamps(1))
 	}
-	verifier, err := verify.NewVerifier(t.instances, append(options, verify.WithoutStatementPredicate())...)
-	if err != nil {
-		return answer{}, err
+	result, err := e.verifyCertified(t.quick, options)
+	if err != nil && e.hasChain() { // which only the other reads
+		result, err = e.verifyCertified(t.instances, options)
 	}
-	// The identity is matched below, by patterns that stop at a slash and reach both ends.
-	result, err := verifier.Verify(e.bundle, verify.NewPolicy(e.artifact(), verify.WithoutIdentitiesUnsafe()))
 	if err != nil {
 		return answer{}, e.plainly(err, t)
 	}
@@ -210,6 +221,21 @@ func (c *checker) verify(e evidence, a authority) (answer, error) {
 		Issuer: certificate.Issuer, Subject: certificate.SubjectAlternativeName,
 		SourceRepository: certificate.SourceRepositoryURI, SourceRef: certificate.SourceRepositoryRef,
 	}), nil
+}
+
+func (e evidence) verifyCertified(trusted root.TrustedMaterial, options []verify.VerifierOption) (*verify.VerificationResult, error) {
+	verifier, err := verify.NewVerifier(trusted, append(options, verify.WithoutStatementPredicate())...)
+	if err != nil {
+		return nil, err
+	}
+	// The identity is matched by whoever calls this, by patterns that stop at a slash and reach both ends.
+	return verifier.Verify(e.bundle, verify.NewPolicy(e.artifact(), verify.WithoutIdentitiesUnsafe()))
+}
+
+// hasChain tells whether evidence brings certificates beside that of its signer.
+func (e evidence) hasChain() bool {
+	content, err := e.bundle.VerificationContent()
+	return err == nil && len(content.Intermediates()) > 0
 }
 
 // verifyKeys tries all keys of an authority: the hint in a bundle is whatever its maker likes.

@@ -3,29 +3,43 @@ package main
 import (
 	"fmt"
 	"regexp"
+	"sync"
 
 	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
 )
 
-// patterns are compiled once; it belongs to one checker.
-type patterns map[string]*regexp.Regexp
+// patterns are compiled once.
+type patterns struct {
+	mu       sync.Mutex
+	compiled map[string]*regexp.Regexp // by their text
+}
 
 // matches tells whether all of value matches; a pattern that is none matches nothing.
-func (ps patterns) matches(p pattern, value string) (bool, error) {
-	compiled := ps[p.Regexp]
-	if compiled == nil {
-		var err error
-		// sigstore-go's own patterns may match a part of a value.
-		if compiled, err = regexp.Compile(`\A(?:` + p.Regexp + `)\z`); err != nil {
-			return false, fmt.Errorf("the pattern %q is malformed: %w", p.Text, err)
-		}
-		ps[p.Regexp] = compiled
+func (ps *patterns) matches(p pattern, value string) (bool, error) {
+	compiled, err := ps.compile(p)
+	return err == nil && compiled.MatchString(value), err
+}
+
+func (ps *patterns) compile(p pattern) (*regexp.Regexp, error) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if compiled := ps.compiled[p.Regexp]; compiled != nil {
+		return compiled, nil
 	}
-	return compiled.MatchString(value), nil
+	// sigstore-go's own patterns may match a part of a value.
+	compiled, err := regexp.Compile(`\A(?:` + p.Regexp + `)\z`)
+	if err != nil {
+		return nil, fmt.Errorf("the pattern %q is malformed: %w", p.Text, err)
+	}
+	if ps.compiled == nil {
+		ps.compiled = map[string]*regexp.Regexp{}
+	}
+	ps.compiled[p.Regexp] = compiled
+	return compiled, nil
 }
 
 // admits tells how a certificate differs from those that an authority means; nil where it doesn't. The certificate has been verified.
-func (a authority) admits(ps patterns, c certificate.Summary) error {
+func (a authority) admits(ps *patterns, c certificate.Summary) error {
 	if a.Issuer == "" || a.Subject == nil {
 		return fmt.Errorf("no issuer and subject are wanted of a certificate") // and so nobody is
 	}

@@ -10,6 +10,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // maxLine bounds a line of the input: signatures are bounded to 1 MiB, which is more in base64 and JSON.
@@ -45,16 +49,28 @@ func serve(in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	return c.serve(lines, answers)
+}
+
+// serve answers as many questions at once as there are processors, and reads no further while all are busy. Answers come as they are found: they have the
+// number of their question.
+func (c *checker) serve(lines *bufio.Scanner, answers *json.Encoder) error {
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	var mu sync.Mutex
+	said := func(a answer) error {
+		mu.Lock()
+		defer mu.Unlock()
+		return answers.Encode(a)
+	}
 	for lines.Scan() {
 		var q question
 		if err := decode(lines.Bytes(), &q); err != nil {
-			return fmt.Errorf("a question is malformed: %w", err)
+			return errors.Join(fmt.Errorf("a question is malformed: %w", err), group.Wait())
 		}
-		if err := answers.Encode(c.answer(q)); err != nil {
-			return err
-		}
+		group.Go(func() error { return said(c.answer(q)) })
 	}
-	return lines.Err()
+	return errors.Join(lines.Err(), group.Wait())
 }
 
 // begin reads the first line.

@@ -117,18 +117,30 @@ func program(t testing.TB) string {
 	return file
 }
 
+// cage is a command that runs another one in a namespace without a network, where not even loopback is up; or, where nobody lets us make one, with hardly
+// more descriptors than Go's runtime takes, so that there are none for connections.
+func cage(t *testing.T) []string {
+	t.Helper()
+	for _, namespace := range [][]string{{"unshare", "-rn"}, {"sudo", "-n", "unshare", "-n"}} {
+		out, err := exec.Command(namespace[0], append(namespace[1:], "true")...).CombinedOutput()
+		if err == nil {
+			return namespace
+		}
+		t.Logf("%s: %v: %s", strings.Join(namespace, " "), err, out)
+	}
+	return []string{"sh", "-c", `ulimit -n 8 && exec "$@"`, "sh"}
+}
+
 func TestTheProgramVerifiesWithoutNetworkFilesAndEnvironment(t *testing.T) {
 	t.Parallel()
-	if out, err := exec.Command("unshare", "-rn", "true").CombinedOutput(); err != nil {
-		t.Skipf("no network namespace can be made here: %v: %s", err, out)
-	}
-	// In the namespace there is no network: not even loopback is up.
 	h, q := release(t)
-	var in, out, stderr bytes.Buffer
+	var in bytes.Buffer
 	to := json.NewEncoder(&in)
 	must(t, to.Encode(h))
 	must(t, to.Encode(q))
-	verify := exec.Command("unshare", "-rn", program(t))
+	caged := cage(t)
+	var out, stderr bytes.Buffer
+	verify := exec.Command(caged[0], append(caged[1:], program(t))...)
 	verify.Env, verify.Dir, verify.Stdin, verify.Stdout, verify.Stderr = []string{}, t.TempDir(), &in, &out, &stderr
 	if err := verify.Run(); err != nil {
 		t.Fatalf("%v: %s", err, stderr.Bytes())

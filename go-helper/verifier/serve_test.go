@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/sigstore/sigstore-go/pkg/root"
 )
 
 func TestServeRefusesWhatItDoesNotUnderstand(t *testing.T) {
@@ -35,6 +38,56 @@ func TestServeRefusesWhatItDoesNotUnderstand(t *testing.T) {
 		})
 	}
 }
+
+// Answers come in any order, and have the number of their question.
+func TestServeAnswersEachQuestion(t *testing.T) {
+	t.Parallel()
+	v := newInstance(t)
+	var in, out bytes.Buffer
+	to := json.NewEncoder(&in)
+	must(t, to.Encode(hello{protocol, map[string]material{"v": {Roots: [][]byte{v.root(nil)}}}}))
+	const n = 40
+	for id := range int64(n) {
+		q := v.sign(workflow, issuer, image)
+		q.ID, q.Authorities[0].Log = id, "none"
+		if id%2 == 1 {
+			q.Authorities[0].Subject = exactly(fmt.Sprintf("somebody-%d", id))
+		}
+		must(t, to.Encode(q))
+	}
+	must(t, serve(&in, &out))
+	lines := json.NewDecoder(&out)
+	var w welcome
+	must(t, lines.Decode(&w))
+	answered := map[int64]bool{}
+	for range n {
+		var a answer
+		must(t, lines.Decode(&a))
+		if answered[a.ID] {
+			t.Errorf("question %d is answered twice", a.ID)
+		}
+		answered[a.ID] = true
+		if wanted := fmt.Sprintf("and somebody-%d is wanted", a.ID); a.OK != (a.ID%2 == 0) || !a.OK && !strings.Contains(a.Error, wanted) {
+			t.Errorf("said %+v", a)
+		}
+	}
+}
+
+// A parser that fails on what somebody has attached refuses that, and answers the next question.
+func TestEvidenceThatMakesAParserFailIsRefused(t *testing.T) {
+	t.Parallel()
+	v := newInstance(t)
+	c := v.checker()
+	c.trust["panics"] = &trust{quick: &panicking{}}
+	q := v.sign(workflow, issuer, image)
+	q.Authorities[0].Trust = "panics"
+	wants(t, c.answer(q), "it can't be read: a bug")
+	wants(t, c.answer(v.sign(workflow, issuer, image)), "")
+}
+
+type panicking struct{ root.BaseTrustedMaterial }
+
+func (*panicking) RekorLogs() map[string]*root.TransparencyLog { panic("a bug") }
 
 func TestHostileEvidenceIsRefused(t *testing.T) {
 	t.Parallel()

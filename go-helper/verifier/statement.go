@@ -46,7 +46,7 @@ func (s statement) speaksOf(subject string) error {
 }
 
 // holds tells which condition a statement doesn't meet.
-func (c condition) holds(ps patterns, statement any) error {
+func (c condition) holds(ps *patterns, statement any) error {
 	value, err := at(statement, c.Pointer)
 	if err != nil {
 		return fmt.Errorf("%s: %w, and %s is wanted", c.Pointer, err, c.Value.Text)

@@ -27,6 +27,7 @@ const minRSABits = 2048
 // trust is what one name of the policy stands for.
 type trust struct {
 	instances root.TrustedMaterialCollection
+	quick     root.TrustedMaterial // the same
 	keys      []trustedKey
 }
 
@@ -49,6 +50,7 @@ func readTrust(m material) (*trust, error) {
 	if len(t.instances) == 0 && len(t.keys) == 0 {
 		return nil, errors.New("there is neither a trusted root nor a key")
 	}
+	t.quick = quickly(t.instances)
 	return t, nil
 }
 
