@@ -49,6 +49,9 @@ func TestALockFromBeforeThePolicyIsMadeGood(t *testing.T) {
 	s.list("images.txt", s.src, "app:1")
 	s.run(0, "lock", "images.txt")
 	before := s.read("images.txt.lock")
+	found := []string{"images.txt.lock:4: error: " + s.src.Host + "/app:1 doesn't say who has signed it, and mirror-policy.toml:6 refuses what isn't signed", "[lock-unsigned]"}
+	wantContains(t, "lint", s.run(1, "lint", "--policy=mirror-policy.toml", "images.txt").stdout.String(), found...)
+	wantContains(t, "check", s.lock(1, "--check").stdout.String(), found...)
 	wantContains(t, "stderr", s.lock(1).stderr.String(), "it is not signed")
 	if got := s.read("images.txt.lock"); got != before {
 		t.Errorf("the lock has become\n%s", got)
@@ -56,6 +59,8 @@ func TestALockFromBeforeThePolicyIsMadeGood(t *testing.T) {
 	s.sign("app:1", digest)
 	s.lock(0)
 	wantContains(t, "lock", s.read("images.txt.lock"), digest.String(), `signed = "key sha256:`)
+	s.run(0, "lint", "--policy=mirror-policy.toml", "images.txt")
+	s.lock(0, "--check")
 }
 
 // Who has taken a signature away may have done more.

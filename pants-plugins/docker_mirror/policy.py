@@ -6,17 +6,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from pants.engine.fs import EMPTY_DIGEST, Digest, PathGlobs
+from pants.engine.fs import EMPTY_DIGEST, Digest, MergeDigests, PathGlobs
 from pants.engine.internals.session import RunId
+from pants.engine.process import FallibleProcessResult, Process
 from pants.engine.rules import collect_rules, rule
+from pants.util.logging import LogLevel
 
-from docker_mirror.pants_compat import path_globs_to_digest, rule_call
+from docker_mirror.helper import HELPER_EXE, MirrorHelper
+from docker_mirror.pants_compat import execute_process, merge_digests, path_globs_to_digest, rule_call
 from docker_mirror.subsystem import DockerMirrorSubsystem
 
 
 @dataclass(frozen=True)
 class JudgedRequest:
-    pass
+    trusted_roots: bool
+    """Whether the trusted roots that the policy names are wanted, too."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +54,31 @@ current_hour_of = rule_call(current_hour, HourRequest, Hour)
 
 
 @rule
-async def judged(_: JudgedRequest, subsystem: DockerMirrorSubsystem) -> Judged:
+async def judged(request: JudgedRequest, subsystem: DockerMirrorSubsystem, helper: MirrorHelper) -> Judged:
     if not subsystem.policy:
         return Judged()
     # Pants has found out that the option's file is there.
     digest: Digest = await path_globs_to_digest(PathGlobs([subsystem.policy]))
+    if request.trusted_roots:
+        named: FallibleProcessResult = await execute_process(
+            Process(
+                (HELPER_EXE, "policy", "files", f"--policy={subsystem.policy}"),
+                input_digest=digest,
+                immutable_input_digests=helper.immutable_input_digests,
+                description=f"Find the trusted roots of {subsystem.policy}",
+                level=LogLevel.DEBUG,
+            )
+        )
+        # Who lints says what is wrong with the policy, and what isn't there.
+        roots: Digest = await path_globs_to_digest(PathGlobs(in_the_repository(named.stdout.decode().splitlines())))
+        digest = await merge_digests(MergeDigests((digest, roots)))
     hour: Hour = await current_hour_of(HourRequest())
     return Judged(digest, (f"--policy={subsystem.policy}", f"--at={hour.text}"))
+
+
+def in_the_repository(paths: Iterable[str]) -> tuple[str, ...]:
+    """Those that globs can name."""
+    return tuple(path for path in paths if not path.startswith(("/", "../")))
 
 
 judged_by = rule_call(judged, JudgedRequest, Judged)

@@ -264,7 +264,14 @@ class DockerMirrorLint(Subsystem):
     because = EnumOption(
         default=LintLevel.ERROR, help="A reason in a lock, where the rule of the policy allows no exceptions."
     )
+    lock_unsigned = EnumOption(
+        default=LintLevel.ERROR,
+        help="A locked digest without a signer, where its rule of the policy refuses what isn't signed.",
+    )
     no_rule = EnumOption(default=LintLevel.ERROR, help="A locked image that no rule of the policy matches.")
+    trust_expired = EnumOption(
+        default=LintLevel.WARN, help="A trusted root of the policy of which nothing is valid today."
+    )
     pins = EnumOption(default=LintLevel.ERROR, help="A file of the `pins` field that differs from the lock.")
 
     @property
@@ -283,7 +290,9 @@ class DockerMirrorLint(Subsystem):
             "lock-disagreement": self.lock_disagreement,
             "lock-immature": self.lock_immature,
             "because": self.because,
+            "lock-unsigned": self.lock_unsigned,
             "no-rule": self.no_rule,
+            "trust-expired": self.trust_expired,
         }
 
 

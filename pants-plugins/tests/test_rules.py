@@ -670,6 +670,34 @@ def test_lint_judges_locks_by_the_policy(runner: Runner) -> None:
     assert runner.lint(images).exit_code == 0
 
 
+def test_lint_finds_trusted_roots_that_have_run_out(runner: Runner) -> None:
+    def root(last_year: int) -> str:
+        period = {"start": "2021-03-07T00:00:00Z", "end": f"{last_year}-12-31T23:59:59Z"}
+        return json.dumps({"certificateAuthorities": [{"validFor": period}]})
+
+    runner.rules.write_files(
+        {
+            "BUILD": "docker_mirror_images(name='images', sources=['a.txt'])",
+            "a.txt": "a.example/x:1\n",
+            "security/mirror-policy.toml": 'version = 1\n[trust.sigstore]\ntrusted_root = "trust/sigstore.json"\n'
+            '[[rule]]\nimages = ["**"]\n'
+            'signed_by = [{ trust = "sigstore", issuer = "https://a.example", subject = "a@b.example" }]\n',
+        }
+    )
+    images = Address("", target_name="images", relative_file_path="a.txt")
+    runner.set_options("--docker-mirror-policy=security/mirror-policy.toml")
+    missing = runner.lint(images)
+    assert missing.exit_code == 2
+    assert "security/mirror-policy.toml:2: [trust.sigstore] trusted_root: " in missing.stdout + missing.stderr
+    runner.rules.write_files({"security/trust/sigstore.json": root(2022)})
+    expired = runner.lint(images)
+    assert expired.exit_code == 0
+    assert "security/mirror-policy.toml:2: warn: no certificate authority of trust/sigstore.json is" in expired.stdout
+    assert "[trust-expired]" in expired.stdout
+    runner.rules.write_files({"security/trust/sigstore.json": root(9999)})
+    assert "[trust-expired]" not in runner.lint(images).stdout
+
+
 def test_fmt(runner: Runner, caplog: pytest.LogCaptureFixture) -> None:
     runner.rules.write_files(
         {

@@ -36,7 +36,9 @@ For locks and a policy:
 
   lock-immature  a digest that is younger than the cooldown of its rule (error)
   because        a reason where the rule allows no exceptions (error)
-  no-rule        an image that no rule matches (error)`,
+  lock-unsigned  a digest without a signer, where its rule refuses what isn't signed (error)
+  no-rule        an image that no rule matches (error)
+  trust-expired  a trusted root of which nothing is valid today (warn)`,
 		Example: `  docker-mirror lint --rule unpinned=error 3rdparty/*.txt`,
 		Args:    needArgs("name a list, or - for standard input"),
 		RunE: func(c *cobra.Command, files []string) error {

@@ -16,7 +16,7 @@ func newPolicy(streams run.Streams) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newPolicyExplain(streams))
+	c.AddCommand(newPolicyExplain(streams), newPolicyFiles(streams))
 	return c
 }
 
@@ -34,5 +34,18 @@ holds. Asks no registry.`,
 		RunE: func(_ *cobra.Command, images []string) error { return run.ExplainPolicy(streams, file, images) },
 	}
 	c.Flags().StringVar(&file, "policy", policyFile, "explain the policy in `FILE`")
+	return c
+}
+
+func newPolicyFiles(streams run.Streams) *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use:    "files",
+		Short:  "Print the trusted roots that a policy names",
+		Hidden: true, // for the Pants rules, whose sandboxes hold what lint reads
+		Args:   cobra.NoArgs,
+		RunE:   func(*cobra.Command, []string) error { return run.PolicyFiles(streams, file) },
+	}
+	c.Flags().StringVar(&file, "policy", policyFile, "the policy in `FILE`")
 	return c
 }

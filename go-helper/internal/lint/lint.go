@@ -46,7 +46,7 @@ func Defaults() Rules {
 	return Rules{
 		Duplicate: Error, Spelling: Warning, Latest: Warning, Unpinned: Off, Unsorted: Off,
 		Unlocked: Off, Stale: Error, Edited: Error, Waiting: Off, Disagreement: Warning,
-		Immature: Error, Because: Error, NoRule: Error,
+		Immature: Error, Because: Error, NoRule: Error, Unsigned: Error, TrustExpired: Warning,
 	}
 }
 

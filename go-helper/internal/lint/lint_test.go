@@ -117,7 +117,7 @@ func TestSet(t *testing.T) {
 		"unpinned=error":  "",
 		"unpinned":        "want a rule and its level",
 		"unpined=error":   `unknown rule "unpined": did you mean "unpinned"?`,
-		"qqqqqqqq=error":  "known are because, duplicate, latest, lock-disagreement, lock-edited, lock-immature, lock-stale, lock-waiting, no-rule, spelling, unlocked, unpinned, unsorted",
+		"qqqqqqqq=error":  "known are because, duplicate, latest, lock-disagreement, lock-edited, lock-immature, lock-stale, lock-unsigned, lock-waiting, no-rule, spelling, trust-expired, unlocked, unpinned, unsorted",
 		"unpinned=always": `unknown level "always": known are off, warn, error`,
 	} {
 		if got := fmt.Sprint(Defaults().Set(setting)); want == "" && got != "<nil>" || !strings.Contains(got, want) {

@@ -15,6 +15,8 @@ const (
 	Immature = Rule(lock.Immature)
 	// Because is a reason where the policy allows no exception.
 	Because = Rule(lock.Forbidden)
+	// Unsigned is a locked digest of which the lock doesn't say who has signed it, where a rule refuses what isn't signed.
+	Unsigned = Rule(lock.Unsigned)
 	// NoRule is a locked image that no rule of the policy matches.
 	NoRule = Rule(lock.NoRule)
 )
@@ -32,30 +34,42 @@ func CheckPolicy(lists []Locked, p *policy.Policy, now time.Time, rules Rules) [
 			if err != nil {
 				continue
 			}
-			rule, msg := judge(image, ref, p, now)
-			if level := rules[rule]; msg != "" && level != Off && level != "" {
-				place := spec.Image{File: list.Lock.Name, Line: image.Line}.Place()
-				findings = append(findings, Finding{place, level, rule, image.Source + " " + msg})
+			for _, objection := range judge(image, ref, p, now) {
+				if level := rules[objection.rule]; level != Off && level != "" {
+					place := spec.Image{File: list.Lock.Name, Line: image.Line}.Place()
+					findings = append(findings, Finding{place, level, objection.rule, image.Source + " " + objection.msg})
+				}
 			}
 		}
 	}
 	return findings
 }
 
-// judge tells what a policy has against an entry; nothing where the text is empty.
-func judge(image *lock.Image, ref reference.Reference, p *policy.Policy, now time.Time) (Rule, string) {
+// objection is what a policy has against an entry.
+type objection struct {
+	rule Rule
+	msg  string
+}
+
+func judge(image *lock.Image, ref reference.Reference, p *policy.Policy, now time.Time) []objection {
 	rule, err := p.For(ref)
 	if err != nil {
-		return NoRule, "is matched by no rule of " + p.Name
+		return []objection{{NoRule, "is matched by no rule of " + p.Name}}
 	}
+	if image.Waiting() {
+		return nil
+	}
+	var objections []objection
 	ready := rule.Ripe(image.Seen)
 	switch {
-	case image.Waiting():
 	case image.Because != "" && image.Because != lock.Adopted && !rule.Exceptions:
-		return Because, "has a reason, and its rule allows no exceptions (" + rule.Place() + ")"
+		objections = append(objections, objection{Because, "has a reason, and its rule allows no exceptions (" + rule.Place() + ")"})
 	case image.Because == "" && now.Before(ready):
-		return Immature, "was first seen at " + image.Seen.UTC().Format(time.RFC3339) + ", and may be locked from " +
-			ready.UTC().Format(time.RFC3339) + " on (cooldown = \"" + policy.FormatDuration(rule.Cooldown) + "\", " + rule.Place() + ")"
+		objections = append(objections, objection{Immature, "was first seen at " + image.Seen.UTC().Format(time.RFC3339) + ", and may be locked from " +
+			ready.UTC().Format(time.RFC3339) + " on (cooldown = \"" + policy.FormatDuration(rule.Cooldown) + "\", " + rule.Place() + ")"})
 	}
-	return "", ""
+	if image.Signed == "" && rule.RefusesUnsigned() {
+		objections = append(objections, objection{Unsigned, "doesn't say who has signed it, and " + rule.Place() + " refuses what isn't signed: docker-mirror lock verifies it"})
+	}
+	return objections
 }

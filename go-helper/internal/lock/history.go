@@ -20,6 +20,8 @@ const (
 	History Rule = "lock-history"
 	// Forbidden is a reason where the policy allows none.
 	Forbidden Rule = "because"
+	// Unsigned is a digest of which the lock doesn't say who has signed it, where its rule refuses what isn't signed.
+	Unsigned Rule = "lock-unsigned"
 	// NoRule is an image of which the policy says nothing.
 	NoRule Rule = "no-rule"
 )
@@ -119,6 +121,9 @@ func (s *Since) digest(image *Image, ref reference.Reference, rule *policy.Rule,
 			say(History, "has the digest that it has at %s, but says that it was seen at %s, not at %s: take the entry as it was", s.Name, formatTime(image.Seen), formatTime(times[0]))
 		}
 		return
+	}
+	if image.Signed == "" && rule.RefusesUnsigned() {
+		say(Unsigned, "doesn't say who has signed it, and %s refuses what isn't signed: docker-mirror lock verifies it", rule.Place())
 	}
 	switch {
 	case image.Seen.After(s.Now.Add(maxAhead)):

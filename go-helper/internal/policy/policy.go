@@ -203,6 +203,9 @@ func (r *Rule) Place() string { return spec.Image{File: r.File, Line: r.Line}.Pl
 // Demands tells whether the rule wants anything verified.
 func (r *Rule) Demands() bool { return len(r.SignedBy) > 0 || len(r.Attested) > 0 }
 
+// RefusesUnsigned tells whether what has no signature at all is refused.
+func (r *Rule) RefusesUnsigned() bool { return r.Demands() && r.Unsigned == Refuse }
+
 // MovedTag is what becomes of a locked image whose tag names something else now: where the rule doesn't say it, a tag that is
 // a full version is not expected to.
 func (r *Rule) MovedTag(tag string) Reaction {

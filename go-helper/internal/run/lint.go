@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"docker-mirror/go-helper/internal/lint"
+	"docker-mirror/go-helper/internal/policy"
 	"docker-mirror/go-helper/internal/report"
 	"docker-mirror/go-helper/internal/spec"
 )
@@ -39,6 +40,10 @@ func Lint(ctx context.Context, s Streams, lists Lists, judged Judged, rules lint
 	findings := slices.Concat(lint.Check(images, rules), lint.CheckLocks(locked, rules))
 	if rule != nil {
 		findings = append(findings, lint.CheckPolicy(locked, rule, judged.at(), rules)...)
+		var roots map[string]*policy.TrustedRoot
+		if roots, policyErr = trustedRoots(rule, rules); policyErr == nil {
+			findings = append(findings, lint.CheckTrust(rule, roots, judged.at(), rules)...)
+		}
 	}
 	code := CodeDone
 	for _, finding := range findings {
@@ -53,6 +58,46 @@ func Lint(ctx context.Context, s Streams, lists Lists, judged Judged, rules lint
 		return say(console, err)
 	}
 	return code
+}
+
+// trustedRoots reads those that a policy names, by their trusts' names; nothing where no rule looks at them.
+func trustedRoots(p *policy.Policy, rules lint.Rules) (map[string]*policy.TrustedRoot, error) {
+	if rules[lint.TrustExpired] == lint.Off {
+		return nil, nil
+	}
+	roots := map[string]*policy.TrustedRoot{}
+	var errs []error
+	for _, trust := range p.Trust {
+		if trust.TrustedRoot == "" {
+			continue
+		}
+		data, err := readFile(p.Path(trust.TrustedRoot))
+		if err == nil {
+			if roots[trust.Name], err = policy.ParseTrustedRoot(data); err != nil {
+				err = fmt.Errorf("%s %w", trust.TrustedRoot, err)
+			}
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s:%d: [trust.%s] trusted_root: %w", p.Name, trust.Line, trust.Name, err))
+		}
+	}
+	return roots, errors.Join(errs...)
+}
+
+// PolicyFiles prints the trusted roots that a policy names, where they stand, a line each.
+func PolicyFiles(streams Streams, file string) error {
+	p, err := readPolicy(file)
+	if err != nil {
+		return err
+	}
+	for _, trust := range p.Trust {
+		if trust.TrustedRoot != "" {
+			if _, err := fmt.Fprintln(streams.Out, p.Path(trust.TrustedRoot)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Style rewrites text lists in the one style and prints the names of those that changed; other formats are left alone.

@@ -10,7 +10,6 @@ import (
 
 	"docker-mirror/go-helper/internal/lint"
 	"docker-mirror/go-helper/internal/lock"
-	"docker-mirror/go-helper/internal/policy"
 	"docker-mirror/go-helper/internal/reference"
 	"docker-mirror/go-helper/internal/registry"
 	"docker-mirror/go-helper/internal/spec"
@@ -106,7 +105,7 @@ func (r *lockResolver) lacksSignature(w *lock.Want) bool {
 		return false
 	}
 	rule, err := r.judging.judge.Policy.For(w.Ref)
-	return err == nil && rule.Demands() && rule.Unsigned == policy.Refuse
+	return err == nil && rule.RefusesUnsigned()
 }
 
 func (r *lockResolver) judgeDigest(ctx context.Context, w *lock.Want, digest v1.Hash) signedAnswer {
