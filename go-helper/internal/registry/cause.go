@@ -83,6 +83,10 @@ func Unreachable(err error) bool {
 // why is the answer alone: its status, the codes that name no repository, and what is known beyond it.
 func (e *Error) why() string {
 	if e.Status == http.StatusTooManyRequests {
+		if e.elsewhere { // its Detail begins with where
+			from, _, _ := strings.Cut(e.Detail, ";")
+			return tooMany + " (" + from + ")"
+		}
 		return tooMany
 	}
 	why := fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status))

@@ -35,6 +35,7 @@ func TestCausesLeaveOutTheImage(t *testing.T) {
 			"r.example: 403 Forbidden; DENIED",
 		},
 		"throttled":             {&Error{Host: "r.example", Status: 429, RetryAfter: time.Hour, Detail: "it asks to be left alone"}, "r.example: 429 Too Many Requests"},
+		"throttled elsewhere":   {&Error{Host: "r.example", Status: 429, elsewhere: true, Detail: joinDetails("from auth.example", "it asks to be left alone")}, "r.example: 429 Too Many Requests (from auth.example)"},
 		"not asked any more":    {&PausedError{Host: "r.example", Reason: "429 with Retry-After"}, "r.example: 429 Too Many Requests"},
 		"a server's error":      {&Error{Host: "r.example", Status: 502}, "r.example: 502 Bad Gateway"},
 		"not there":             {&Error{Host: "r.example", Repository: "app", Status: 404}, ""},

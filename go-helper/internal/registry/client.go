@@ -35,6 +35,7 @@ type Client struct {
 	auth        *auth.Authorizer
 	mu          sync.Mutex
 	elsewhere   map[string]*auth.Authorizer // by host that was redirected to
+	rests       sync.Map                    // of token services: host -> restAsked
 	throttle    *throttle
 	stats       stats
 	pinging     pinging

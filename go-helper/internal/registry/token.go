@@ -2,11 +2,13 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"docker-mirror/go-helper/internal/auth"
 )
@@ -17,11 +19,45 @@ const maxTokenAnswer = 64 << 10
 // sendToken is the [auth.Sender] of this registry. Callers hold a place in the window, so it takes none.
 func (c *Client) sendToken(ctx context.Context, req auth.TokenRequest) (auth.TokenAnswer, error) {
 	r := &request{kind: "token", op: "get a token at", url: req.URL}
+	if err := c.resting(req.URL.Host); err != nil {
+		return auth.TokenAnswer{}, err
+	}
 	answer, err := retrying(ctx, c, r, func(ctx context.Context, _ bool) (auth.TokenAnswer, error) { return c.tryToken(ctx, r, req) })
 	if err != nil && Temporary(err) {
 		err = &finalError{err}
+		c.rest(req.URL.Host, err)
 	}
 	return answer, err
+}
+
+// tokenServiceError says who refused. Its text is made when it is read: what is told of an answer grows with the tries.
+type tokenServiceError struct {
+	host string
+	err  error
+}
+
+func (e *tokenServiceError) Error() string { return fmt.Sprintf("token service %s: %v", e.host, e.err) }
+func (e *tokenServiceError) Unwrap() error { return e.err }
+
+// restAsked is what a token service said that wants to be left alone for longer than any request waits.
+type restAsked struct {
+	until time.Time
+	err   error
+}
+
+// rest notes such an answer: other repositories' tokens aren't asked for meanwhile.
+func (c *Client) rest(host string, err error) {
+	var refused *Error
+	if errors.As(err, &refused) && refused.RetryAfter > c.opts.Retry.Budget {
+		c.rests.Store(host, restAsked{time.Now().Add(refused.RetryAfter), err})
+	}
+}
+
+func (c *Client) resting(host string) error {
+	if asked, ok := c.rests.Load(host); ok && time.Now().Before(asked.(restAsked).until) {
+		return asked.(restAsked).err
+	}
+	return nil
 }
 
 func (c *Client) tryToken(ctx context.Context, r *request, req auth.TokenRequest) (auth.TokenAnswer, error) {
@@ -32,8 +68,7 @@ func (c *Client) tryToken(ctx context.Context, r *request, req auth.TokenRequest
 			return auth.TokenAnswer{}, wrapTransport(ctx, r.op, req.URL.Host, err)
 		}
 		if temporaryStatus(resp.StatusCode) {
-			refused := c.refusal(r, resp)
-			return auth.TokenAnswer{}, fmt.Errorf("token service %s: %w", target.Host, refused)
+			return auth.TokenAnswer{}, &tokenServiceError{target.Host, c.refusal(r, resp)}
 		}
 		location := resp.Header.Get("Location")
 		if resp.StatusCode < 300 || resp.StatusCode >= 400 || location == "" || req.Form != nil {

@@ -457,6 +457,32 @@ func TestTokenServiceInTrouble(t *testing.T) {
 	}
 }
 
+// A token service on another host that wants to be left alone for an hour is left alone, and the error says who asked for how long.
+func TestTokenServiceThatWantsAnHoursRest(t *testing.T) {
+	var calls atomic.Int32
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		calls.Add(1)
+		w.Header().Set("Retry-After", "3600")
+		w.WriteHeader(http.StatusTooManyRequests)
+	}))
+	defer service.Close()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="`+service.URL+`/token",service="s"`)
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	defer server.Close()
+	c := newPool(t, Options{}).Client(strings.TrimPrefix(server.URL, "http://"))
+	for _, repository := range []string{"a/b", "a/c", "d"} {
+		_, err := c.GetManifest(t.Context(), repository, "v1")
+		if err == nil || !strings.Contains(err.Error(), "(from "+strings.TrimPrefix(service.URL, "http://")+"; it asks to be left alone for 1h0m0s") {
+			t.Errorf("%s: %v", repository, err)
+		}
+	}
+	if calls.Load() != 1 {
+		t.Errorf("the service was asked %d times", calls.Load())
+	}
+}
+
 func TestPasswordStaysHome(t *testing.T) {
 	var got atomic.Int32
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
