@@ -11,7 +11,7 @@ import (
 
 // A digest that is new since the revision says who has signed it, where the rule there refuses what isn't signed.
 func TestWhatIsNewSaysWhoHasSignedIt(t *testing.T) {
-	const unsigned = "x.lock:7: a.example/x:1 doesn't say who has signed it, and mirror-policy.toml:4 refuses what isn't signed: docker-mirror lock verifies it"
+	const unsigned = "x.lock:7: a.example/x:1 doesn't say who has signed it, and mirror-policy.toml:5 refuses what isn't signed: docker-mirror lock verifies it"
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	image := Image{Source: "a.example/x:1", Line: 7, Seen: now, Digest: v1.Hash{Algorithm: "sha256", Hex: "01"}}
 	signed := image
@@ -31,7 +31,7 @@ func TestWhatIsNewSaysWhoHasSignedIt(t *testing.T) {
 		"as it is at REF":   {image, []*File{{Name: "x.lock", Images: []Image{image}}}, "refuse", ""},
 		"another is at REF": {image, []*File{{Name: "x.lock", Images: []Image{{Source: image.Source, Digest: v1.Hash{Algorithm: "sha256", Hex: "03"}}}}}, "refuse", unsigned},
 	} {
-		p, err := policy.Parse("mirror-policy.toml", []byte("version = 1\n[trust.acme]\nkeys = [\"acme.pub\"]\n[[rule]]\nimages = [\"**\"]\nunsigned = \""+test.rule+"\"\nsigned_by = [{ trust = \"acme\" }]\n"))
+		p, err := policy.Parse("mirror-policy.toml", []byte("version = 1\n[trust.acme]\nkeys = [\"acme.pub\"]\nlog = \"none\"\n[[rule]]\nimages = [\"**\"]\nunsigned = \""+test.rule+"\"\nsigned_by = [{ trust = \"acme\" }]\n"))
 		if err != nil {
 			t.Fatal(err)
 		}
