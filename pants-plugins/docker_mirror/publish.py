@@ -41,6 +41,7 @@ from docker_mirror.pants_compat import (
 )
 from docker_mirror.plan import Plan
 from docker_mirror.planning import PlanRequest, plan_for
+from docker_mirror.published import PublishedCopies, PublishedNames
 from docker_mirror.registries import MirrorRegistries
 from docker_mirror.subsystem import DockerMirrorSubsystem, helper_flags
 from docker_mirror.verifier import JudgingHelper
@@ -184,17 +185,20 @@ async def publish_image_list(
         input_digest=input_digest,
         immutable_input_digests=helper.immutable_input_digests,
     )
+    directory, plan_id = Path(batch.directory), spool.plan_id(own)
     return PublishProcesses(
         [
             PublishPackages(
-                names=(fields.address.spec,),
+                names=PublishedNames(fields.address.spec, directory, plan_id),
                 process=process,
                 description=", ".join(plan.registries),
                 data=PublishOutputData(
                     {
+                        "names": (fields.address.spec,),
                         "registries": plan.registries,
                         "destinations": plan.destinations,
-                        "report": str(Path(batch.directory, spool.REPORT_FILE)),
+                        "copies": PublishedCopies(directory, plan_id),
+                        "report": str(directory / spool.REPORT_FILE),
                     }
                 ),
             )

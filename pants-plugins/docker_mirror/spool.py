@@ -59,6 +59,21 @@ def skip_announcement(target: str, reason: str) -> bytes:
     return json.dumps({"target": target, "skip": reason}).encode()
 
 
+def plan_id(announcement: bytes) -> str:
+    """What the batch's files about this announcement are called."""
+    return hashlib.sha256(announcement).hexdigest()
+
+
+def result_file(batch: Path, plan_id: str) -> Path:
+    """How the plan's copies ended, once they have."""
+    return batch / "results" / f"{plan_id}.json"
+
+
+def name_file(batch: Path, plan_id: str) -> Path:
+    """What the target is called, where it is told together with others."""
+    return batch / "names" / plan_id
+
+
 def announce(batch: Path, announcement: bytes) -> None:
     """Adds it under its digest, by rename, so that whoever reads the folder sees whole files only.
 
@@ -69,4 +84,4 @@ def announce(batch: Path, announcement: bytes) -> None:
     directory.mkdir(mode=0o700, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=directory, prefix=".", suffix=".tmp", delete=False) as f:
         f.write(announcement)
-    os.replace(f.name, directory / f"{hashlib.sha256(announcement).hexdigest()}.json")
+    os.replace(f.name, directory / f"{plan_id(announcement)}.json")

@@ -85,8 +85,7 @@ def test_list_package_mirror_publish(
 
     output = tmp_path / "publish.json"
     published = lists.run("publish", f"--output={output}", "::").succeeded()
-    assert f"✓ 3rdparty/team/apps.txt published to {destination.host}." in published.stderr
-    assert "3rdparty/team/apps.txt: 2 unchanged" in published.stdout
+    assert f"✓ 3 image lists (unchanged) published to {destination.host}." in published.stderr
     data = {entry["target"]: entry for entry in json.loads(output.read_text())}
     assert data["3rdparty/team/apps.txt"]["destinations"] == [
         f"{destination.host}/apps/app:1",
@@ -157,6 +156,12 @@ def test_the_engine_runs_once_for_fifty_lists(
     assert len(report["targets"]) == len(report["copies"]) == 50
     # Only one run over all of them uploads the common layer and the equal config once, and mounts them from there.
     assert report["registries"][dev_destination.host]["requests"]["upload PUT"] == 50 + 2
+
+    again = fifty.run("publish", "::").succeeded()
+    assert again.stdout == ""
+    lines = [line for line in again.stderr.splitlines() if "[INFO]" not in line]
+    assert lines[0].startswith("50 unchanged in ")
+    assert lines[1:] == ["", f"✓ 50 image lists (unchanged) published to {dev_destination.host}."]
 
     mirrored = fifty.run("mirror", "--output=report.json", "::").succeeded()
     assert mirrored.stdout.count("1 unchanged") == 50

@@ -492,6 +492,7 @@ def test_publish_hands_the_plan_to_its_process_and_announces_it(options: Sequenc
     assert packages.names == ("3rdparty/tools.txt:images",)
     assert packages.description == "prod.example"
     assert packages.data["destinations"] == ("prod.example/m/tool:1", "prod.example/m/tool:stable")
+    assert packages.get_output_data(published=True)["names"] == ("3rdparty/tools.txt:images",)
     assert packages.process is not None
     process = packages.process.process
     assert process.env["REGISTRY_AUTH_FILE"] == "/run/secret-place"

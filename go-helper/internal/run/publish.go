@@ -25,7 +25,7 @@ func Publish(ctx context.Context, s Settings, dir, planFile string) Code {
 		var result spooledResult
 		var done bool
 		if result, done, err = pool.result(own.id); done {
-			return tell(s.Streams, result) // the common case: no lock, no session
+			return pool.tell(s.Streams, own.id, result) // the common case: no lock, no session
 		}
 	}
 	files := s
@@ -49,7 +49,7 @@ func Publish(ctx context.Context, s Settings, dir, planFile string) Code {
 	}
 	if done {
 		session.close(result.ExitCode)
-		return tell(s.Streams, result)
+		return pool.tell(s.Streams, own.id, result)
 	}
 	session.Report, session.ReportHTML, session.Metrics = files.Report, files.ReportHTML, files.Metrics
 	return session.publishAll(ctx, pool, own)
@@ -85,23 +85,50 @@ func (s *session) publishAll(ctx context.Context, pool spool, own announcement) 
 	if ctx.Err() != nil {
 		code = CodeInterrupted
 	}
+	names := map[string]string{}
+	if !s.DryRun && !s.Verbose && code != CodeInterrupted {
+		names = unchanged(targets)
+	}
+	name, together := names[own.id]
+	if err := pool.nameTogether(t, names); err != nil {
+		s.failed(fmt.Errorf("naming what is unchanged: %w", err))
+		code = max(code, CodeFailed)
+	}
 	s.quiet = false
-	return s.close(code, func() {
+	code = s.close(code, func() {
 		if s.DryRun || s.Verbose {
 			s.printCopies(slices.Values(t.copies))
 		}
-		s.printTarget(t.report())
+		if !together {
+			s.printTarget(t.report())
+		}
 		s.printFailuresOf(t)
 		s.printCauses(targets)
 	})
+	if together && code == CodeDone {
+		return pool.endTogether(s.Streams, own.id, name)
+	}
+	return code
+}
+
+// endTogether ends a process whose target is told with others.
+func (s spool) endTogether(streams Streams, id, name string) Code {
+	if err := s.ended(id, name); err != nil {
+		fmt.Fprintln(streams.Err, report.Clean(fmt.Sprintf("naming what is unchanged: %v", err)))
+		return CodeFailed
+	}
+	return CodeDone
 }
 
 // tell says how a target ended that another process copied.
-func tell(streams Streams, result spooledResult) Code {
+func (s spool) tell(streams Streams, id string, result spooledResult) Code {
+	if name, together, err := s.nameOf(id); err == nil && together && result.ExitCode == CodeDone {
+		return s.endTogether(streams, id, name)
+	}
 	fmt.Fprintln(streams.Out, result.Line())
 	console := report.NewConsole(report.ModePlain, streams.Err, false)
 	defer console.Close()
-	s := session{Settings: Settings{Streams: streams}, console: console}
-	s.printFailuresOf(&target{address: result.Address, errs: result.Errors, copies: result.Copies})
+	told := session{Settings: Settings{Streams: streams}, console: console}
+	told.printFailuresOf(&target{address: result.Address, errs: result.Errors, copies: result.Copies})
 	return result.ExitCode
 }

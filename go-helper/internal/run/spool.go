@@ -23,10 +23,12 @@ import (
 
 // spool is the folder that the processes of one `pants publish` share:
 //
-//	plans/ID.json    what a target has to publish, announced before the first process starts; ID is its SHA-256
-//	results/ID.json  how that ended, by rename
-//	lock             held by the process that runs the engine; the kernel drops it with a killed process
-//	report.json      of the engine's run
+//	plans/ID.json      what a target has to publish, announced before the first process starts; ID is its SHA-256
+//	results/ID.json    how that ended, by rename
+//	unchanged/ID.json  which targets are told together in a line, as the process of plan ID found nothing to copy for them
+//	names/ID           what Pants calls such a target, once its process has ended well
+//	lock               held by the process that runs the engine; the kernel drops it with a killed process
+//	report.json        of the engine's run
 //
 // What is announced only tells a process what it may do for others. What it does for its own target is in the file that
 // Pants made an input of that process, and a result counts for the very plan whose ID it has. Pants runs rules of memoized,
@@ -63,7 +65,7 @@ func openSpool(dir string, own announcement) (spool, error) {
 		return spool{}, err
 	}
 	s := spool{dir}
-	for _, folder := range []string{"plans", "results"} {
+	for _, folder := range []string{"plans", "results", "unchanged", "names"} {
 		if err := os.MkdirAll(filepath.Join(dir, folder), 0o700); err != nil {
 			return s, fmt.Errorf("making the spool: %w", err)
 		}
