@@ -149,7 +149,7 @@ async def extract_images(request: ExtractRequest, helper: MirrorHelper) -> Extra
     files = sorted({file for sources in manifests for file in sources.snapshot.files})
     result: FallibleProcessResult = await execute_process(
         Process(
-            (HELPER_EXE, "extract", *(fields.extract_args.value or ()), *files),
+            (HELPER_EXE, "extract", *fields.extract_args.value, *files),
             input_digest=digest,
             immutable_input_digests=helper.immutable_input_digests,
             description=f"Extract the images of {fields.address}",

@@ -197,7 +197,7 @@ async def lock(
     fields: list[ImageListFieldSet] = []
     for field_set in sorted(roots.field_sets, key=lambda fs: fs.address):
         assert isinstance(field_set, ImageListFieldSet)
-        if (field_set.locked.value or subsystem.lock.value) != "off":
+        if field_set.locked.choice(subsystem.lock) != "off":
             fields.append(field_set)
     if not fields:
         return Lock(exit_code=0)

@@ -34,17 +34,27 @@ class LockChoice(Enum):
 
 class DockerMirrorLockedField(StringField):
     alias = "locked"
-    valid_choices = LockChoice
+    valid_choices = ("inherit", *(choice.value for choice in LockChoice))
+    default = "inherit"
+    value: str
     help = softwrap(
         """
-        What to do with the locks of this target's lists, instead of what `[docker-mirror].lock` says: `use` those that
-        exist, `require` them, or `off`. The `lock` goal writes locks.
+        What to do with the locks of this target's lists: `use` those that exist, `require` them, or `off`. `inherit` is
+        what `[docker-mirror].lock` says. The `lock` goal writes locks.
         """
     )
+
+    def choice(self, inherited: LockChoice) -> str:
+        """
+        :param inherited: the option `[docker-mirror].lock`.
+        """
+        return inherited.value if self.value == self.default else self.value
 
 
 class DockerMirrorPinsField(StringSequenceField):
     alias = "pins"
+    default = ()
+    value: tuple[str, ...]
     help = softwrap(
         """
         Files that use the images of this target, as paths from the BUILD file's directory: Dockerfiles, whose `FROM`

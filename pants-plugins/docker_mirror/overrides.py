@@ -36,7 +36,7 @@ def unmatched_keys(lists: Iterable[ReadList]) -> Mapping[Address, str]:
     result = {}
     for address, siblings in by_declaration.items():
         names = {name for read in siblings for name in read.names}
-        unmatched = [key for key in siblings[0].fields.overrides.value or () if key not in names]
+        unmatched = [key for key in siblings[0].fields.overrides.value if key not in names]
         if unmatched:
             result[address] = unmatched_message(
                 address,

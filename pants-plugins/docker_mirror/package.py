@@ -33,15 +33,14 @@ def output_path(fields: ImageListFieldSet) -> str:
     :raises OutputPathError: on an unknown placeholder, or a path that isn't below it.
     """
     template = fields.output_path.value
-    if not template:
-        # As Pants has it for other artifacts, `path.to.directory/name`.
-        directory = fields.address.spec_path.replace(os.sep, ".")
-        # Empty for a target that has its directory's name.
-        name = fields.address.path_safe_spec[len(directory) :].lstrip(".") or fields.address.target_name
-        return os.path.join(directory, f"{name}.plan.json")
+    # As Pants has it for other artifacts, `path.to.directory/name`.
+    dotted = fields.address.spec_path.replace(os.sep, ".")
+    # Empty for a target that has its directory's name.
+    name = fields.address.path_safe_spec[len(dotted) :].lstrip(".") or fields.address.target_name
     # As in Pants' own templates and in those of `repository`.
     parents = ["", "", *fields.address.spec_path.split(os.sep)]
     values = {
+        "address": os.path.join(dotted, name),
         "directory": parents[-1],
         "parent_directory": parents[-2],
         "full_directory": fields.address.spec_path,
@@ -94,7 +93,7 @@ output_paths_in = rule_call(find_output_paths, OutputPathsRequest, OutputPaths)
 def output_paths(lists: Iterable[ImageListFieldSet]) -> FrozenDict[str, tuple[Address, ...]]:
     result: dict[str, tuple[Address, ...]] = {}
     for fields in lists:
-        if fields.output_path.value:
+        if fields.output_path.value != fields.output_path.default:
             try:
                 path = output_path(fields)
             except OutputPathError:
@@ -129,7 +128,7 @@ class PlanArtifact(BuiltPackageArtifact):
 @rule(desc="Package a mirror's plan", level=LogLevel.DEBUG)
 async def package_plan(field_set: PackageImageListFieldSet) -> BuiltPackage:
     path = output_path(field_set)
-    if field_set.output_path.value:
+    if field_set.output_path.value != field_set.output_path.default:
         paths: OutputPaths = await output_paths_in(OutputPathsRequest(folder_of(field_set.address.spec_path)))
         shared = paths.addresses.get(path, ())
         if len(shared) > 1:

@@ -42,7 +42,7 @@ class PinCheck:
 
 def pinned_files(fields: ImageListFieldSet) -> tuple[str, ...]:
     """From the build root."""
-    return tuple(os.path.normpath(os.path.join(fields.address.spec_path, path)) for path in fields.pins.value or ())
+    return tuple(os.path.normpath(os.path.join(fields.address.spec_path, path)) for path in fields.pins.value)
 
 
 @rule

@@ -163,26 +163,22 @@ def known_registries(configured: DockerRegistries) -> tuple[Registry, ...]:
     return tuple(Registry.from_options(configured.registries[alias]) for alias in known_aliases(configured))
 
 
-def destination_registries(wanted: Iterable[str] | None, configured: DockerRegistries) -> tuple[Registry, ...]:
+def destination_registries(wanted: Iterable[str], configured: DockerRegistries) -> tuple[Registry, ...]:
     """
-    :param wanted: addresses and `@alias`es, or None for the default registries of `[docker].registries`.
+    :param wanted: addresses, `@alias`es, and what stands for the default registries of `[docker].registries`.
     :return: in the given order, each once; empty where there is no default. A list may still name registries itself, so
         that only the helper can tell whether an image has no destination.
     :raises UnknownRegistryError: naming all unknown aliases and listing the known ones.
     """
-    if wanted is None:
-        options: Iterable[DockerRegistryOptions] = configured.default
-    else:
-        wanted = tuple(dict.fromkeys(wanted))
-        unknown = [entry for entry in wanted if entry.startswith("@") and entry not in configured.registries]
-        if unknown:
-            aliases = known_aliases(configured)
-            raise UnknownRegistryError(
-                f"`[docker].registries` has no {', '.join(unknown)}. "
-                + (f"It has {', '.join(aliases)}." if aliases else "It is empty.")
-            )
-        options = configured.get(*wanted)
-    return tuple(dict.fromkeys(Registry.from_options(o) for o in options))
+    wanted = tuple(dict.fromkeys(wanted))
+    unknown = [entry for entry in wanted if entry.startswith("@") and entry not in configured.registries]
+    if unknown:
+        aliases = known_aliases(configured)
+        raise UnknownRegistryError(
+            f"`[docker].registries` has no {', '.join(unknown)}. "
+            + (f"It has {', '.join(aliases)}." if aliases else "It is empty.")
+        )
+    return tuple(dict.fromkeys(Registry.from_options(options) for options in configured.get(*wanted)))
 
 
 def rules() -> Iterable[object]:

@@ -33,7 +33,7 @@ def override_registries(fields: ImageListFieldSet, configured: DockerRegistries)
     """
     return {
         key: destination_registries(override["registries"], configured)
-        for key, override in (fields.overrides.value or {}).items()
+        for key, override in fields.overrides.value.items()
         if "registries" in override
     }
 
@@ -52,8 +52,8 @@ def all_registries(fields: ImageListFieldSet, configured: DockerRegistries) -> t
 def templates(fields: ImageListFieldSet, registries: Iterable[Registry]) -> Iterator[str]:
     """Every string in which `{build_args.X}` can stand."""
     yield fields.repository.value or ""
-    yield from fields.image_tags.value or ()
-    for override in (fields.overrides.value or {}).values():
+    yield from fields.image_tags.value
+    for override in fields.overrides.value.values():
         yield str(override.get("repository", ""))
         yield from override.get("image_tags", ())
     for registry in registries:
@@ -96,7 +96,7 @@ def settings_json(fields: ImageListFieldSet, configured: DockerRegistries, build
     address = fields.address
     added = override_registries(fields, configured)
     overrides: dict[str, dict[str, Any]] = {}
-    for key, override in (fields.overrides.value or {}).items():
+    for key, override in fields.overrides.value.items():
         overrides[key] = {name: value if isinstance(value, str) else list(value) for name, value in override.items()}
         if key in added:
             overrides[key]["registries"] = [registry.to_json() for registry in added[key]]
@@ -107,8 +107,8 @@ def settings_json(fields: ImageListFieldSet, configured: DockerRegistries, build
         "registries": [registry.to_json() for registry in target_registries(fields, configured)],
         # A default is none to the helper, as a registry, a list or an override may have its own.
         "repository": _unless_default(fields.repository),
-        "image_tags": list(fields.image_tags.value or ()),
-        "platforms": list(fields.platforms.value or ()),
+        "image_tags": list(fields.image_tags.value),
+        "platforms": list(fields.platforms.value),
         "index": _unless_default(fields.index),
         "referrers": _unless_default(fields.referrers),
         "tags": list(fields.tags.value or ()),

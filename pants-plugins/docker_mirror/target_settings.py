@@ -40,7 +40,7 @@ async def target_settings(
 ) -> TargetSettings:
     fields = request.fields
     registries = configured.value
-    lock = fields.locked.value or subsystem.lock.value
+    lock = fields.locked.choice(subsystem.lock)
     try:
         entries = build_args.requested(
             named=build_args.names_in(settings.templates(fields, settings.all_registries(fields, registries))),

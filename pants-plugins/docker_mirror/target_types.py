@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, ClassVar, Dict, Optional, Tuple, Union
 
+from pants.backend.docker.registries import ALL_DEFAULT_REGISTRIES
 from pants.engine.addresses import Address
 from pants.engine.target import (
     COMMON_TARGET_FIELDS,
@@ -208,11 +209,13 @@ class DockerMirrorSelectField(Field):
 
 class DockerMirrorRegistriesField(StringSequenceField):
     alias = "registries"
+    default = (ALL_DEFAULT_REGISTRIES,)
+    value: Tuple[str, ...]
     help = softwrap(
-        """
+        f"""
         Where to mirror to: addresses (`registry.example.com:5000`), or `@alias` for an entry of `[docker].registries`,
-        whose `repository`, `extra_image_tags` and `skip_push` then apply. By default, the default registries of
-        `[docker].registries`; if there are none, that is an error. Docker Hub is never implied.
+        whose `repository`, `extra_image_tags` and `skip_push` then apply. `{ALL_DEFAULT_REGISTRIES}` are those of
+        `[docker].registries` that are a `default`; if there are none, that is an error. Docker Hub is never implied.
         """
     )
 
@@ -231,6 +234,8 @@ class DockerMirrorRepositoryField(StringField):
 
 class DockerMirrorImageTagsField(StringSequenceField):
     alias = "image_tags"
+    default = ()
+    value: Tuple[str, ...]
     help = softwrap(
         """
         The tags at the destination. By default the source's tag or, for an image that has only a digest, the digest's
@@ -241,6 +246,8 @@ class DockerMirrorImageTagsField(StringSequenceField):
 
 class DockerMirrorPlatformsField(StringSequenceField):
     alias = "platforms"
+    default = ()
+    value: Tuple[str, ...]
     help = softwrap(
         """
         Mirror only these platforms (`linux/amd64`, `linux/arm64/v8`) of multi-platform images; `index` says what the
@@ -282,8 +289,8 @@ class DockerMirrorOverridesField(Field):
     """Not Pants' `OverridesField`, whose keys are files of the generator."""
 
     alias = "overrides"
-    value: Optional[FrozenDict[str, FrozenDict[str, Union[str, Tuple[str, ...]]]]]
-    default: ClassVar[None] = None
+    value: FrozenDict[str, FrozenDict[str, Union[str, Tuple[str, ...]]]]
+    default: ClassVar[FrozenDict[str, Any]] = FrozenDict()
     string_fields: ClassVar[Tuple[str, ...]] = ("index", "referrers", "repository")
     list_fields: ClassVar[Tuple[str, ...]] = ("image_tags", "platforms", "registries", "tags")
     help = softwrap(
@@ -304,14 +311,12 @@ class DockerMirrorOverridesField(Field):
     @classmethod
     def compute_value(
         cls, raw_value: Optional[Dict[Union[str, Tuple[str, ...]], Dict[str, Any]]], address: Address
-    ) -> Optional[FrozenDict[str, FrozenDict[str, Union[str, Tuple[str, ...]]]]]:
+    ) -> FrozenDict[str, FrozenDict[str, Union[str, Tuple[str, ...]]]]:
         """Validate and flatten: a key that is a tuple stands for each of its strings.
 
         :raises InvalidFieldException: on a value of the wrong shape, an unknown field, a key that is given twice.
         """
         overrides = super().compute_value(raw_value, address)
-        if overrides is None:
-            return None
         if not isinstance(overrides, Mapping):
             raise cls._wrong_type(address, raw_value)
         result: dict[str, FrozenDict[str, Union[str, Tuple[str, ...]]]] = {}
@@ -360,6 +365,8 @@ class DockerMirrorOverridesField(Field):
 
 class DockerMirrorExtractFromField(SpecialCasedDependencies):
     alias = "extract_from"
+    default = ()
+    value: Tuple[str, ...]
     help = softwrap(
         """
         The targets whose manifests the list is extracted from: `pants extract` writes the list, and `pants lint`
@@ -371,6 +378,8 @@ class DockerMirrorExtractFromField(SpecialCasedDependencies):
 
 class DockerMirrorExtractArgsField(StringSequenceField):
     alias = "extract_args"
+    default = ()
+    value: Tuple[str, ...]
     help = "Flags that `pants extract` gives to `docker-mirror extract`, such as `--deep`."
 
 
@@ -417,13 +426,14 @@ class DockerMirrorOutputPathField(StringField):
     """Not Pants' `OutputPathField`, which gives all targets of one generator the same path."""
 
     alias = "output_path"
+    default = "{address}.plan.json"
+    value: str
     help = softwrap(
         """
-        Where `package` puts the plan, relative to the dist directory: a template with `{full_directory}`, `{directory}`
-        and `{parent_directory}` (its last and last but one components), `{target_name}`, `{parameters}` (those of
-        `parametrize`, as in the address: `platforms=amd64`) and, where there is one, `{spec_file}` (the spec file's
-        path from the target's directory). By default it is made from the target's address:
-        `path.to.directory/images.txt.plan.json`.
+        Where `package` puts the plan, relative to the dist directory: a template with `{address}` (as a path:
+        `path.to.directory/images.txt`), `{full_directory}`, `{directory}` and `{parent_directory}` (its last and last
+        but one components), `{target_name}`, `{parameters}` (those of `parametrize`, as in the address:
+        `platforms=amd64`) and, where there is one, `{spec_file}` (the spec file's path from the target's directory).
         """
     )
 

@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parents[1] / "docker_mirror"
 # Looked up in the sources of 2.17.1, 2.27.1, 2.31.0, 2.32.1, 2.33.0 and 2.34.0.dev3, as has to be whatever is added.
 # What one of them has elsewhere, or what belongs to one rule API only, is imported in pants_compat alone.
 PANTS_API = {
-    "pants.backend.docker.registries": ["DockerRegistries", "DockerRegistryOptions"],
+    "pants.backend.docker.registries": ["ALL_DEFAULT_REGISTRIES", "DockerRegistries", "DockerRegistryOptions"],
     "pants.backend.docker.subsystems.docker_options": ["DockerOptions"],
     "pants.backend.helm.target_types": [
         "HelmChartMetaSourceField",

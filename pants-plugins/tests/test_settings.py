@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pants.backend.docker.registries import DockerRegistries
+from pants.backend.docker.registries import ALL_DEFAULT_REGISTRIES, DockerRegistries
 from pants.engine.addresses import Address
 
 from docker_mirror import build_args, settings
@@ -42,13 +42,14 @@ def fields(**values: Any) -> PackageImageListFieldSet:
 @pytest.mark.parametrize(
     ("wanted", "expected"),
     [
-        (None, ["prod.example"]),
+        ([ALL_DEFAULT_REGISTRIES], ["prod.example"]),
+        ([ALL_DEFAULT_REGISTRIES, "other.example"], ["prod.example", "other.example"]),
         (["@test", "@prod", "@test"], ["test.example:5000", "prod.example"]),
         (["other.example/prefix"], ["other.example/prefix"]),
         ([], []),
     ],
 )
-def test_destination_registries(wanted: list[str] | None, expected: list[str]) -> None:
+def test_destination_registries(wanted: list[str], expected: list[str]) -> None:
     assert [r.address for r in destination_registries(wanted, CONFIGURED)] == expected
 
 
@@ -58,8 +59,16 @@ def test_an_address_finds_its_configuration() -> None:
 
 
 def test_nothing_is_a_default_unless_it_is_said() -> None:
-    assert destination_registries(None, DockerRegistries.from_dict({"a": {"address": "a.example"}})) == ()
-    assert destination_registries(None, DockerRegistries.from_dict({"default": {"address": "a.example"}})) != ()
+    assert (
+        destination_registries([ALL_DEFAULT_REGISTRIES], DockerRegistries.from_dict({"a": {"address": "a.example"}}))
+        == ()
+    )
+    assert (
+        destination_registries(
+            [ALL_DEFAULT_REGISTRIES], DockerRegistries.from_dict({"default": {"address": "a.example"}})
+        )
+        != ()
+    )
 
 
 def test_all_unknown_aliases_are_named() -> None:

@@ -2,16 +2,29 @@ from __future__ import annotations
 
 import pytest
 from pants.engine.addresses import Address
-from pants.engine.target import InvalidFieldException, InvalidTargetException, StringField, Tags
+from pants.engine.target import (
+    Dependencies,
+    Field,
+    InvalidFieldException,
+    InvalidTargetException,
+    MultipleSourcesField,
+    Tags,
+    Target,
+    TargetGenerator,
+)
 from pants.testutil.rule_runner import RuleRunner
 from pants.util.frozendict import FrozenDict
 
+from docker_mirror.lock_fields import DockerMirrorLockedField, LockChoice
+from docker_mirror.register import target_types
 from docker_mirror.target_types import (
     DockerMirrorImageListTarget,
     DockerMirrorImagesTarget,
     DockerMirrorInlineImageTarget,
+    DockerMirrorOutputPathField,
     DockerMirrorOverridesField,
     DockerMirrorReferrersField,
+    DockerMirrorRegistriesField,
     DockerMirrorRepositoryField,
     DockerMirrorSelectField,
     DockerMirrorSpecSourceField,
@@ -101,9 +114,45 @@ def test_an_image_that_says_twice_what_to_mirror() -> None:
             DockerMirrorInlineImageTarget({"image": image, "variants": {"1": digest}, "select": {}}, ADDRESS)
 
 
+WITHOUT_DEFAULT = {
+    "source_tags": "none says something else than an empty list, which the helper refuses",
+    "variants": "as `source_tags`",
+    "select": "as `source_tags`: an empty policy takes all tags",
+    "lock": "made from the target's name",
+}
+"""Fields that may have no value."""
+
+
+@pytest.mark.parametrize("target_type", target_types(), ids=lambda target_type: target_type.alias)
+def test_help_and_peek_show_what_every_field_is_by_default(target_type: type[Target]) -> None:
+    moved = target_type.moved_fields if issubclass(target_type, TargetGenerator) else ()
+    fields = [field for field in (*target_type.core_fields, *moved) if field.__module__.startswith("docker_mirror.")]
+    assert len(fields) > 10
+    # Pants' own have none either.
+    shown = [field for field in fields if not issubclass(field, (Tags, Dependencies)) and not field.required]
+    assert {field.alias for field in shown if field.default is None} <= set(WITHOUT_DEFAULT)
+    for field in shown:
+        if field.default is not None and not issubclass(field, MultipleSourcesField):
+            assert field(None, ADDRESS).value == field.default, field.alias
+
+
 @pytest.mark.parametrize(
-    ("field", "default"), [(DockerMirrorRepositoryField, "{repository}"), (DockerMirrorReferrersField, "auto")]
+    ("field", "default"),
+    [
+        (DockerMirrorRepositoryField, "{repository}"),
+        (DockerMirrorReferrersField, "auto"),
+        (DockerMirrorLockedField, "inherit"),
+        (DockerMirrorRegistriesField, ("<all default registries>",)),
+        (DockerMirrorOutputPathField, "{address}.plan.json"),
+    ],
 )
-def test_help_and_peek_show_the_default(field: type[StringField], default: str) -> None:
+def test_defaults(field: type[Field], default: object) -> None:
     target = DockerMirrorImageListTarget({"source": "images.txt"}, ADDRESS)
-    assert (field.default, target[field].value) == (default, default)
+    assert target[field].value == default
+
+
+@pytest.mark.parametrize("option", LockChoice)
+def test_which_locks_a_target_uses(option: LockChoice) -> None:
+    assert DockerMirrorLockedField(None, ADDRESS).choice(option) == option.value
+    for value in ("use", "require", "off"):
+        assert DockerMirrorLockedField(value, ADDRESS).choice(option) == value
