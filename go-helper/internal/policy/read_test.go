@@ -171,6 +171,7 @@ func TestWhatIsWrongWithAPolicyIsToldWithItsLine(t *testing.T) {
 		"never reached":        {"version = 1\n" + all + all, []string{`p.toml:4: is never reached`}},
 		"cooldown":             {"version = 1\n" + all + "cooldown = \"7 days\"\n", []string{`p.toml:4: "cooldown" must be weeks, days, hours and minutes`}},
 		"rolling for nothing":  {"version = 1\n" + all + "rolling = true\n", []string{`p.toml:4: "rolling" is about the cooldown`}},
+		"age by signature":     {"version = 1\n" + all + "cooldown = \"1d\"\nevidence = \"signature\"\n", []string{`p.toml:5: "evidence"`, "want one of lock"}},
 		"unsigned by nobody":   {"version = 1\n" + all + "unsigned = \"refuse\"\n", []string{`p.toml:4: "unsigned" = "refuse", but the rule doesn't say who must sign`}},
 		"signature of nobody":  {"version = 1\n" + all + "on = \"both\"\n", []string{`p.toml:4: "on" is about signatures`}},
 		"unknown trust":        {"version = 1\n[trust.acme]\nkeys = [\"k\"]\nlog = \"none\"\n" + all + "signed_by = [{ trust = \"acne\" }]\n", []string{`p.toml:7: there is no [trust.acne]: did you mean "acme"?`}},
