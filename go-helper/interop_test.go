@@ -7,10 +7,12 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"net/http"
 	"path"
 	"strings"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
@@ -28,6 +30,25 @@ type interopRegistry struct {
 	// sparse: it takes an index of which not all is there; else refusal is what must be said of that, "" being our own explanation.
 	sparse  bool
 	refusal string
+	// login: what is asked of the one who copies and of the one who compares, if anything.
+	login *authn.Basic
+}
+
+// client reads as the one who has the password.
+func (r interopRegistry) client() []remote.Option {
+	if r.login == nil {
+		return nil
+	}
+	return []remote.Option{remote.WithTransport(basic{r.login})}
+}
+
+// basic sends a password along with every request: go-containerregistry refuses token services on loopback.
+type basic struct{ *authn.Basic }
+
+func (b basic) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.SetBasicAuth(b.Username, b.Password)
+	return http.DefaultTransport.RoundTrip(r)
 }
 
 // otherImages are an image set with all that belongs to it, in a source registry of ours.
@@ -146,60 +167,68 @@ func TestInteropRegistries(t *testing.T) {
 	for _, r := range interopRegistries {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
-			set := seedImages(t)
-			dst := r.start(t)
-			prefix := dst + "/mirror"
-			w := newWorkplace(t)
-			w.write("images.txt", set.list)
-			args := []string{"copy", "--registry", dst, "--repository", "mirror/{repository}", "--report", "report.json", "images.txt"}
-			n := len(set.images)
-
-			w.run(0, args...)
-			if totals := w.report("report.json").Totals; totals.Copied != n {
-				t.Errorf("cold: %+v", totals)
-			}
-			wantArrived(t, prefix, set.images)
-			wantArrived(t, prefix, set.attached)
-			wantReferrers(t, prefix, set)
-
-			w.run(0, args...)
-			if totals := w.report("report.json").Totals; totals.Unchanged != n || totals.Bytes.Down+totals.Bytes.Up != 0 {
-				t.Errorf("no-op: %+v", totals)
-			}
-			w.run(0, append(args, "--verify")...)
-
-			// A tag that moved and one that is new; the others are left alone.
-			moved := pushImage(t, set.host+"/api:latest", 2048, 2)
-			added := pushIndex(t, set.host+"/web:1.1")
-			w.write("images.txt", set.list+set.host+"/web:1.1\n")
-			w.run(0, args...)
-			if totals := w.report("report.json").Totals; totals.Copied != 2 || totals.Unchanged != n-1 {
-				t.Errorf("delta: %+v", totals)
-			}
-			for tag, want := range map[string]v1.Hash{"api:latest": moved, "web:1.1": added} {
-				if got := digestAt(t, prefix+"/"+tag); got != want {
-					t.Errorf("%s is %s, want %s", tag, got, want)
-				}
-			}
-
-			// Back from there: the registry as a source.
-			back := startRegistry(t)
-			var list strings.Builder
-			var still []sample.Image
-			for _, image := range set.images {
-				if image.Repository != sample.RepositoryAPI || image.Tag != "latest" {
-					fmt.Fprintf(&list, "%s/%s:%s\n", prefix, image.Repository, image.Tag)
-					still = append(still, image)
-				}
-			}
-			w.write("back.txt", list.String())
-			w.run(0, "copy", "--registry", back.Host, "back.txt")
-			wantArrived(t, back.Host+"/mirror", still)
-			wantArrived(t, back.Host+"/mirror", set.attached)
-
-			r.wantSparse(t, w, set, dst)
+			r.wantMirrored(t, r.start(t))
 		})
 	}
+}
+
+func (r interopRegistry) wantMirrored(t *testing.T, dst string) {
+	t.Helper()
+	set := seedImages(t)
+	prefix := dst + "/mirror"
+	w := newWorkplace(t)
+	if r.login != nil {
+		w.loginTo(dst, r.login.Username, r.login.Password)
+	}
+	client := r.client()
+	w.write("images.txt", set.list)
+	args := []string{"copy", "--registry", dst, "--repository", "mirror/{repository}", "--report", "report.json", "images.txt"}
+	n := len(set.images)
+
+	w.run(0, args...)
+	if totals := w.report("report.json").Totals; totals.Copied != n {
+		t.Errorf("cold: %+v", totals)
+	}
+	wantArrived(t, prefix, set.images, client...)
+	wantArrived(t, prefix, set.attached, client...)
+	wantReferrers(t, prefix, set, client...)
+
+	w.run(0, args...)
+	if totals := w.report("report.json").Totals; totals.Unchanged != n || totals.Bytes.Down+totals.Bytes.Up != 0 {
+		t.Errorf("no-op: %+v", totals)
+	}
+	w.run(0, append(args, "--verify")...)
+
+	// A tag that moved and one that is new; the others are left alone.
+	moved := pushImage(t, set.host+"/api:latest", 2048, 2)
+	added := pushIndex(t, set.host+"/web:1.1")
+	w.write("images.txt", set.list+set.host+"/web:1.1\n")
+	w.run(0, args...)
+	if totals := w.report("report.json").Totals; totals.Copied != 2 || totals.Unchanged != n-1 {
+		t.Errorf("delta: %+v", totals)
+	}
+	for tag, want := range map[string]v1.Hash{"api:latest": moved, "web:1.1": added} {
+		if got := digestAt(t, prefix+"/"+tag, client...); got != want {
+			t.Errorf("%s is %s, want %s", tag, got, want)
+		}
+	}
+
+	// Back from there: the registry as a source.
+	back := startRegistry(t)
+	var list strings.Builder
+	var still []sample.Image
+	for _, image := range set.images {
+		if image.Repository != sample.RepositoryAPI || image.Tag != "latest" {
+			fmt.Fprintf(&list, "%s/%s:%s\n", prefix, image.Repository, image.Tag)
+			still = append(still, image)
+		}
+	}
+	w.write("back.txt", list.String())
+	w.run(0, "copy", "--registry", back.Host, "back.txt")
+	wantArrived(t, back.Host+"/mirror", still)
+	wantArrived(t, back.Host+"/mirror", set.attached)
+
+	r.wantSparse(t, w, set, dst)
 }
 
 // wantSparse copies one platform of an index under the index's own digest: a registry takes that or refuses it, and neither is passed over.
@@ -207,22 +236,22 @@ func (r interopRegistry) wantSparse(t *testing.T, w *workplace, set otherImages,
 	t.Helper()
 	web := set.images[0]
 	w.write("web.txt", fmt.Sprintf("%s/%s:%s\n", set.host, web.Repository, web.Tag))
-	args := []string{"copy", "--registry", dst, "--repository", "sparse/{repository}", "--platform", "linux/amd64", "--index", "sparse", "--report", "report.json", "web.txt"}
+	args := []string{"copy", "--registry", dst, "--repository", "mirror/sparse/{repository}", "--platform", "linux/amd64", "--index", "sparse", "--report", "report.json", "web.txt"}
 	if !r.sparse {
 		p := w.run(1, args...)
 		wantContains(t, "stderr", p.stderr.String(), "web.txt:1: ", cmp.Or(r.refusal, "refuses an index of which not all is there"))
 		return
 	}
 	w.run(0, args...)
-	if got := digestAt(t, dst+"/sparse/web:"+web.Tag); got != web.Digest {
+	if got := digestAt(t, dst+"/mirror/sparse/web:"+web.Tag, r.client()...); got != web.Digest {
 		t.Errorf("the sparse index is %s, want %s", got, web.Digest)
 	}
-	wantArrived(t, dst+"/sparse", []sample.Image{{Repository: web.Repository, Manifest: web.Children[0]}})
+	wantArrived(t, dst+"/mirror/sparse", []sample.Image{{Repository: web.Repository, Manifest: web.Children[0]}}, r.client()...)
 	w.run(0, args...)
 	if totals := w.report("report.json").Totals; totals.Unchanged != 1 {
 		t.Errorf("sparse again: %+v", totals)
 	}
 	// And all of it, where the digest alone would say that it is there.
-	w.run(0, "copy", "--registry", dst, "--repository", "sparse/{repository}", "--check-platforms", "web.txt")
-	wantArrived(t, dst+"/sparse", []sample.Image{web})
+	w.run(0, "copy", "--registry", dst, "--repository", "mirror/sparse/{repository}", "--check-platforms", "web.txt")
+	wantArrived(t, dst+"/mirror/sparse", []sample.Image{web}, r.client()...)
 }

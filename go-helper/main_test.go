@@ -225,13 +225,13 @@ func pushIndex(t *testing.T, reference string) v1.Hash {
 }
 
 // digestAt asks a registry for what a tag resolves to, with a client that isn't ours.
-func digestAt(t *testing.T, reference string) v1.Hash {
+func digestAt(t *testing.T, reference string, options ...remote.Option) v1.Hash {
 	t.Helper()
 	ref, err := name.ParseReference(reference)
 	if err != nil {
 		t.Fatal(err)
 	}
-	descriptor, err := remote.Head(ref)
+	descriptor, err := remote.Head(ref, options...)
 	if err != nil {
 		t.Fatal(err)
 	}
