@@ -20,12 +20,14 @@ type dialGuard struct {
 	own  string      // host:port of the registry's API
 	home atomic.Bool // that is on this machine itself
 
+	patience time.Duration // with a proxy's greeting
+
 	mu      sync.Mutex
-	proxies map[string]bool // host:port
+	proxies map[string]string // host:port -> scheme
 }
 
 func newDialGuard(api *url.URL) *dialGuard {
-	return &dialGuard{own: canonicalPort(api), proxies: map[string]bool{}}
+	return &dialGuard{own: canonicalPort(api), patience: dialTimeout, proxies: map[string]string{}}
 }
 
 // watch notes which proxies are in use: their addresses are the user's word.
@@ -34,7 +36,7 @@ func (g *dialGuard) watch(proxy func(*http.Request) (*url.URL, error)) func(*htt
 		u, err := proxy(req)
 		if u != nil {
 			g.mu.Lock()
-			g.proxies[canonicalPort(u)] = true
+			g.proxies[canonicalPort(u)] = u.Scheme
 			g.mu.Unlock()
 		}
 		return u, err
@@ -55,7 +57,7 @@ func (g *dialGuard) dial(ctx context.Context, network, address string) (net.Conn
 		}
 		host, _, _ = strings.Cut(host, "%") // an IPv6 zone
 		switch {
-		case proxy || !local(host):
+		case proxy != "" || !local(host):
 			return nil
 		case name == g.own:
 			g.home.Store(true)
@@ -65,5 +67,9 @@ func (g *dialGuard) dial(ctx context.Context, network, address string) (net.Conn
 		}
 		return permanentf("%s is %s, an address of this machine or its link: refused", address, host)
 	}
-	return dialer.DialContext(ctx, network, address)
+	conn, err := dialer.DialContext(ctx, network, address)
+	if err != nil || !strings.HasPrefix(proxy, "socks5") {
+		return conn, err
+	}
+	return newSocksConn(conn, g.patience)
 }
