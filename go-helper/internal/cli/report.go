@@ -41,7 +41,7 @@ can still read it.`,
 }
 
 func newReportMerge(code *run.Code, streams run.Streams) *cobra.Command {
-	var output string
+	var output, metrics string
 	var partial bool
 	c := &cobra.Command{
 		Use:   "merge [flags] --output FILE REPORT...",
@@ -54,12 +54,14 @@ with 130 if a shard was interrupted.`,
 		Example: `  docker-mirror report merge --output report.json report-*.json`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, files []string) error {
-			*code = run.MergeReports(streams, files, output, partial)
+			*code = run.MergeReports(streams, files, output, metrics, partial)
 			return nil
 		},
 	}
 	c.Flags().StringVarP(&output, "output", "o", "", "write the report to `FILE`")
 	must(c.MarkFlagRequired("output"))
 	c.Flags().BoolVar(&partial, "partial", false, "accept that shards have left no report")
+	c.Flags().StringVar(&metrics, "metrics", "", "write what all shards came to as Prometheus metrics to `FILE`")
+	c.MarkFlagsMutuallyExclusive("partial", "metrics") // what is left out may have failed
 	return c
 }

@@ -11,9 +11,13 @@ import (
 	"path/filepath"
 )
 
-// WriteFile writes the report to path; see [WriteJSON].
+// WriteFile writes the report to path, see [WriteJSON], and removes the journal that it takes the place of.
 func (r *Report) WriteFile(path string) error {
-	if err := writeAtomic(path, r.writeTo); err != nil {
+	err := writeAtomic(path, r.writeTo)
+	if err == nil {
+		err = removeJournal(path)
+	}
+	if err != nil {
 		return fmt.Errorf("writing the report: %w", err)
 	}
 	return nil

@@ -45,6 +45,8 @@ func (s *session) copyTargets(ctx context.Context, targets, done []*target, ende
 	entries = s.layouts.gather(merge(entries))
 
 	w := s.work(entries, judging, ended)
+	s.openJournal(w.entries)
+	defer s.closeJournal()
 	w.tellSettled(targets)
 	s.console.Expect(w.copies)
 	for _, e := range entries {

@@ -9,14 +9,15 @@ import (
 )
 
 // MergeReports puts the reports of a plan's shards into one, and prints what failed in any of them. The code is that of all the
-// runs together. A shard without a report is a failure, unless partial says that some are expected to be missing.
-func MergeReports(streams Streams, files []string, output string, partial bool) Code {
+// runs together. A shard without a report is a failure, unless partial says that some are expected to be missing. What
+// the runs came to goes to the file metrics, too, if one is named.
+func MergeReports(streams Streams, files []string, output, metrics string, partial bool) Code {
 	console := report.NewConsole(report.ModePlain, streams.Err, false)
 	defer console.Close()
-	err := checkReportPath("--output", output)
+	err := errors.Join(checkReportPath("--output", output), checkReportPath("--metrics", metrics))
 	var reports []report.Named
 	for _, file := range files {
-		r, readErr := readReport(file)
+		r, readErr := report.ReadFile(file)
 		if readErr != nil {
 			err = errors.Join(err, readErr)
 			continue
@@ -41,6 +42,11 @@ func MergeReports(streams Streams, files []string, output string, partial bool) 
 	}
 	if err := merged.WriteFile(output); err != nil {
 		return say(console, err)
+	}
+	if metrics != "" {
+		if err := merged.WriteMetrics(metrics); err != nil {
+			return say(console, err)
+		}
 	}
 	for _, line := range merged.Errors {
 		console.Error(line)

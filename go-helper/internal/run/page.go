@@ -1,10 +1,8 @@
 package run
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 
 	"docker-mirror/go-helper/internal/report"
 )
@@ -14,7 +12,7 @@ func Page(streams Streams, files []string, output string) Code {
 	var reports []*report.Report
 	var errs error
 	for _, file := range files {
-		r, err := readReport(file)
+		r, err := report.ReadFile(file)
 		if err != nil {
 			errs = errors.Join(errs, err)
 			continue
@@ -34,25 +32,6 @@ func Page(streams Streams, files []string, output string) Code {
 		return CodeBadInput
 	}
 	return CodeDone
-}
-
-func readReport(file string) (*report.Report, error) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("can't read the report: %w", err)
-	}
-	var r report.Report
-	if err := json.Unmarshal(data, &r); err != nil {
-		return nil, fmt.Errorf("%s is not a report of docker-mirror: %w", file, err)
-	}
-	switch r.SchemaVersion {
-	case report.SchemaVersion:
-		return &r, nil
-	case 0:
-		return nil, fmt.Errorf("%s is not a report of docker-mirror: it has no schema_version. Name a file that --report wrote", file)
-	}
-	return nil, fmt.Errorf("%s has schema_version %d, and this docker-mirror reads %d: make the page with the one that wrote the report",
-		file, r.SchemaVersion, report.SchemaVersion)
 }
 
 // writePage writes the run's own report as a page.

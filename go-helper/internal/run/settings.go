@@ -112,6 +112,7 @@ type session struct {
 	policy  *policy.Policy // nil: none
 	dates   dates
 	layouts layouts
+	journal *report.Journal // nil: none
 }
 
 // open checks the settings. A session is returned also with an error, so that it can be said and reported.

@@ -93,6 +93,9 @@ func (w *work) finish(ctx, outer context.Context, index int, result engine.Resul
 	w.judging.tell(s, index, &e.copy)
 	w.explain(index, result)
 	e.copy.Interrupted = interrupted
+	if !unfinished { // after an interrupt the report itself is at hand
+		s.note(&e.copy)
+	}
 	for _, a := range e.askers {
 		a.target.copies = append(a.target.copies, &e.copy)
 		a.target.interrupted = a.target.interrupted || interrupted
