@@ -12,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
 	"github.com/sigstore/sigstore-go/pkg/root"
+	"google.golang.org/protobuf/encoding/protojson"
 )
 
 // path is what a chain is made of.
@@ -124,6 +126,32 @@ func TestAChainHoldsWhereSigstoreSaysSo(t *testing.T) {
 				t.Errorf("found %v", found)
 			}
 		})
+	}
+}
+
+// An intermediate that comes with the signature, and that the trusted root doesn't have, is not taken.
+func TestAnIntermediateOfTheSignersIsNotTaken(t *testing.T) {
+	t.Parallel()
+	v := newInstance(t)
+	ca := *v.FulcioCertificateAuthorities()[0].(*root.FulcioCertificateAuthority)
+	intermediate := ca.Intermediates[0]
+	ca.Intermediates = nil
+	short, err := root.NewTrustedRoot(root.TrustedRootMediaType01, []root.CertificateAuthority{&ca}, nil, v.TimestampingAuthorities(), nil)
+	must(t, err)
+	data, err := short.MarshalJSON()
+	must(t, err)
+	c := checkerOf(t, material{Roots: [][]byte{data}})
+	wants(t, v.checker().answer(v.sign(workflow, issuer, image)), "")
+	e, err := v.Attest(workflow, issuer, statementOf(image, predicateSignature, map[string]any{}))
+	must(t, err)
+	b := v.bundle(e, bundleV01)
+	chain := b.VerificationMaterial.GetX509CertificateChain()
+	q := question{ID: 1, Kind: kindBundle, Subject: image, Authorities: []authority{keyless("none")}}
+	for range 2 {
+		q.Bytes, err = protojson.Marshal(b)
+		must(t, err)
+		wants(t, c.answer(q), "failed to verify leaf certificate")
+		chain.Certificates = append(chain.Certificates, &protocommon.X509Certificate{RawBytes: intermediate.Raw})
 	}
 }
 

@@ -203,10 +203,12 @@ func (c *checker) verify(e evidence, a authority) (answer, error) {
 	} else {
 		options = append(options, verify.WithSignedTimestamps(1))
 	}
-	result, err := e.verifyCertified(t.quick, options)
-	if err != nil && e.hasChain() { // which only the other reads
-		result, err = e.verifyCertified(t.instances, options)
+	verifier, err := verify.NewVerifier(t.quick, append(options, verify.WithoutStatementPredicate())...)
+	if err != nil {
+		return answer{}, err
 	}
+	// The identity is matched below, by patterns that stop at a slash and reach both ends.
+	result, err := verifier.Verify(e.bundle, verify.NewPolicy(e.artifact(), verify.WithoutIdentitiesUnsafe()))
 	if err != nil {
 		return answer{}, e.plainly(err, t)
 	}
@@ -221,21 +223,6 @@ func (c *checker) verify(e evidence, a authority) (answer, error) {
 		Issuer: certificate.Issuer, Subject: certificate.SubjectAlternativeName,
 		SourceRepository: certificate.SourceRepositoryURI, SourceRef: certificate.SourceRepositoryRef,
 	}), nil
-}
-
-func (e evidence) verifyCertified(trusted root.TrustedMaterial, options []verify.VerifierOption) (*verify.VerificationResult, error) {
-	verifier, err := verify.NewVerifier(trusted, append(options, verify.WithoutStatementPredicate())...)
-	if err != nil {
-		return nil, err
-	}
-	// The identity is matched by whoever calls this, by patterns that stop at a slash and reach both ends.
-	return verifier.Verify(e.bundle, verify.NewPolicy(e.artifact(), verify.WithoutIdentitiesUnsafe()))
-}
-
-// hasChain tells whether evidence brings certificates beside that of its signer.
-func (e evidence) hasChain() bool {
-	content, err := e.bundle.VerificationContent()
-	return err == nil && len(content.Intermediates()) > 0
 }
 
 // verifyKeys tries all keys of an authority: the hint in a bundle is whatever its maker likes.

@@ -176,6 +176,7 @@ func (p *process) read() {
 	}
 }
 
+// take is strict: what is no whole answer to an open question may be one to anything.
 func (p *process) take(line []byte) error {
 	var a Answer
 	if err := decodeAnswer(line, &a); err != nil {
