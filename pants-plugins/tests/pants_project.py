@@ -60,6 +60,15 @@ class Pants:
         }
 
 
+# What Pants logs, its "Long running tasks", and the progress of the helper: a busy machine has more of it.
+_PASSING = re.compile(r"^(\d\d:\d\d:\d\d\.\d+ \[|  \d+\.\d+s\t|\d+/\d+ images? · |\S+: .*, try \d+ of \d+; )")
+
+
+def lasting_lines(output: str) -> list[str]:
+    """Without those that depend on how long things take."""
+    return [line for line in output.splitlines() if not _PASSING.match(line)]
+
+
 @dataclass(frozen=True)
 class Run:
     """How a run of Pants ended."""

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from pants_project import PantsProject
+from pants_project import PantsProject, lasting_lines
 from registries import DevRegistry
 
 pytestmark = pytest.mark.integration
@@ -16,7 +16,7 @@ NAMES = tuple(f"app{i}" for i in range(6))
 
 
 def one_stream(project: PantsProject, *args: str) -> tuple[int, list[str]]:
-    """The exit code and the lines, without those that Pants logs with a time."""
+    """The exit code and the lines."""
     result = subprocess.run(
         [project.pants.executable, *args],
         cwd=project.directory,
@@ -27,7 +27,7 @@ def one_stream(project: PantsProject, *args: str) -> tuple[int, list[str]]:
         text=True,
         timeout=600,
     )
-    return result.returncode, [line for line in result.stdout.splitlines() if "[INFO]" not in line]
+    return result.returncode, lasting_lines(result.stdout)
 
 
 def test_output_in_one_stream(
