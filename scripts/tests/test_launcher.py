@@ -15,14 +15,18 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+# The Python that runs these tests: one that uv installed is in a cache that some tests leave aside, and not on PATH.
+HERE = {"PATH": f"{sys.base_prefix}/bin:{os.environ['PATH']}"}
 NO_PYTHON = {"PATH": "/usr/bin:/bin", "PYENV_ROOT": "/nonexistent", "HOME": "/nonexistent"}
 
 
 def run(
     *command: str | Path, cwd: Path | None = None, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
+    # Whoever has uv take its Pythons from elsewhere doesn't mean those of the tests.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("UV_PYTHON_")}
     return subprocess.run(
-        command, cwd=cwd, env={**os.environ, **(environment or {})}, capture_output=True, text=True, check=False
+        command, cwd=cwd, env={**inherited, **(environment or {})}, capture_output=True, text=True, check=False
     )
 
 
@@ -250,7 +254,7 @@ def test_two_at_once_and_one_interrupted(tmp_path: Path) -> None:
     requirements = tmp_path / "checkout/requirements"
     requirements.mkdir()
     (requirements / "none-3.9.txt").touch()
-    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment = {**os.environ, **HERE, "XDG_CACHE_HOME": str(tmp_path / "cache")}
     environments = tmp_path / "cache/docker-mirror/venvs"
     # What a run that was killed leaves: a folder, but no link to it.
     (environments / "none-3.9-e3b0c44298fc1c14.killed/bin").mkdir(parents=True)
@@ -270,7 +274,7 @@ def test_a_wrong_hash_is_refused(tmp_path: Path) -> None:
     lock = tmp_path / "checkout/requirements/six-3.9.txt"
     lock.parent.mkdir()
     lock.write_text(f"six==1.17.0 --hash=sha256:{'0' * 64}\n")
-    done = run(scripts / "venv", "six", "3.9", environment={"XDG_CACHE_HOME": str(tmp_path / "cache")})
+    done = run(scripts / "venv", "six", "3.9", environment={**HERE, "XDG_CACHE_HOME": str(tmp_path / "cache")})
     assert done.returncode != 0
     assert "DO NOT MATCH THE HASHES" in done.stderr
     assert not list((tmp_path / "cache/docker-mirror/venvs").iterdir())
