@@ -1,19 +1,34 @@
-"""The lists that the helper reads for targets: spec files, or image sets made of images in BUILD files."""
+"""The lists that the helper reads: spec files, image sets made of images in BUILD files, and generated lists."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from pants.engine.fs import CreateDigest, Digest, FileContent, MergeDigests, PathGlobs
+from pants.core.target_types import FileSourceField
+from pants.engine.fs import EMPTY_DIGEST, CreateDigest, Digest, FileContent, MergeDigests, PathGlobs
 from pants.engine.rules import collect_rules, rule
+from pants.engine.target import HydratedSources, HydrateSourcesRequest, SourcesField, Targets
 
 from docker_mirror.field_sets import ImageListFieldSet
 from docker_mirror.lock_fields import LOCK_SUFFIX
-from docker_mirror.pants_compat import create_digest, merge_digests, path_globs_to_digest, rule_call
-from docker_mirror.target_types import DockerMirrorSpecSourceField
+from docker_mirror.pants_compat import (
+    concurrently,
+    create_digest,
+    hydrate_sources,
+    merge_digests,
+    path_globs_to_digest,
+    resolve_address_inputs,
+    rule_call,
+)
+from docker_mirror.target_types import (
+    SPEC_FILE_EXTENSIONS,
+    DockerMirrorListFromField,
+    DockerMirrorSourceField,
+    DockerMirrorSpecSourceField,
+)
 
 
 @dataclass(frozen=True)
@@ -27,6 +42,8 @@ class ImageList:
     """In the digest; unique among all targets' lists, but for those that share a spec file."""
     lock: str
     """Where its lock is, or would be, from the build root."""
+    error: str = ""
+    """Why there is no such list, where there is none."""
 
     @property
     def lock_flags(self) -> tuple[str, ...]:
@@ -72,28 +89,96 @@ def image_set(fields: ImageListFieldSet) -> bytes:
     return "\n".join((*lines, "")).encode()
 
 
-def image_list(fields: ImageListFieldSet) -> ImageList:
+@dataclass(frozen=True)
+class GeneratedListRequest:
+    list_from: DockerMirrorListFromField
+
+
+@dataclass(frozen=True)
+class GeneratedList:
+    path: str = ""
+    digest: Digest = EMPTY_DIGEST
+    error: str = ""
+
+
+@rule
+async def generate_list(request: GeneratedListRequest) -> GeneratedList:
+    targets: Targets = await resolve_address_inputs(request.list_from.to_unparsed_address_inputs())
+    generated: tuple[HydratedSources, ...] = await concurrently(
+        hydrate_sources(
+            HydrateSourcesRequest(target.get(SourcesField), for_sources_types=(FileSourceField,), enable_codegen=True)
+        )
+        for target in targets
+    )
+    files = tuple(file for sources in generated for file in sources.snapshot.files)
+    if len(files) != 1 or not files[0].endswith(SPEC_FILE_EXTENSIONS):
+        named = ", ".join(str(target.address) for target in targets)
+        return GeneratedList(error=not_one_list(request.list_from, named, files))
+    return GeneratedList(files[0], next(sources.snapshot.digest for sources in generated if sources.snapshot.files))
+
+
+def not_one_list(field: DockerMirrorListFromField, named: str, files: tuple[str, ...]) -> str:
+    return (
+        f"the `{field.alias}` field names {named or 'nothing'}, which has {', '.join(files) or 'no file'}: it must "
+        f"generate one list, whose name ends in {', '.join(SPEC_FILE_EXTENSIONS)}"
+    )
+
+
+generated_list_of = rule_call(generate_list, GeneratedListRequest, GeneratedList)
+
+
+def image_list(fields: ImageListFieldSet, generated: GeneratedList | None) -> ImageList:
     if isinstance(fields.source, DockerMirrorSpecSourceField):
         path = fields.source.file_path
         return ImageList(path, path + LOCK_SUFFIX)
+    if generated:
+        return ImageList(generated.path, fields.lock.lock_path, generated.error)
     return ImageList(f"__docker_mirror_images/{fields.address.path_safe_spec}.toml", fields.lock.lock_path)
+
+
+def hidden_list(images: ImageList, digest: Digest, others: Mapping[str, Digest | None]) -> ImageList:
+    """With an error where a list of the same path is another one.
+
+    :param others: lists by their paths, None for those of the build root.
+    """
+    if images.error or others.get(images.path, digest) == digest:
+        return images
+    error = f"{images.path} is generated, and is another list, too: generate one with another name"
+    return replace(images, error=error)
 
 
 @rule
 async def image_lists(request: ImageListsRequest) -> ImageLists:
-    lists = tuple(image_list(fields) for fields in request.fields)
+    makers = {fields.source for fields in request.fields if isinstance(fields.source, DockerMirrorListFromField)}
+    results: tuple[GeneratedList, ...] = await concurrently(
+        generated_list_of(GeneratedListRequest(maker)) for maker in makers
+    )
+    generated: dict[DockerMirrorSourceField, GeneratedList] = dict(zip(makers, results))
+    lists = [image_list(fields, generated.get(fields.source)) for fields in request.fields]
     made = [
         FileContent(images.path, image_set(fields))
         for fields, images in zip(request.fields, lists)
-        if not isinstance(fields.source, DockerMirrorSpecSourceField)
+        if not isinstance(fields.source, (DockerMirrorSpecSourceField, DockerMirrorListFromField))
     ]
-    own = {content.path for content in made}
-    files = [images.path for images in lists if images.path not in own]
+    files = [
+        images.path
+        for fields, images in zip(request.fields, lists)
+        if isinstance(fields.source, DockerMirrorSpecSourceField)
+    ]
+    seen: dict[str, Digest | None] = dict.fromkeys(files)
+    digests = []
+    for i, fields in enumerate(request.fields):
+        if fields.source in generated:
+            digest = generated[fields.source].digest
+            lists[i] = hidden_list(lists[i], digest, seen)
+            if not lists[i].error:
+                seen[lists[i].path] = digest
+                digests.append(digest)
     # All at once, as there may be hundreds. A list that isn't there is the helper's to tell; a lock needn't be.
     found: Digest = await path_globs_to_digest(PathGlobs([*files, *(images.lock for images in lists)]))
     made_digest: Digest = await create_digest(CreateDigest(made))
-    both: Digest = await merge_digests(MergeDigests((found, made_digest)))
-    return ImageLists(lists, both)
+    together: Digest = await merge_digests(MergeDigests((found, made_digest, *digests)))
+    return ImageLists(tuple(lists), together)
 
 
 image_lists_of = rule_call(image_lists, ImageListsRequest, ImageLists)

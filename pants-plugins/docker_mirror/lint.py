@@ -80,11 +80,12 @@ async def lint_image_lists(
 ) -> LintResult:
     wanted = tuple(plain(fields) for fields in request.elements)
     lists: ImageLists = await image_lists_of(ImageListsRequest(wanted))
+    there = [images for images in lists.lists if not images.error]  # of the others the plans tell
     judged: Judged = await judged_by(JudgedRequest(subsystem.trust_expired != LintLevel.OFF))
     digest: Digest = await merge_digests(MergeDigests((judged.digest, lists.digest)))
     findings: FallibleProcessResult = await execute_process(
         Process(
-            lint_argv(subsystem.rule_levels, lists.lists, judged),
+            lint_argv(subsystem.rule_levels, there, judged),
             input_digest=digest,
             immutable_input_digests=helper.immutable_input_digests,
             description=f"Lint {pluralize(len(wanted), 'image list')}",

@@ -146,10 +146,10 @@ def batch_json(fields: Iterable[ImageListFieldSet], inputs: LockInputs, build_ro
 
     def lists() -> Iterator[dict[str, Any]]:
         for field_set, images, settings in zip(fields, inputs.lists.lists, inputs.settings):
-            in_build_file = not isinstance(field_set.source, DockerMirrorSpecSourceField)
+            in_sandbox = not isinstance(field_set.source, DockerMirrorSpecSourceField)
             yield {
-                # What is made of a BUILD file is in the sandbox alone.
-                "list": images.path if in_build_file else os.path.join(build_root, images.path),
+                # What is made of a BUILD file, or generated, is in the sandbox alone.
+                "list": images.path if in_sandbox else os.path.join(build_root, images.path),
                 "list_name": images.path,
                 "lock": os.path.join(build_root, images.lock),
                 "lock_name": images.lock,
@@ -204,9 +204,10 @@ async def lock(
 
     inputs: LockInputs = await lock_inputs_of(LockInputsRequest(tuple(fields)))
     errors = [
-        f"{field_set.address}: {settings.error}"
-        for field_set, settings in zip(fields, inputs.settings)
-        if settings.error
+        f"{field_set.address}: {error}"
+        for field_set, images, settings in zip(fields, inputs.lists.lists, inputs.settings)
+        for error in (images.error, settings.error)
+        if error
     ]
     if errors:
         for error in errors:

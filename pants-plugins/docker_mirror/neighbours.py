@@ -16,12 +16,12 @@ from pants.base.specs import DirGlobSpec, RawSpecs
 from pants.engine.addresses import Address
 from pants.engine.fs import PathGlobs, Paths
 from pants.engine.rules import collect_rules, rule
-from pants.engine.target import Targets
+from pants.engine.target import Target, Targets
 from pants.util.memo import memoized_property
 
 from docker_mirror.field_sets import ImageListFieldSet
 from docker_mirror.pants_compat import path_globs_to_paths, resolve_raw_specs, rule_call
-from docker_mirror.target_types import declaration
+from docker_mirror.target_types import DockerMirrorListFromField, declaration
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +71,11 @@ class ListsIn:
     lists: tuple[ImageListFieldSet, ...]
 
 
+def is_near(target: Target) -> bool:
+    """A generated list is planned by itself: what fails where it is generated fails no list beside it."""
+    return ImageListFieldSet.is_applicable(target) and not target.has_field(DockerMirrorListFromField)
+
+
 @rule
 async def find_lists_in(request: ListsInRequest) -> ListsIn:
     targets: Targets = await resolve_raw_specs(
@@ -80,7 +85,7 @@ async def find_lists_in(request: ListsInRequest) -> ListsIn:
             description_of_origin="the search for image lists",
         )
     )
-    fields = (ImageListFieldSet.create(target) for target in targets if ImageListFieldSet.is_applicable(target))
+    fields = (ImageListFieldSet.create(target) for target in targets if is_near(target))
     return ListsIn(tuple(sorted(fields, key=lambda fs: fs.address)))
 
 

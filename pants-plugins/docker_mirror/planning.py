@@ -66,7 +66,7 @@ class Plans:
 
 
 def batch_json(
-    lists: Iterable[ImageListFieldSet], images: Iterable[ImageList], of_targets: Mapping[Address, TargetSettings]
+    lists: Iterable[tuple[ImageListFieldSet, ImageList]], of_targets: Mapping[Address, TargetSettings]
 ) -> bytes:
     """The file that `docker-mirror plans --batch` reads.
 
@@ -74,7 +74,7 @@ def batch_json(
     """
 
     def entries() -> Iterator[dict[str, Any]]:
-        for fields, image_list in zip(lists, images):
+        for fields, image_list in lists:
             of_target = of_targets.get(fields.address)
             yield {
                 "target": fields.address.spec,
@@ -100,13 +100,13 @@ async def plan_lists(request: PlansRequest, helper: MirrorHelper, configured: Mi
     lists = (*wanted, *only_read)
 
     images: ImageLists = await image_lists_of(ImageListsRequest(lists))
+    there = [(fields, image_list) for fields, image_list in zip(lists, images.lists) if not image_list.error]
+    missing = {fields.address: image_list.error for fields, image_list in zip(lists, images.lists) if image_list.error}
     of_targets: tuple[TargetSettings, ...] = await concurrently(
         settings_for(TargetSettingsRequest(fields)) for fields in wanted
     )
     settings_of = {fields.address: of_target for fields, of_target in zip(wanted, of_targets)}
-    batch: Digest = await create_digest(
-        CreateDigest([FileContent(BATCH_FILE, batch_json(lists, images.lists, settings_of))])
-    )
+    batch: Digest = await create_digest(CreateDigest([FileContent(BATCH_FILE, batch_json(there, settings_of))]))
     input_digest: Digest = await merge_digests(MergeDigests((images.digest, batch)))
     result: ProcessResult = await execute_process_or_raise(
         Process(
@@ -119,12 +119,16 @@ async def plan_lists(request: PlansRequest, helper: MirrorHelper, configured: Mi
             level=LogLevel.DEBUG,
         )
     )
-    planned = [json.loads(line) for line in result.stdout.decode().splitlines()]
+    planned = {
+        fields.address: json.loads(line) for (fields, _), line in zip(there, result.stdout.decode().splitlines())
+    }
     unmatched = unmatched_keys(
-        ReadList(fields, tuple(entry["names"]), entry["unread"]) for fields, entry in zip(lists, planned)
+        ReadList(fields, tuple(planned[fields.address]["names"]), planned[fields.address]["unread"])
+        for fields, _ in there
     )
     plans = []
-    for fields, of_target, entry in zip(wanted, of_targets, planned):
+    for fields, of_target in zip(wanted, of_targets):
+        entry = planned.get(fields.address) or {"errors": [missing[fields.address]]}
         problems = [*filter(None, [of_target.error]), *entry["errors"]]
         if entry["errors"] and not of_target.error:
             everywhere = settings.all_registries(fields, configured.value)

@@ -31,6 +31,7 @@ from docker_mirror import (
 )
 from docker_mirror.target_types import (
     DeprecatedDockerMirrorImageTarget,
+    DockerMirrorGeneratedListTarget,
     DockerMirrorImageListTarget,
     DockerMirrorImagesTarget,
     DockerMirrorInlineImageTarget,
@@ -40,6 +41,7 @@ from docker_mirror.target_types import (
 def target_types() -> Iterable[type[Target]]:
     return (
         DeprecatedDockerMirrorImageTarget,
+        DockerMirrorGeneratedListTarget,
         DockerMirrorImageListTarget,
         DockerMirrorImagesTarget,
         DockerMirrorInlineImageTarget,

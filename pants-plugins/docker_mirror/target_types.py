@@ -127,6 +127,17 @@ class DockerMirrorSpecSourcesField(MultipleSourcesField):
         return with_locks(self.filespec)
 
 
+class DockerMirrorListFromField(SpecialCasedDependencies, DockerMirrorSourceField):
+    alias = "list_from"
+    required = True
+    help = softwrap(
+        """
+        The target that generates the list: a `shell_command`, an `adhoc_tool`, or whatever else generates files. It
+        generates one list, whose ending says what it is, as for `docker_mirror_images`.
+        """
+    )
+
+
 class DockerMirrorImageField(StringField, DockerMirrorSourceField):
     alias = "image"
     required = True
@@ -488,6 +499,33 @@ class DockerMirrorImagesTarget(TargetFilesGenerator):
         or more registries.
 
         `package` checks each list and writes its plan (offline); `mirror` and `publish` carry the plans out.
+        """
+    )
+
+
+class DockerMirrorGeneratedListTarget(Target):
+    alias = "docker_mirror_generated_list"
+    core_fields = (
+        *_COMMON_FIELDS,
+        DockerMirrorListFromField,
+        DockerMirrorInlineLockField,
+        *_DESTINATION_FIELDS,
+        DockerMirrorAllowEmptyField,
+    )
+    help = softwrap(
+        """
+        A list of container images that another target generates:
+
+            shell_command(
+                name="render",
+                command="./images-of-release > images.txt",
+                execution_dependencies=[":images-of-release"],
+                tools=["bash"],
+                output_files=["images.txt"],
+            )
+            docker_mirror_generated_list(name="images", list_from=[":render"])
+
+        `lock` writes its lock beside the BUILD file, so that what arrives is reviewed though the list isn't.
         """
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,10 @@ from pants_project import Pants, PantsProject
 from registries import DevRegistry, DistributionRegistry, Registry
 
 REPOSITORY_ROOT = Path(__file__).parents[2]
+
+# What test projects mirror from and to.
+SOURCE = "127.0.0.1:5000"
+DESTINATION = "127.0.0.1:5001"
 
 
 @pytest.fixture(scope="session")
@@ -74,3 +78,30 @@ def dev_destination(helper: Path, tmp_path: Path) -> Iterator[DevRegistry]:
     """An empty registry of our own, for tests in which the kind of registry doesn't matter."""
     with DevRegistry(helper, tmp_path / "destination") as registry:
         yield registry
+
+
+@pytest.fixture
+def copy_of(
+    pants: Pants, helper: Path, tmp_path: Path, source: DevRegistry, dev_destination: DevRegistry
+) -> Iterator[Callable[[str], PantsProject]]:
+    """Makes a copy of a test project that mirrors from `source`, which is seeded, to `dev_destination`."""
+    source.seed()
+    made: list[PantsProject] = []
+
+    def make(name: str) -> PantsProject:
+        directory = tmp_path / name
+        shutil.copytree(REPOSITORY_ROOT / "testprojects" / name, directory)
+        for file in directory.rglob("*"):
+            if file.is_file():
+                text = file.read_text().replace(SOURCE, source.host).replace(DESTINATION, dev_destination.host)
+                file.write_text(text)
+        project = PantsProject(pants, directory, {"PANTS_DOCKER_MIRROR_HELPER": str(helper)})
+        project.init()
+        # One pantsd for all runs of a test: each is much shorter then.
+        project.env["PANTS_PANTSD"] = "true"
+        made.append(project)
+        return project
+
+    yield make
+    for project in made:
+        project.stop_pantsd()

@@ -3,46 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pants_project import Pants, PantsProject
-from registries import REPOSITORY_ROOT, DevRegistry
+from pants_project import PantsProject
+from registries import DevRegistry
 
 pytestmark = pytest.mark.integration
-
-SOURCE = "127.0.0.1:5000"
-DESTINATION = "127.0.0.1:5001"
-
-
-@pytest.fixture
-def copy_of(
-    pants: Pants, helper: Path, tmp_path: Path, source: DevRegistry, dev_destination: DevRegistry
-) -> Iterator[Callable[[str], PantsProject]]:
-    """Makes a copy of a test project that mirrors from `source`, which is seeded, to `dev_destination`."""
-    source.seed()
-    made: list[PantsProject] = []
-
-    def make(name: str) -> PantsProject:
-        directory = tmp_path / name
-        shutil.copytree(REPOSITORY_ROOT / "testprojects" / name, directory)
-        for file in directory.rglob("*"):
-            if file.is_file():
-                text = file.read_text().replace(SOURCE, source.host).replace(DESTINATION, dev_destination.host)
-                file.write_text(text)
-        project = PantsProject(pants, directory, {"PANTS_DOCKER_MIRROR_HELPER": str(helper)})
-        project.init()
-        # One pantsd for all runs of a test: each is much shorter then.
-        project.env["PANTS_PANTSD"] = "true"
-        made.append(project)
-        return project
-
-    yield make
-    for project in made:
-        project.stop_pantsd()
 
 
 def plan(project: PantsProject, path: str) -> list[dict[str, Any]]:
