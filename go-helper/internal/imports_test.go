@@ -22,13 +22,14 @@ const module = "docker-mirror/go-helper"
 var imports = map[string][]string{
 	"":         {"cli"}, // main.go
 	"cli":      {"run", "plan", "shard", "spec", "lint", "report", "devregistry", "devregistry/sample"},
-	"run":      {"plan", "shard", "spec", "lock", "pin", "lint", "tags", "engine", "registry", "auth", "auth/cloud", "ecr", "report", "extract", "policy", "evidence", "verify", "layout", "gitref"},
+	"run":      {"plan", "shard", "spec", "lock", "pin", "froms", "lint", "tags", "engine", "registry", "auth", "auth/cloud", "ecr", "report", "extract", "policy", "evidence", "verify", "layout", "gitref"},
 	"plan":     {"spec", "tags", "lock"},
 	"shard":    {"plan", "tags"},
 	"lock":     {"spec", "tags", "policy"},
 	"policy":   {"spec"}, // its errors
 	"gitref":   {},
 	"pin":      {"spec"}, // its errors
+	"froms":    {"plan"},
 	"spec":     {"tags"},
 	"engine":   {"registry", "engine/internal/tree", "engine/internal/schedule", "engine/internal/stream", "engine/internal/journal"},
 	"registry": {"auth"},
@@ -55,7 +56,7 @@ var leaves = []string{"reference", "platform", "strictjson", "strictyaml", "stri
 
 // offline packages never touch the network.
 var offline = []string{
-	"spec", "plan", "shard", "tags", "lock", "policy", "pin", "extract", "lint", "reference", "platform", "strictjson", "strictyaml", "stricttoml", "suggest",
+	"spec", "plan", "shard", "tags", "lock", "policy", "pin", "froms", "extract", "lint", "reference", "platform", "strictjson", "strictyaml", "stricttoml", "suggest",
 	"engine/internal/schedule", "engine/internal/mount", "engine/internal/journal",
 }
 

@@ -9,6 +9,7 @@ from pants.engine.target import Target
 from docker_mirror import (
     extract,
     fmt,
+    froms,
     go_toolchain,
     helper,
     helper_build,
@@ -52,6 +53,7 @@ def rules() -> Iterable[object]:
     return (
         *extract.rules(),
         *fmt.rules(),
+        *froms.rules(),
         *go_toolchain.rules(),
         *helper.rules(),
         *helper_build.rules(),

@@ -273,6 +273,25 @@ class DockerMirrorLint(Subsystem):
         default=LintLevel.WARN, help="A trusted root of the policy of which nothing is valid today."
     )
     pins = EnumOption(default=LintLevel.ERROR, help="A file of the `pins` field that differs from the lock.")
+    unmirrored_from = EnumOption(
+        default=LintLevel.OFF,
+        help=softwrap(
+            """
+            An image that the Dockerfile of a `docker_image` takes from a mirror, and that no list of the repository
+            brings there: a tag of a repository of which lists mirror other tags, or anything at an address of
+            `mirrors`. Looks at `FROM`, `COPY --from` and `RUN --mount=from`.
+            """
+        ),
+    )
+    mirrors = StrListOption(
+        default=[],
+        help=softwrap(
+            """
+            Registries, and paths in them (`registry.example/mirror`), that hold nothing but what lists mirror there.
+            For `unmirrored_from`.
+            """
+        ),
+    )
 
     @property
     def rule_levels(self) -> dict[str, LintLevel]:

@@ -18,6 +18,12 @@ PACKAGE = Path(__file__).parents[1] / "docker_mirror"
 PANTS_API = {
     "pants.backend.docker.registries": ["ALL_DEFAULT_REGISTRIES", "DockerRegistries", "DockerRegistryOptions"],
     "pants.backend.docker.subsystems.docker_options": ["DockerOptions"],
+    "pants.backend.docker.target_types": [
+        "DockerImageBuildArgsField",
+        "DockerImageInstructionsField",
+        "DockerImageSourceField",
+        "DockerImageTarget",
+    ],
     "pants.backend.helm.target_types": [
         "HelmChartMetaSourceField",
         "HelmDeploymentFieldSet",
@@ -28,7 +34,7 @@ PANTS_API = {
     "pants.backend.helm.util_rules.tool": ["HelmProcess"],
     "pants.base.build_root": ["BuildRoot"],
     "pants.base.glob_match_error_behavior": ["GlobMatchErrorBehavior"],
-    "pants.base.specs": ["DirGlobSpec", "RawSpecs"],
+    "pants.base.specs": ["DirGlobSpec", "RawSpecs", "RecursiveGlobSpec"],
     "pants.core.goals.fmt": ["FmtResult", "FmtTargetsRequest"],
     "pants.core.goals.lint": ["LintResult", "LintTargetsRequest"],
     "pants.core.goals.package": ["BuiltPackage", "BuiltPackageArtifact", "PackageFieldSet"],

@@ -54,3 +54,20 @@ func newPlans(code *run.Code, streams run.Streams) *cobra.Command {
 	must(c.MarkFlagRequired("batch"))
 	return c
 }
+
+func newFroms(code *run.Code, streams run.Streams) *cobra.Command {
+	var batch string
+	c := &cobra.Command{
+		Use:    "froms --batch FILE",
+		Short:  "Find the images that Dockerfiles take from a mirror and that no plan brings there",
+		Hidden: true, // for the Pants rules
+		Args:   cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			*code = run.Froms(c.Context(), streams, batch)
+			return nil
+		},
+	}
+	c.Flags().StringVar(&batch, "batch", "", "`FILE` with the Dockerfiles and the plans")
+	must(c.MarkFlagRequired("batch"))
+	return c
+}
