@@ -20,6 +20,11 @@ def go(*arguments: str) -> str:
     return subprocess.run(["go", *arguments], cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
 
 
+def committed_below(folder: str) -> list[str]:
+    listing = ["git", "ls-tree", "-r", "--name-only", "HEAD:" + folder]
+    return subprocess.run(listing, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
 def written_version() -> str:
     source = (CHECKOUT / "go-helper/internal/cli/version.go").read_text()
     (version,) = re.findall(r'^const version = "(.*)"$', source, re.MULTILINE)
@@ -59,7 +64,8 @@ def test_has_what_it_says_it_has(built: Path) -> None:
     programs = {f"{program}-{VERSION}-{GOOS}-{GOARCH}" for program in PROGRAMS}
     bills = {f"{program}.cdx.json" for program in programs}
     image = {f"docker-mirror-{VERSION}-image.tar"} if GOOS == "linux" else set()
-    assert named == {*programs, *bills, ARCHIVE, *image, *shells, *python, "SHA256SUMS", "known_versions.txt"}
+    chart = f"docker-mirror-{VERSION}.tgz"
+    assert named == {*programs, *bills, ARCHIVE, *image, chart, *shells, *python, "SHA256SUMS", "known_versions.txt"}
     beginnings = {"bash": "# bash completion", "zsh": "#compdef docker-mirror", "fish": "# fish completion"}
     for shell, begins in beginnings.items():
         assert (built / f"docker-mirror-{VERSION}.{shell}").read_text().startswith(begins)
@@ -83,6 +89,19 @@ def test_the_archive_has_both_programs_and_nothing_of_who_made_it(built: Path) -
         ("LICENSE", "0o644"),
     ]
     assert {(member.uid, member.gid, member.uname, member.gname) for member in members} == {(0, 0, "", "")}
+
+
+def test_the_chart_is_that_of_the_release(built: Path) -> None:
+    with tarfile.open(built / f"docker-mirror-{VERSION}.tgz") as archive:
+        members = archive.getmembers()
+        chart = archive.extractfile("docker-mirror/Chart.yaml")
+        assert chart is not None
+        written = chart.read().decode()
+    assert {f"version: {VERSION}", f"appVersion: {VERSION}"} <= set(written.splitlines())
+    names = {member.name.partition("/")[2] for member in members}
+    # What helm's own rules leave out, such as the values for its lint, is in no package.
+    assert names == {name for name in committed_below("charts/docker-mirror") if not name.startswith("ci/")}
+    assert {(member.uid, member.gid, member.mtime) for member in members} == {(0, 0, members[0].mtime)}
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

@@ -1,6 +1,7 @@
 package chart
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -263,5 +264,31 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 		if out, err := template(t, minimal, values); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q\n%s", values, err, want, out)
 		}
+	}
+}
+
+// The values that the documentation has for users of replicant's chart.
+func TestTheValuesForUsersOfReplicant(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/migrating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, values, found := strings.Cut(string(text), "\n```yaml\n")
+	values, _, closed := strings.Cut(values, "\n```\n")
+	if !found || !closed {
+		t.Fatal("docs/migrating.md has no values")
+	}
+	rendered := render(t, values)
+	_, pod, container := rendered.job(t)
+	if want := []string{"copy", "--progress=plain", "/lists/replicant.yaml"}; !slices.Equal(container.Args, want) {
+		t.Errorf("args %q, want %q", container.Args, want)
+	}
+	configMap := rendered.configMaps[volume(t, pod, "lists").ConfigMap.Name]
+	if !strings.HasPrefix(configMap.Data["replicant.yaml"], "images:\n  nginx:\n    source: ") {
+		t.Errorf("lists %q", configMap.Data)
+	}
+	if len(container.EnvFrom) != 1 || container.EnvFrom[0].SecretRef.Name != "registry-credentials" {
+		t.Errorf("envFrom %+v", container.EnvFrom)
 	}
 }
