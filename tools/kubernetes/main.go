@@ -1,7 +1,7 @@
-// Command kubernetes is a Kubernetes control plane for tests, in one process on loopback: etcd, kube-apiserver, and the
-// controllers of Jobs and CronJobs, all of them the real ones. It schedules nothing and runs no pods: ./kubelet does.
+// Command kubernetes is Kubernetes for tests, in one process on loopback: etcd, kube-apiserver, and the controllers of Jobs
+// and CronJobs, all of them the real ones. In place of the scheduler and the kubelet stands ./kubelet.
 //
-//	kubernetes -dir DIR
+//	kubernetes -dir DIR -image FOLDER -entrypoint PROGRAM
 //
 // Once it serves it writes DIR/kubeconfig, for an administrator, and says "ready" on standard output. It ends on SIGTERM.
 package main
@@ -30,20 +30,24 @@ import (
 	"k8s.io/kubernetes/cmd/kube-apiserver/app"
 	"k8s.io/kubernetes/pkg/controller/cronjob"
 	"k8s.io/kubernetes/pkg/controller/job"
+
+	"docker-mirror/tools/kubernetes/kubelet"
 )
 
 func main() {
 	dir := flag.String("dir", "", "an empty folder for the state and the kubeconfig")
+	image := flag.String("image", "", "the folder with the files that every pod's root starts from, whatever image it names")
+	entrypoint := flag.String("entrypoint", "", "the program of it that every pod runs")
 	flag.Parse()
-	if err := run(*dir); err != nil {
+	if err := run(*dir, *image, *entrypoint); err != nil {
 		fmt.Fprintln(os.Stderr, "kubernetes:", err)
 		os.Exit(1)
 	}
 }
 
-func run(dir string) error {
-	if dir == "" {
-		return errors.New("-dir is missing")
+func run(dir, image, entrypoint string) error {
+	if dir == "" || image == "" || entrypoint == "" {
+		return errors.New("-dir, -image or -entrypoint is missing")
 	}
 	etcd, err := startEtcd(filepath.Join(dir, "etcd"))
 	if err != nil {
@@ -71,8 +75,16 @@ func run(dir string) error {
 	if err := writeKubeconfig(filepath.Join(dir, "kubeconfig"), config); err != nil {
 		return err
 	}
+	node := kubelet.Kubelet{Client: client, Image: image, Entrypoint: entrypoint, Dir: filepath.Join(dir, "kubelet")}
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		node.Run(ctx)
+	}()
 	fmt.Println("ready")
-	return <-ended
+	err = <-ended
+	<-stopped
+	return err
 }
 
 // startEtcd serves on a free port of loopback, and leaves it to the kernel when anything reaches the disk.

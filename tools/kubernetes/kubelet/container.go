@@ -23,8 +23,8 @@ type container struct {
 	pod     *corev1.Pod
 	command *exec.Cmd
 	folder  string
-	// claims are the folders in the root that are taken out at the end, by where they go.
-	claims   map[string]string
+	// mounts are the folders in the root that others share, until the end.
+	mounts   []string
 	started  metav1.Time
 	finished metav1.Time
 	stopping bool
@@ -45,13 +45,14 @@ func (k *Kubelet) newContainer(ctx context.Context, pod *corev1.Pod) (*container
 	if err != nil {
 		return nil, err
 	}
-	c := &container{pod: pod, folder: k.folder(pod), claims: map[string]string{}, ended: make(chan struct{})}
+	c := &container{pod: pod, folder: k.folder(pod), ended: make(chan struct{})}
 	root := filepath.Join(c.folder, "root")
 	if err := os.CopyFS(root, os.DirFS(k.Image)); err != nil {
 		return nil, err
 	}
 	for _, mount := range spec.VolumeMounts {
 		if err := k.mount(ctx, c, root, mount); err != nil {
+			c.unmount()
 			return nil, fmt.Errorf("volume %s: %w", mount.Name, err)
 		}
 	}
@@ -89,7 +90,7 @@ func environment(pod *corev1.Pod, spec corev1.Container) (map[string]string, err
 	return env, nil
 }
 
-// mount writes what a volume has into the root.
+// mount puts a volume into the root.
 func (k *Kubelet) mount(ctx context.Context, c *container, root string, mount corev1.VolumeMount) error {
 	target := inside(root, mount.MountPath)
 	for _, volume := range c.pod.Spec.Volumes {
@@ -105,12 +106,25 @@ func (k *Kubelet) mount(ctx context.Context, c *container, root string, mount co
 		case volume.EmptyDir != nil:
 			return everybodys(target)
 		case volume.PersistentVolumeClaim != nil:
-			c.claims[filepath.Join(k.Dir, "claims", volume.PersistentVolumeClaim.ClaimName)] = target
-			return everybodys(target)
+			return k.mountClaim(c, volume.PersistentVolumeClaim.ClaimName, target)
 		}
 		return errors.New("this kubelet doesn't know its kind")
 	}
 	return errors.New("there is none of that name")
+}
+
+func (k *Kubelet) mountClaim(c *container, claim, target string) error {
+	folder := filepath.Join(k.Dir, "claims", c.pod.Namespace, claim)
+	for _, made := range []string{folder, target} {
+		if err := everybodys(made); err != nil {
+			return err
+		}
+	}
+	if err := syscall.Mount(folder, target, "", syscall.MS_BIND, ""); err != nil {
+		return err
+	}
+	c.mounts = append(c.mounts, target)
+	return nil
 }
 
 func writeConfigMap(data map[string]string, target, subPath string) error {
@@ -157,7 +171,7 @@ func (c *container) start() error {
 		began <- err
 		if err == nil {
 			_ = c.command.Wait() // the state tells
-			c.takeOut()
+			c.unmount()
 			c.finished = metav1.Now()
 		}
 	}()
@@ -168,19 +182,9 @@ func (c *container) start() error {
 	return os.WriteFile(filepath.Join(c.folder, "pid"), []byte(strconv.Itoa(c.command.Process.Pid)), 0o644)
 }
 
-// takeOut copies what the process left for its claims. Files of earlier pods are replaced.
-func (c *container) takeOut() {
-	for claim, folder := range c.claims {
-		files, err := os.ReadDir(folder)
-		if err != nil {
-			continue
-		}
-		_ = os.MkdirAll(claim, 0o755)
-		for _, file := range files {
-			if file.Type().IsRegular() {
-				_ = os.Rename(filepath.Join(folder, file.Name()), filepath.Join(claim, file.Name()))
-			}
-		}
+func (c *container) unmount() {
+	for _, folder := range c.mounts {
+		_ = syscall.Unmount(folder, syscall.MNT_DETACH)
 	}
 }
 

@@ -2,8 +2,8 @@
 // of this machine, and tells the API server how that went.
 //
 // The process has a root of its own (chroot), with the files of one image for all pods, and the network of the machine.
-// There are no probes, init containers, limits or mounts: ConfigMaps are written into the root, an emptyDir is a folder
-// there, and a PersistentVolumeClaim a folder whose files are taken out once the process has ended.
+// There are no probes, init containers, limits, capabilities or read-only roots: a ConfigMap is written into the root, an
+// emptyDir is a folder there, and a PersistentVolumeClaim one that is mounted from outside. All this needs root.
 package kubelet
 
 import (
@@ -28,7 +28,7 @@ type Kubelet struct {
 	Client kubernetes.Interface
 	// Image is the folder with the files of the image, whatever a pod names; Entrypoint is the program in it.
 	Image, Entrypoint string
-	// Dir gets pods/NAMESPACE/NAME/{root,log,pid} and claims/NAME.
+	// Dir gets pods/NAMESPACE/NAME/{root,log,pid} and claims/NAMESPACE/NAME.
 	Dir string
 	// running are the processes by their pods. Only Run has them.
 	running map[types.UID]*container
