@@ -46,6 +46,20 @@ class Plan:
         return tuple(dict.fromkeys(destination.split("/", 1)[0] for destination in self.destinations))
 
     @property
+    def images(self) -> list[dict[str, str]]:
+        """Each image and where it goes or, with the reason `skip`, doesn't go, in the list's order."""
+        images = []
+        for entry in self._entries:
+            skip = entry.get("skip")
+            image = {"source": entry["src"], "destination": skip["dst"] if skip else entry["dst"]}
+            if "origin" in entry:
+                image["origin"] = entry["origin"]
+            if skip:
+                image["skip"] = skip["reason"]
+            images.append(image)
+        return images
+
+    @property
     def skip_reason(self) -> str:
         """Why there is no destination."""
         reasons = dict.fromkeys(entry["skip"]["reason"] for entry in self._entries if "skip" in entry)

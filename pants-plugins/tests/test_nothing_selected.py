@@ -11,12 +11,14 @@ from test_rules import Runner, helper_options
 from docker_mirror.extract import Extract
 from docker_mirror.lock import Lock
 from docker_mirror.mirror import Mirror
+from docker_mirror.mirror_images import MirrorImages
 
 
 @pytest.mark.parametrize(
     ("goal", "said"),
     [
         (Mirror, "No image list is selected, so nothing was mirrored."),
+        (MirrorImages, "No image list is selected, so no image is shown."),
         (Lock, "No image list is selected, so nothing was locked."),
         (Extract, "No image list with `extract_from` is selected, so nothing was extracted."),
     ],
