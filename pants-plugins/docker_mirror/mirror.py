@@ -155,6 +155,24 @@ async def plan_batch(request: BatchRequest, helper: JudgingHelper) -> Batch:
 batch_for = rule_call(plan_batch, BatchRequest, Batch)
 
 
+def not_skipped(
+    field_sets: Iterable[MirrorFieldSet],
+    registries: MirrorRegistries,
+    subsystem: DockerMirrorSubsystem,
+    console: Console,
+) -> tuple[ImageListFieldSet, ...]:
+    """What is left of the selected lists, by address. The console is told of the others."""
+    fields = []
+    for field_set in sorted(field_sets, key=lambda fs: fs.address):
+        assert isinstance(field_set, ImageListFieldSet)
+        reason = settings.skip_reason(field_set, registries.value, subsystem.skip)
+        if reason:
+            console.print_stderr(f"{console.sigil_skipped()} {field_set.address} skipped {reason}.")
+        else:
+            fields.append(plain(field_set))
+    return tuple(fields)
+
+
 @goal_rule
 async def mirror(
     console: Console,
@@ -175,18 +193,11 @@ async def mirror(
     if not roots.field_sets:
         # Pants says nothing of an empty `--changed-since`.
         console.print_stderr("No image list is selected, so nothing was mirrored.")
-    fields: list[ImageListFieldSet] = []
-    for field_set in sorted(roots.field_sets, key=lambda fs: fs.address):
-        assert isinstance(field_set, ImageListFieldSet)
-        reason = settings.skip_reason(field_set, registries.value, subsystem.skip)
-        if reason:
-            console.print_stderr(f"{console.sigil_skipped()} {field_set.address} skipped {reason}.")
-        else:
-            fields.append(field_set)
+    fields = not_skipped(roots.field_sets, registries, subsystem, console)
     if not fields:
         return Mirror(exit_code=0)
 
-    batch: Batch = await batch_for(BatchRequest(tuple(plain(field_set) for field_set in fields)))
+    batch: Batch = await batch_for(BatchRequest(fields))
     errors = list(all_errors(batch.plans))
     if errors:
         for error in errors:

@@ -16,12 +16,10 @@ from pants.engine.target import (
 )
 from pants.option.option_types import EnumOption
 
-from docker_mirror import settings
-from docker_mirror.field_sets import ImageListFieldSet
-from docker_mirror.mirror import MirrorFieldSet
+from docker_mirror.mirror import MirrorFieldSet, not_skipped
 from docker_mirror.pants_compat import field_sets_for_target_roots
 from docker_mirror.plan import Plan, all_errors
-from docker_mirror.planning import Plans, PlansRequest, plain, plans_for
+from docker_mirror.planning import Plans, PlansRequest, plans_for
 from docker_mirror.registries import MirrorRegistries
 from docker_mirror.subsystem import DockerMirrorSubsystem
 
@@ -76,16 +74,9 @@ async def mirror_images(
     )
     if not roots.field_sets:
         console.print_stderr("No image list is selected, so no image is shown.")
-    fields: list[ImageListFieldSet] = []
-    for field_set in sorted(roots.field_sets, key=lambda fs: fs.address):
-        assert isinstance(field_set, ImageListFieldSet)
-        reason = settings.skip_reason(field_set, registries.value, subsystem.skip)
-        if reason:
-            console.print_stderr(f"{console.sigil_skipped()} {field_set.address} skipped {reason}.")
-        else:
-            fields.append(plain(field_set))
+    fields = not_skipped(roots.field_sets, registries, subsystem, console)
     # Without a list no plan is asked for, as that would build the helper.
-    planned: Plans = await plans_for(PlansRequest(tuple(fields))) if fields else Plans(())
+    planned: Plans = await plans_for(PlansRequest(fields)) if fields else Plans(())
     errors = list(all_errors(planned.plans))
     if errors:
         for error in errors:
