@@ -68,8 +68,8 @@ func judge(image *lock.Image, ref reference.Reference, p *policy.Policy, now tim
 		objections = append(objections, objection{Immature, "was first seen at " + image.Seen.UTC().Format(time.RFC3339) + ", and may be locked from " +
 			ready.UTC().Format(time.RFC3339) + " on (cooldown = \"" + policy.FormatDuration(rule.Cooldown) + "\", " + rule.Place() + ")"})
 	}
-	if image.Signed == "" && rule.RefusesUnsigned() {
-		objections = append(objections, objection{Unsigned, "doesn't say who has signed it, and " + rule.Place() + " refuses what isn't signed: docker-mirror lock verifies it"})
+	if msg := image.LacksSigner(rule); msg != "" {
+		objections = append(objections, objection{Unsigned, msg})
 	}
 	return objections
 }

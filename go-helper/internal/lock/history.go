@@ -122,8 +122,8 @@ func (s *Since) digest(image *Image, ref reference.Reference, rule *policy.Rule,
 		}
 		return
 	}
-	if image.Signed == "" && rule.RefusesUnsigned() {
-		say(Unsigned, "doesn't say who has signed it, and %s refuses what isn't signed: docker-mirror lock verifies it", rule.Place())
+	if objection := image.LacksSigner(rule); objection != "" {
+		say(Unsigned, "%s", objection)
 	}
 	switch {
 	case image.Seen.After(s.Now.Add(maxAhead)):
@@ -137,6 +137,15 @@ func (s *Since) digest(image *Image, ref reference.Reference, rule *policy.Rule,
 	default:
 		s.age(image, ref, rule, say)
 	}
+}
+
+// LacksSigner says what a rule has against a locked digest of which the lock doesn't say who has signed it; nothing where it has one,
+// waits, or may be unsigned.
+func (i *Image) LacksSigner(rule *policy.Rule) string {
+	if i.Waiting() || i.Signed != "" || !rule.RefusesUnsigned() {
+		return ""
+	}
+	return "doesn't say who has signed it, and " + rule.Place() + " refuses what isn't signed: docker-mirror lock verifies it"
 }
 
 // kept tells whether the revision has the digest under the name, with the same time, and with which times.

@@ -60,7 +60,7 @@ func readTrust(p *policy.Policy) (map[string]verify.Material, error) {
 		read := func(key, file string, into *[][]byte) {
 			data, err := readFile(p.Path(file))
 			if err != nil {
-				errs = append(errs, fmt.Errorf("%s:%d: [trust.%s] %s: %w", p.Name, t.Line, t.Name, key, err))
+				errs = append(errs, ofTrust(p, t, key, err))
 			}
 			*into = append(*into, data)
 		}
@@ -73,6 +73,11 @@ func readTrust(p *policy.Policy) (map[string]verify.Material, error) {
 		trust[t.Name] = m
 	}
 	return trust, errors.Join(errs...)
+}
+
+// ofTrust says of which key of a trust an error is.
+func ofTrust(p *policy.Policy, t policy.Trust, key string, err error) error {
+	return fmt.Errorf("%s:%d: [trust.%s] %s: %w", p.Name, t.Line, t.Name, key, err)
 }
 
 func (j *judging) close() {

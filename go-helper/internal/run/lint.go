@@ -78,7 +78,7 @@ func trustedRoots(p *policy.Policy, rules lint.Rules) (map[string]*policy.Truste
 			}
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s:%d: [trust.%s] trusted_root: %w", p.Name, trust.Line, trust.Name, err))
+			errs = append(errs, ofTrust(p, trust, "trusted_root", err))
 		}
 	}
 	return roots, errors.Join(errs...)

@@ -101,11 +101,11 @@ func (r *lockResolver) refused(w *lock.Want) error {
 
 // lacksSignature tells whether an entry that stays doesn't say who has signed it, and a rule wants it to.
 func (r *lockResolver) lacksSignature(w *lock.Want) bool {
-	if r.judging == nil || w.Old == nil || w.Old.Waiting() || w.Old.Signed != "" {
+	if r.judging == nil || w.Old == nil {
 		return false
 	}
 	rule, err := r.judging.judge.Policy.For(w.Ref)
-	return err == nil && rule.RefusesUnsigned()
+	return err == nil && w.Old.LacksSigner(rule) != ""
 }
 
 func (r *lockResolver) judgeDigest(ctx context.Context, w *lock.Want, digest v1.Hash) signedAnswer {
