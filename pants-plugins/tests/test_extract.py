@@ -5,22 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pants.backend.shell import register as shell
-from pants.core import register as core
-from pants.core.goals.lint import Lint, LintResult
-from pants.core.target_types import FileTarget
+from pants.core.goals.lint import Lint
 from pants.engine.addresses import Address
-from pants.engine.goal import Goal
-from pants.testutil.rule_runner import GoalRuleResult, QueryRule, RuleRunner
+from shell_runner import ShellRunner
 
-from docker_mirror import register
 from docker_mirror.extract import Extract
-from docker_mirror.lint import LintImageListFieldSet, LintImageListsRequest
-
-OPTIONS = (
-    "--docker-registries={'mirror': {'address': 'm.example', 'default': True}}",
-    "--docker-mirror-lint-latest=off",
-)
 
 POD = """\
 apiVersion: v1
@@ -34,38 +23,12 @@ spec:
 """
 
 
-class Runner:
-    def __init__(self, helper: Path) -> None:
-        self.options = (*OPTIONS, f"--docker-mirror-helper={helper}")
-        self.rules = RuleRunner(
-            rules=[
-                *core.rules(),  # type: ignore[no-untyped-call]
-                *register.rules(),
-                *shell.rules(),  # type: ignore[no-untyped-call]
-                QueryRule(LintResult, [LintImageListsRequest.Batch]),
-            ],
-            target_types=[*register.target_types(), *shell.target_types(), FileTarget],  # type: ignore[no-untyped-call]
-            preserve_tmpdirs=False,
-        )
-
-    def goal(self, goal: type[Goal], *args: str) -> GoalRuleResult:
-        return self.rules.run_goal_rule(goal, global_args=self.options, args=args, env_inherit={"PATH", "HOME"})
-
-    def lint(self, address: Address) -> LintResult:
-        self.rules.set_options(self.options, env_inherit={"PATH", "HOME"})
-        fields = LintImageListFieldSet.create(self.rules.get_target(address))
-        return self.rules.request(LintResult, [LintImageListsRequest.Batch("", (fields,), None)])
-
-    def read(self, path: str) -> str:
-        return Path(self.rules.build_root, path).read_text()
-
-
 @pytest.fixture
-def runner(helper: Path) -> Runner:
-    return Runner(helper)
+def runner(helper: Path) -> ShellRunner:
+    return ShellRunner(helper)
 
 
-def test_a_list_of_files_and_of_what_a_command_prints(runner: Runner) -> None:
+def test_a_list_of_files_and_of_what_a_command_prints(runner: ShellRunner) -> None:
     runner.rules.write_files(
         {
             "c/BUILD": """\
@@ -97,7 +60,7 @@ file(name="template", source="template.yaml")
     assert "c/images.txt unchanged" in runner.goal(Extract, "::").stderr
 
 
-def test_all_errors_and_nothing_written(runner: Runner) -> None:
+def test_all_errors_and_nothing_written(runner: ShellRunner) -> None:
     runner.rules.write_files(
         {
             "BUILD": """\

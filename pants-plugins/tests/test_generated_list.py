@@ -6,21 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from pants.backend.shell import register as shell
-from pants.core import register as core
-from pants.core.goals.lint import LintResult
 from pants.core.goals.package import Package
-from pants.core.target_types import FileTarget
 from pants.engine.addresses import Address
-from pants.testutil.rule_runner import GoalRuleResult, QueryRule, RuleRunner
-
-from docker_mirror import register
-from docker_mirror.lint import LintImageListFieldSet, LintImageListsRequest
-
-OPTIONS = (
-    "--docker-registries={'mirror': {'address': 'm.example', 'default': True}}",
-    "--docker-mirror-lint-latest=off",
-)
+from shell_runner import ShellRunner
 
 GENERATED = """\
 docker_mirror_generated_list(name="images", list_from=[":render"], repository="third/{repository}")
@@ -35,61 +23,41 @@ file(name="template", source="template")
 """
 
 
-class Runner:
-    def __init__(self, helper: Path) -> None:
-        self.options = (*OPTIONS, f"--docker-mirror-helper={helper}")
-        self.rules = RuleRunner(
-            rules=[
-                *core.rules(),  # type: ignore[no-untyped-call]
-                *register.rules(),
-                *shell.rules(),  # type: ignore[no-untyped-call]
-                QueryRule(LintResult, [LintImageListsRequest.Batch]),
-            ],
-            target_types=[*register.target_types(), *shell.target_types(), FileTarget],  # type: ignore[no-untyped-call]
-            preserve_tmpdirs=False,
-        )
+def destinations(runner: ShellRunner, plan: str) -> list[str]:
+    return [entry["dst"] for entry in json.loads(runner.read(f"dist/{plan}"))]
 
-    def package(self, *args: str) -> GoalRuleResult:
-        return self.rules.run_goal_rule(Package, global_args=self.options, args=args, env_inherit={"PATH", "HOME"})
 
-    def lint(self, *names: str) -> LintResult:
-        self.rules.set_options(self.options, env_inherit={"PATH", "HOME"})
-        targets = (self.rules.get_target(Address("c", target_name=name)) for name in names)
-        fields = tuple(LintImageListFieldSet.create(target) for target in targets)
-        return self.rules.request(LintResult, [LintImageListsRequest.Batch("", fields, None)])
-
-    def destinations(self, plan: str) -> list[str]:
-        entries = json.loads(Path(self.rules.build_root, "dist", plan).read_text())
-        return [entry["dst"] for entry in entries]
+def addresses(*names: str) -> tuple[Address, ...]:
+    return tuple(Address("c", target_name=name) for name in names)
 
 
 @pytest.fixture
-def runner(helper: Path) -> Runner:
-    return Runner(helper)
+def runner(helper: Path) -> ShellRunner:
+    return ShellRunner(helper)
 
 
-def test_a_generated_list_is_planned_and_linted(runner: Runner) -> None:
+def test_a_generated_list_is_planned_and_linted(runner: ShellRunner) -> None:
     runner.rules.write_files({"c/BUILD": GENERATED, "c/template": "a.example/app:TAG\n"})
-    assert runner.package("::").exit_code == 0
-    assert runner.destinations("c/images.plan.json") == ["m.example/third/app:2"]
-    assert runner.lint("images").exit_code == 0
+    assert runner.goal(Package, "::").exit_code == 0
+    assert destinations(runner, "c/images.plan.json") == ["m.example/third/app:2"]
+    assert runner.lint(*addresses("images")).exit_code == 0
 
     runner.rules.write_files({"c/template": "a.example/app:TAG\na.example/other:1\n"})
-    assert runner.package("::").exit_code == 0
-    assert runner.destinations("c/images.plan.json") == ["m.example/third/app:2", "m.example/third/other:1"]
+    assert runner.goal(Package, "::").exit_code == 0
+    assert destinations(runner, "c/images.plan.json") == ["m.example/third/app:2", "m.example/third/other:1"]
 
     runner.rules.write_files({"c/template": "a.example/app:TAG\na.example/app:2\n"})
-    found = runner.lint("images")
+    found = runner.lint(*addresses("images"))
     assert found.exit_code == 1
     assert "c/images.txt:2: error: a.example/app:2 is listed twice, first at c/images.txt:1 [duplicate]" in found.stdout
 
     runner.rules.write_files({"c/template": "a.example/app:TAG\na.example/$:2\n"})
-    broken = runner.lint("images")
+    broken = runner.lint(*addresses("images"))
     assert broken.exit_code == 1
     assert "c:images: c/images.txt:2: " in broken.stderr
 
 
-def test_what_is_not_one_list_fails_its_target_alone(runner: Runner) -> None:
+def test_what_is_not_one_list_fails_its_target_alone(runner: ShellRunner) -> None:
     command = 'shell_command(name="{0}", command="touch {1}", tools=["touch"], output_files=[{2}])\n'
     runner.rules.write_files(
         {
@@ -106,7 +74,7 @@ docker_mirror_generated_list(name="from-nothing", list_from=[":right"])
             "c/right.txt": "a.example/app:1\n",
         }
     )
-    result = runner.lint("right", "from-two", "from-other", "from-same", "from-nothing")
+    result = runner.lint(*addresses("right", "from-two", "from-other", "from-same", "from-nothing"))
     assert result.exit_code == 1
     must = "it must generate one list, whose name ends in .txt, .json, .toml, .yaml, .yml"
     for error in (
@@ -116,5 +84,5 @@ docker_mirror_generated_list(name="from-nothing", list_from=[":right"])
         "c:from-same: c/right.txt is generated, and is another list, too: generate one with another name",
     ):
         assert error in result.stderr
-    assert runner.package("c:right").exit_code == 0
-    assert runner.destinations("c/right.plan.json") == ["m.example/app:1"]
+    assert runner.goal(Package, "c:right").exit_code == 0
+    assert destinations(runner, "c/right.plan.json") == ["m.example/app:1"]
