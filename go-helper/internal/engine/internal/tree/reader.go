@@ -20,6 +20,9 @@ const (
 	maxIndexChildren = 2000
 	maxTreeManifests = 4000 // of one image: a few indexes that name each other over and over would be any number
 	maxManifestBlobs = 2000
+	// maxAtOnce is how many entries of an index are read side by side: of all that are read when a bound is reached, this many an
+	// index are in excess of it. What registries are asked at once is less.
+	maxAtOnce = 16
 	// DefaultMaxBytes is what a tree's manifests may have together where its Reader says nothing else: read, they take
 	// a few times as much.
 	DefaultMaxBytes = 16 << 20
@@ -72,12 +75,20 @@ func (r Reader) reading() *reading {
 type reading struct {
 	Reader
 	manifests, bytes atomic.Int64 // that it has come across
+	refused          atomic.Pointer[error]
+}
+
+// refuse says why all of the tree is refused: the first reason, whichever of its branches is heard first.
+func (t *reading) refuse(format string, args ...any) error {
+	err := fmt.Errorf(format, args...)
+	t.refused.CompareAndSwap(nil, &err)
+	return *t.refused.Load()
 }
 
 // took counts a manifest's bytes.
 func (t *reading) took(m *registry.Manifest) error {
 	if t.bytes.Add(int64(len(m.Body))) > t.MaxBytes {
-		return fmt.Errorf("has manifests of more than the %d bytes that are accepted of one image", t.MaxBytes)
+		return t.refuse("has manifests of more than the %d bytes that are accepted of one image", t.MaxBytes)
 	}
 	return nil
 }
@@ -85,12 +96,12 @@ func (t *reading) took(m *registry.Manifest) error {
 // expect refuses what an index says to be too much before it is read.
 func (t *reading) expect(entries []v1.Descriptor) error {
 	if t.manifests.Add(int64(len(entries))) > maxTreeManifests {
-		return fmt.Errorf("has more than the %d manifests that are accepted of one image", maxTreeManifests)
+		return t.refuse("has more than the %d manifests that are accepted of one image", maxTreeManifests)
 	}
 	left := t.MaxBytes - t.bytes.Load()
 	for _, entry := range entries {
 		if left -= max(entry.Size, 0); left < 0 {
-			return fmt.Errorf("has manifests of more than the %d bytes that are accepted of one image", t.MaxBytes)
+			return t.refuse("has manifests of more than the %d bytes that are accepted of one image", t.MaxBytes)
 		}
 	}
 	return nil
@@ -147,6 +158,7 @@ func (t *reading) entries(ctx context.Context, list []v1.Descriptor, depth int) 
 	children, lost = make([]*Node, len(list)), map[int]error{}
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(maxAtOnce)
 	for i, entry := range list {
 		if KindOf(entry.MediaType) == BlobEntry {
 			continue
@@ -154,6 +166,9 @@ func (t *reading) entries(ctx context.Context, list []v1.Descriptor, depth int) 
 		group.Go(func() error {
 			if err := ctx.Err(); err != nil { // another child failed
 				return err
+			}
+			if refused := t.refused.Load(); refused != nil { // in another branch
+				return *refused
 			}
 			child, err := t.entry(ctx, entry, depth)
 			if isMissing(err) {
