@@ -58,7 +58,7 @@ func Find(named string) (string, error) {
 
 // maxRestarts is how often the program is started again in a run. Evidence that makes it end costs an image its verdict, and not all those
 // that come after it; a program that ends by itself isn't started for each of them.
-const maxRestarts = 3
+const maxRestarts = 7
 
 // Program is the running program. It is asked several questions at once, and started again where it ends before it was told to.
 type Program struct {
@@ -95,7 +95,8 @@ func start(ctx context.Context, path string, trust map[string]Material, log *slo
 	return &Program{path: path, trust: trust, log: log, timeout: timeout, slots: slots, current: running}, nil
 }
 
-// Ask puts a question. The error is a *[BrokenError], or the end of ctx.
+// Ask puts a question, and once more where the program ended without an answer: it may have ended over another question, or been late as all of the
+// machine stood still. The error is a *[BrokenError], or the end of ctx.
 func (p *Program) Ask(ctx context.Context, q Question) (Answer, error) {
 	select {
 	case p.slots <- struct{}{}:
@@ -103,6 +104,15 @@ func (p *Program) Ask(ctx context.Context, q Question) (Answer, error) {
 	case <-ctx.Done():
 		return Answer{}, ctx.Err()
 	}
+	answer, err := p.ask(ctx, q)
+	var broken *BrokenError
+	if errors.As(err, &broken) && ctx.Err() == nil {
+		answer, err = p.ask(ctx, q)
+	}
+	return answer, err
+}
+
+func (p *Program) ask(ctx context.Context, q Question) (Answer, error) {
 	running, err := p.running(ctx)
 	if err != nil {
 		return Answer{}, err

@@ -38,8 +38,14 @@ func pretend() {
 		fmt.Println(`{"name":"docker-mirror-verify","protocol":1}`)
 	}
 	yes := `{"id":%d,"ok":true,"signer":{"key":"sha256:00"}%s}` + "\n"
+	if once, ok := strings.CutSuffix(how, "-once"); ok {
+		how = once
+		if err := os.Mkdir(os.Args[0]+".started", 0o700); err != nil {
+			how = "behaves" // it is the second one
+		}
+	}
 	switch how {
-	case "crashes-on-poison", "answers-late":
+	case "crashes-on-poison", "answers-late", "behaves":
 		behave(lines, yes, how)
 	}
 	lines.Scan()
@@ -110,14 +116,14 @@ func TestAVerifierThatDoesNotBehaveVerifiesNothing(t *testing.T) {
 			c := newCourt(t)
 			c.sign(c.digest)
 			c.asker = p
-			for asked := range maxRestarts + 3 {
+			for asked := range maxRestarts/2 + 3 { // each twice
 				v := c.judge(signedByAcme + accepts)
 				wants(t, v, Undecided, Name+" "+said)
 				var broken *BrokenError
 				if !errors.As(v.Err(), &broken) {
 					t.Errorf("failed with %v", v.Err())
 				}
-				if ended := strings.Contains(v.Err().Error(), "for the 4th time in this run: it is not started again"); ended != (asked > maxRestarts) {
+				if ended := strings.Contains(v.Err().Error(), "for the 8th time in this run: it is not started again"); ended != (2*asked > maxRestarts) {
 					t.Errorf("failed with %v the %d. time", v.Err(), asked+1)
 				}
 			}
@@ -132,7 +138,7 @@ func TestAVerifierThatDoesNotBehaveVerifiesNothing(t *testing.T) {
 func pretended(t *testing.T, how string) *Program {
 	t.Helper()
 	timeout := 30 * time.Second
-	if how == "hangs" {
+	if strings.HasPrefix(how, "hangs") {
 		timeout = time.Second
 	}
 	p, err := start(t.Context(), pretending(t, how), nil, slog.New(slog.DiscardHandler), timeout)
@@ -159,8 +165,25 @@ func TestAVerifierThatEndsIsStartedAgain(t *testing.T) {
 			t.Errorf("%d: said %+v, %v", i, a, err)
 		}
 	}
-	if n := strings.Count(log.String(), "is started again"); n != maxRestarts || !strings.Contains(log.String(), "times=3 at_most=3") {
+	if n := strings.Count(log.String(), "is started again"); n != maxRestarts || !strings.Contains(log.String(), "times=7 at_most=7") {
 		t.Errorf("logged\n%s", &log)
+	}
+}
+
+// Whoever was asking when the verifier ended over something else, or stood still with all of the machine, is answered by the next one.
+func TestAQuestionIsAskedOnceMore(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"crashes-once", "hangs-once"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			p := pretended(t, how)
+			if a, err := p.Ask(t.Context(), Question{Predicate: "mine"}); err != nil || !a.OK || a.Predicate != "mine" {
+				t.Errorf("said %+v, %v", a, err)
+			}
+			if p.restarts != 1 {
+				t.Errorf("it was started again %d times", p.restarts)
+			}
+		})
 	}
 }
 
