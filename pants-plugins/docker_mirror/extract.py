@@ -33,6 +33,7 @@ from pants.engine.target import (
 from pants.engine.unions import UnionRule, union
 from pants.util.logging import LogLevel
 
+from docker_mirror.generated_files import GeneratedFiles, GeneratedFilesRequest, files_of
 from docker_mirror.helper import HELPER_EXE, MirrorHelper
 from docker_mirror.pants_compat import (
     concurrently,
@@ -45,6 +46,7 @@ from docker_mirror.pants_compat import (
     resolve_address_inputs,
     rule_call,
 )
+from docker_mirror.plan import located
 from docker_mirror.target_types import (
     DockerMirrorExtractArgsField,
     DockerMirrorExtractFromField,
@@ -132,21 +134,18 @@ async def extract_images(request: ExtractRequest, helper: MirrorHelper) -> Extra
     current: HydratedSources = await hydrate_sources(HydrateSourcesRequest(fields.source))
     (path,) = current.snapshot.files
     targets: Targets = await resolve_address_inputs(fields.extract_from.to_unparsed_address_inputs())
-    manifests: tuple[HydratedSources, ...] = await concurrently(
-        hydrate_sources(
-            HydrateSourcesRequest(
-                target.get(SourcesField),
-                for_sources_types=(FileSourceField, RenderedManifestsField),
-                enable_codegen=True,
-            )
-        )
+    manifests: tuple[GeneratedFiles, ...] = await concurrently(
+        files_of(GeneratedFilesRequest(target.get(SourcesField), (FileSourceField, RenderedManifestsField)))
         for target in targets
     )
-    for target, sources in zip(targets, manifests):
-        if not sources.snapshot.files:
+    errors = [generated.error for generated in manifests if generated.error]
+    if errors:
+        return Extracted(fields.address, path, error=located(fields.address, "\n".join(errors)))
+    for target, generated in zip(targets, manifests):
+        if not generated.names:
             return Extracted(fields.address, path, error=no_manifests(fields.address, target.address))
-    digest: Digest = await merge_digests(MergeDigests([sources.snapshot.digest for sources in manifests]))
-    files = sorted({file for sources in manifests for file in sources.snapshot.files})
+    digest: Digest = await merge_digests(MergeDigests([generated.digest for generated in manifests]))
+    files = sorted({name for generated in manifests for name in generated.names})
     result: FallibleProcessResult = await execute_process(
         Process(
             (HELPER_EXE, "extract", *fields.extract_args.value, *files),

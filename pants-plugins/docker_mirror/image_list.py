@@ -10,14 +10,14 @@ from typing import Any
 from pants.core.target_types import FileSourceField
 from pants.engine.fs import EMPTY_DIGEST, CreateDigest, Digest, FileContent, MergeDigests, PathGlobs
 from pants.engine.rules import collect_rules, rule
-from pants.engine.target import HydratedSources, HydrateSourcesRequest, SourcesField, Targets
+from pants.engine.target import SourcesField, Targets
 
 from docker_mirror.field_sets import ImageListFieldSet
+from docker_mirror.generated_files import GeneratedFiles, GeneratedFilesRequest, files_of
 from docker_mirror.lock_fields import LOCK_SUFFIX
 from docker_mirror.pants_compat import (
     concurrently,
     create_digest,
-    hydrate_sources,
     merge_digests,
     path_globs_to_digest,
     resolve_address_inputs,
@@ -104,17 +104,17 @@ class GeneratedList:
 @rule
 async def generate_list(request: GeneratedListRequest) -> GeneratedList:
     targets: Targets = await resolve_address_inputs(request.list_from.to_unparsed_address_inputs())
-    generated: tuple[HydratedSources, ...] = await concurrently(
-        hydrate_sources(
-            HydrateSourcesRequest(target.get(SourcesField), for_sources_types=(FileSourceField,), enable_codegen=True)
-        )
-        for target in targets
+    generated: tuple[GeneratedFiles, ...] = await concurrently(
+        files_of(GeneratedFilesRequest(target.get(SourcesField), (FileSourceField,))) for target in targets
     )
-    files = tuple(file for sources in generated for file in sources.snapshot.files)
-    if len(files) != 1 or not files[0].endswith(SPEC_FILE_EXTENSIONS):
+    errors = [files.error for files in generated if files.error]
+    if errors:
+        return GeneratedList(error="\n".join(errors))
+    names = tuple(name for files in generated for name in files.names)
+    if len(names) != 1 or not names[0].endswith(SPEC_FILE_EXTENSIONS):
         named = ", ".join(str(target.address) for target in targets)
-        return GeneratedList(error=not_one_list(request.list_from, named, files))
-    return GeneratedList(files[0], next(sources.snapshot.digest for sources in generated if sources.snapshot.files))
+        return GeneratedList(error=not_one_list(request.list_from, named, names))
+    return GeneratedList(names[0], next(files.digest for files in generated if files.names))
 
 
 def not_one_list(field: DockerMirrorListFromField, named: str, files: tuple[str, ...]) -> str:

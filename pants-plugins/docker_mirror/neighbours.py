@@ -72,7 +72,7 @@ class ListsIn:
 
 
 def is_near(target: Target) -> bool:
-    """A generated list is planned by itself: where it can't be generated, runs that don't select it go on."""
+    """A generated list is planned by itself: a list beside it need not wait for the command that generates it."""
     return ImageListFieldSet.is_applicable(target) and not target.has_field(DockerMirrorListFromField)
 
 

@@ -66,17 +66,19 @@ def test_all_errors_and_nothing_written(runner: ShellRunner) -> None:
             "BUILD": """\
 docker_mirror_image_list(name="none", source="none.txt", extract_from=[":nothing"])
 docker_mirror_image_list(name="broken", source="broken.txt", extract_from=[":bad"])
+docker_mirror_image_list(name="failing", source="failing.txt", extract_from=[":fails"])
 docker_mirror_image_list(name="one", source="shared.txt", extract_from=[":pod"])
 docker_mirror_image_list(name="other", source="shared.txt", extract_from=[":pod", ":pod2"])
 docker_mirror_inline_image(name="nothing", image="a.example/x:1")
 file(name="pod", source="pod.yaml")
 file(name="pod2", source="pod2.yaml")
 file(name="bad", source="bad.yaml")
+shell_command(name="fails", command="echo why >&2; exit 3", output_files=["rendered.yaml"])
 """,
             "pod.yaml": POD.format(name="app", tag=1),
             "pod2.yaml": POD.format(name="app2", tag=1),
             "bad.yaml": "a: [\n",
-            **{f"{name}.txt": "" for name in ("none", "broken", "shared")},
+            **{f"{name}.txt": "" for name in ("none", "broken", "failing", "shared")},
         }
     )
     result = runner.goal(Extract, "::")
@@ -84,6 +86,8 @@ file(name="bad", source="bad.yaml")
     for error in (
         "//:none: //:nothing in the `extract_from` field has no files.",
         "//:broken: bad.yaml:",
+        "✕ //:failing:\n  //:fails fails to generate its files: Process 'the `shell_command` at `//:fails`' failed "
+        "with exit code 3.\n  why\n",
         "//:one and //:other want different images in shared.txt.",
         "No list was written.",
     ):

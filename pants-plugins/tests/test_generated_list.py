@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 from pants.core.goals.package import Package
 from pants.engine.addresses import Address
+from pants.engine.internals.scheduler import ExecutionError
 from shell_runner import ShellRunner
+
+from docker_mirror.errors import EXIT_BAD_INPUT
+from docker_mirror.lock import Lock
+from docker_mirror.mirror import Mirror
+from docker_mirror.mirror_images import MirrorImages
 
 GENERATED = """\
 docker_mirror_generated_list(name="images", list_from=[":render"], repository="third/{repository}")
@@ -86,3 +92,75 @@ docker_mirror_generated_list(name="from-nothing", list_from=[":right"])
         assert error in result.stderr
     assert runner.goal(Package, "c:right").exit_code == 0
     assert destinations(runner, "c/right.plan.json") == ["m.example/app:1"]
+
+
+BROKEN = """\
+docker_mirror_image_list(name="right", source="right.txt")
+docker_mirror_image_list(name="wrong", source="wrong.txt")
+docker_mirror_generated_list(name="from-failing", list_from=[":failing"])
+docker_mirror_generated_list(name="from-needy", list_from=[":needy", ":quiet"])
+shell_command(
+    name="failing",
+    command="cat numbers >&2; cp OUTSIDE failing.txt || exit 3",
+    tools=["cat", "cp"],
+    execution_dependencies=[":numbers"],
+    output_files=["failing.txt"],
+)
+shell_command(
+    name="needy",
+    command="touch needy.txt",
+    tools=["touch"],
+    execution_dependencies=[":failing"],
+    output_files=["needy.txt"],
+)
+shell_command(name="quiet", command="echo to standard output; exit 4", output_files=["quiet.txt"])
+file(name="numbers", source="numbers")
+"""
+
+
+def test_a_command_that_fails_is_its_lists_mistake_and_told_with_the_others(
+    runner: ShellRunner, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    runner.rules.write_files(
+        {
+            "c/BUILD": BROKEN.replace("OUTSIDE", str(outside)),
+            "c/right.txt": "a.example/app:1\n",
+            "c/wrong.txt": "a.example/$:1\n",
+            "c/numbers": "".join(f"line {i}\n" for i in range(20)),
+        }
+    )
+    failed = "Process 'the `shell_command` at `c:failing`' failed with exit code 3."
+    result = runner.goal(Mirror, "::")
+    assert (result.exit_code, result.stdout) == (EXIT_BAD_INPUT, "")
+    told = result.stderr.split("✕ ")[1:]
+    assert [error.splitlines()[0] for error in told[:2]] == ["c:from-failing:", "c:from-needy:"]
+    assert told[0].splitlines()[1:3] == [f"  c:failing fails to generate its files: {failed}", "  line 11"]
+    # Of what it wrote the end is told.
+    assert told[0].splitlines()[-1].endswith("No such file or directory")
+    assert len(told[0].splitlines()) == 12
+    # The command may be one that another needs, and all that fail are told.
+    assert f"  c:needy fails to generate its files: {failed}\n  line 11\n" in told[1]
+    assert told[1].endswith(
+        "  c:quiet fails to generate its files: Process 'the `shell_command` at `c:quiet`' failed with exit code 4.\n"
+        "  to standard output\n"
+    )
+    assert told[2].startswith("c:wrong: c/wrong.txt:1: ")
+    assert told[2].endswith("\nNothing was mirrored.\n")
+    assert len(told) == 3
+
+    found = runner.lint(*addresses("right", "wrong", "from-failing"))
+    assert found.exit_code == 1
+    assert failed in found.stderr
+    assert "c:wrong: c/wrong.txt:1: " in found.stderr
+    locked = runner.goal(Lock, "c:from-failing", "c:from-needy")
+    assert locked.exit_code == EXIT_BAD_INPUT
+    assert locked.stderr.count(failed) == 2
+    with pytest.raises(ExecutionError, match="Process 'the `shell_command` at `c:failing`' failed"):
+        runner.goal(Package, "c:from-failing")
+
+    # Nothing of the failure is memoized: the command depends on what no engine can see, and runs in each run.
+    outside.write_text("a.example/app:2\n")
+    shown = runner.goal(MirrorImages, "c:from-failing", "c:right")
+    assert (shown.exit_code, shown.stderr) == (0, "")
+    assert "c:from-failing\n  a.example/app:2 -> m.example/app:2\n" in shown.stdout

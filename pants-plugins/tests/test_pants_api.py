@@ -81,6 +81,7 @@ PANTS_API = {
         "InteractiveProcess",
         "InteractiveProcessResult",
         "Process",
+        "ProcessExecutionFailure",
         "ProcessResult",
     ],
     "pants.engine.rules": ["collect_rules", "goal_rule", "rule"],
