@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -82,7 +83,10 @@ func (r *run) pushTree(ctx context.Context, im *image, n *tree.Node, identifier 
 		}
 		return struct{}{}, err
 	})
-	return whyRefused(n, err)
+	if err = whyRefused(n, err); err != nil && n.Name != "" {
+		err = fmt.Errorf("%s: %w", n.Name, err)
+	}
+	return err
 }
 
 // answerPatience is how long an interrupt leaves a manifest that is on its way.

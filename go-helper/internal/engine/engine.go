@@ -215,6 +215,8 @@ func (r *run) settle(im *image, e schedule.Ended) {
 	case schedule.Broken:
 		if r.ctx.Err() != nil && (errors.Is(e.Err, context.Canceled) || errors.Is(e.Err, context.DeadlineExceeded)) {
 			result.Err = ErrInterrupted // in whichever request the end was noticed
+		} else {
+			result.Err = im.ofManifests(e.Err)
 		}
 	}
 	if result.Bytes == (Bytes{}) {

@@ -68,10 +68,10 @@ func (r *run) verifyTree(ctx context.Context, im *image, digest v1.Hash, want tr
 			group.Go(func() error {
 				err := r.verifyBlob(ctx, client, repository, d)
 				if errors.Is(err, registry.ErrNotFound) {
-					err = fmt.Errorf("%w: %s lacks blob %s of manifest %s", ErrDrift, im.copy.Destination.Name(), d.Digest, n.Manifest.Digest)
+					err = fmt.Errorf("%w: %s lacks blob %s of %s", ErrDrift, im.copy.Destination.Name(), d.Digest, n)
 				}
 				if errors.As(err, new(*registry.DamagedBlobError)) {
-					err = fmt.Errorf("%w: %w", ErrDrift, err)
+					err = fmt.Errorf("%w: of %s: %w", ErrDrift, n, err)
 				}
 				return err
 			})

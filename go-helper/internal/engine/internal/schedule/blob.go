@@ -219,6 +219,7 @@ func (s *Scheduler) there(n *need, from string) {
 // fail gives a need up, and with it all images that wait for it; the next repository takes the lead.
 func (s *Scheduler) fail(n *need, err error) {
 	s.settle(n, needDropped)
+	err = &BlobError{n.host.blob.Digest, err}
 	for _, im := range n.images[n.head:] {
 		if im.phase == writing && !im.ended { // which may yet be answered well
 			im.doomed = err

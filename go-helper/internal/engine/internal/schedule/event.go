@@ -12,6 +12,15 @@ type Blob struct {
 	Size   int64
 }
 
+// BlobError tells for which of its blobs an image is broken.
+type BlobError struct {
+	Digest v1.Hash
+	Err    error
+}
+
+func (e *BlobError) Error() string { return e.Err.Error() }
+func (e *BlobError) Unwrap() error { return e.Err }
+
 // Source is a repository where a blob can be read.
 type Source struct{ Registry, Repository string }
 

@@ -66,27 +66,34 @@ func isMissing(err error) bool { return errors.Is(err, registry.ErrNotFound) }
 // missingOf names entries of an index by what it says of them.
 func missingOf(c *Content, lost map[int]error) []Missing {
 	var out []Missing
+	names := namesOf(c)
 	for i, entry := range c.Manifests {
 		if err := lost[i]; err != nil {
-			out = append(out, Missing{Digest: entry.Digest, What: nameOf(c, entry), Attests: entry.Annotations[subjectAnnotation], Err: err})
+			out = append(out, Missing{Digest: entry.Digest, What: names[i], Attests: entry.Annotations[subjectAnnotation], Err: err})
 		}
 	}
 	return out
 }
 
-func nameOf(c *Content, entry v1.Descriptor) string {
-	if subject := entry.Annotations[subjectAnnotation]; subject != "" {
-		for _, other := range c.Manifests {
-			if other.Digest.String() == subject && other.Platform != nil {
-				return "attestation of " + other.Platform.String()
-			}
+// namesOf are what an index says of its entries: their platforms, or what they attest; empty where it says neither.
+func namesOf(c *Content) []string {
+	platforms, names := map[string]string{}, make([]string, len(c.Manifests))
+	for i, entry := range c.Manifests {
+		if p := entry.Platform; p != nil && p.OS != unknownOS {
+			names[i] = p.String()
+			platforms[entry.Digest.String()] = names[i]
 		}
-		return "attestation of " + subject
 	}
-	if p := entry.Platform; p != nil && p.OS != unknownOS {
-		return p.String()
+	for i, entry := range c.Manifests {
+		subject := entry.Annotations[subjectAnnotation]
+		if subject == "" {
+			continue
+		}
+		if names[i] = "attestation of " + subject; platforms[subject] != "" {
+			names[i] = "attestation of " + platforms[subject]
+		}
 	}
-	return ""
+	return names
 }
 
 // Without leaves out of an index what isn't there, and the attestations of that: it is cut down, or stays as it is where it is

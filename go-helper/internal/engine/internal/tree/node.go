@@ -1,6 +1,9 @@
 package tree
 
 import (
+	"slices"
+	"strings"
+
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"docker-mirror/go-helper/internal/registry"
@@ -10,6 +13,7 @@ import (
 type Node struct {
 	Manifest  *registry.Manifest // shared with other trees
 	MediaType string             // what to push it as
+	Name      string             // what its index says of it: its platform, or what it attests; may be empty
 	Children  []*Node            // of an index, in its order
 	Subset    *Subset            // of an index that Children is not all of
 	Blobs     []v1.Descriptor    // of an image manifest or artifact: config first, then layers, each digest once
@@ -22,6 +26,18 @@ func (n *Node) Walk(visit func(*Node)) {
 		child.Walk(visit)
 	}
 	visit(n)
+}
+
+func (n *Node) String() string { return strings.TrimSpace(n.Name + " " + n.Manifest.Digest.String()) }
+
+// Naming gives those manifests of a tree that name a blob.
+func (n *Node) Naming(blob v1.Hash) (found []*Node) {
+	n.Walk(func(m *Node) {
+		if slices.ContainsFunc(m.Blobs, func(d v1.Descriptor) bool { return d.Digest == blob }) {
+			found = append(found, m)
+		}
+	})
+	return found
 }
 
 // Subset tells what of an index is taken.

@@ -121,7 +121,7 @@ func (t *reading) node(ctx context.Context, s Selected, depth int) (*Node, error
 	if err := t.expect(c.Manifests); err != nil {
 		return nil, err
 	}
-	children, lost, err := t.entries(ctx, c.Manifests, depth+1)
+	children, lost, err := t.entries(ctx, c, depth+1)
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +154,8 @@ func (t *reading) node(ctx context.Context, s Selected, depth int) (*Node, error
 }
 
 // entries reads what an index names, side by side: a node each, nil for a blob; and those that aren't there.
-func (t *reading) entries(ctx context.Context, list []v1.Descriptor, depth int) (children []*Node, lost map[int]error, err error) {
+func (t *reading) entries(ctx context.Context, c *Content, depth int) (children []*Node, lost map[int]error, err error) {
+	list, names := c.Manifests, namesOf(c)
 	children, lost = make([]*Node, len(list)), map[int]error{}
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
@@ -171,11 +172,16 @@ func (t *reading) entries(ctx context.Context, list []v1.Descriptor, depth int) 
 				return *refused
 			}
 			child, err := t.entry(ctx, entry, depth)
-			if isMissing(err) {
+			switch {
+			case isMissing(err):
 				mu.Lock()
 				defer mu.Unlock()
 				lost[i] = err
 				return nil
+			case err != nil && names[i] != "" && t.refused.Load() == nil:
+				return fmt.Errorf("%s: %w", names[i], err)
+			case child != nil:
+				child.Name = names[i]
 			}
 			children[i] = child
 			return err
