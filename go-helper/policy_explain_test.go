@@ -67,3 +67,28 @@ func TestHostilePoliciesAreBounded(t *testing.T) {
 		}
 	}
 }
+
+// Pants builds what verifies signatures only where this says so.
+func TestWhatAPolicyNeeds(t *testing.T) {
+	t.Parallel()
+	w := newWorkplace(t)
+	const trust = "[trust.acme]\nkeys = [\"acme.pub\"]\nlog = \"none\"\n"
+	const rule = "[[rule]]\nimages = [\"**\"]\n"
+	for name, c := range map[string]struct{ policy, says string }{
+		"a cooldown":                  {rule + "cooldown = \"7d\"\n", ""},
+		"a trust that nobody uses":    {trust + rule + "cooldown = \"7d\"\n", ""},
+		"signatures":                  {trust + rule + "signed_by = [{ trust = \"acme\" }]\n", "docker-mirror-verify\n"},
+		"signatures that are to come": {trust + rule + "signed_by = [{ trust = \"acme\" }]\nunsigned = \"accept\"\n", "docker-mirror-verify\n"},
+		"signatures of the last rule": {
+			trust + "[[rule]]\nimages = [\"a.b/**\"]\n" + rule + "[[rule.attested]]\npredicate = \"https://p.example\"\nsigned_by = [{ trust = \"acme\" }]\n",
+			"docker-mirror-verify\n",
+		},
+	} {
+		w.write("mirror-policy.toml", "version = 1\n"+c.policy)
+		if says := w.run(0, "policy", "demands").stdout.String(); says != c.says {
+			t.Errorf("%s: says %q, not %q", name, says, c.says)
+		}
+	}
+	w.write("mirror-policy.toml", "version = 1\n")
+	wantContains(t, "stderr", w.run(2, "policy", "demands").stderr.String(), `the policy has no "rule"`)
+}

@@ -31,7 +31,7 @@ from pants.util.strutil import softwrap
 from docker_mirror import environment
 from docker_mirror.errors import EXIT_BAD_INPUT
 from docker_mirror.field_sets import ImageListFieldSet
-from docker_mirror.helper import HELPER_EXE
+from docker_mirror.helper import HELPER_EXE, AvailableHelper, MirrorHelper
 from docker_mirror.image_list import ImageLists, ImageListsRequest, image_lists_of
 from docker_mirror.pants_compat import (
     concurrently,
@@ -46,7 +46,7 @@ from docker_mirror.pins import pinned_files
 from docker_mirror.subsystem import DockerMirrorSubsystem, config_flags
 from docker_mirror.target_settings import TargetSettings, TargetSettingsRequest, settings_for
 from docker_mirror.target_types import DockerMirrorSpecSourceField
-from docker_mirror.verifier import JudgingHelper
+from docker_mirror.verifier import JudgingHelper, JudgingHelperRequest, judging_helper
 
 _BATCH_FILE = "lists.json"
 
@@ -119,18 +119,24 @@ class Lock(Goal):
 @dataclass(frozen=True)
 class LockInputsRequest:
     fields: tuple[ImageListFieldSet, ...]
+    verifies: bool
+    """Whether signatures are looked for, if the policy wants any."""
 
 
 @dataclass(frozen=True)
 class LockInputs:
-    helper: JudgingHelper
+    helper: AvailableHelper
     lists: ImageLists
     settings: tuple[TargetSettings, ...]
 
 
 @rule
-async def lock_inputs(request: LockInputsRequest, helper: JudgingHelper) -> LockInputs:
+async def lock_inputs(request: LockInputsRequest, alone: MirrorHelper) -> LockInputs:
     # A rule of its own, so that the helper is built only where there is something to lock.
+    helper: AvailableHelper = alone
+    if request.verifies:
+        judging: JudgingHelper = await judging_helper(JudgingHelperRequest())
+        helper = judging
     lists: ImageLists = await image_lists_of(ImageListsRequest(request.fields))
     settings: tuple[TargetSettings, ...] = await concurrently(
         settings_for(TargetSettingsRequest(f)) for f in request.fields
@@ -202,7 +208,7 @@ async def lock(
     if not fields:
         return Lock(exit_code=0)
 
-    inputs: LockInputs = await lock_inputs_of(LockInputsRequest(tuple(fields)))
+    inputs: LockInputs = await lock_inputs_of(LockInputsRequest(tuple(fields), verifies=goal.online or not goal.check))
     errors = [
         f"{field_set.address}: {error}"
         for field_set, images, settings in zip(fields, inputs.lists.lists, inputs.settings)

@@ -42,7 +42,7 @@ from docker_mirror.plan import Plan, all_errors, plan_path
 from docker_mirror.planning import Plans, PlansRequest, plain, plans_for
 from docker_mirror.registries import MirrorRegistries
 from docker_mirror.subsystem import DockerMirrorSubsystem, helper_flags
-from docker_mirror.verifier import JudgingHelper
+from docker_mirror.verifier import JudgingHelper, JudgingHelperRequest, judging_helper
 
 _BATCH_FILE = "batch.json"
 
@@ -146,8 +146,9 @@ class Batch:
 
 
 @rule
-async def plan_batch(request: BatchRequest, helper: JudgingHelper) -> Batch:
+async def plan_batch(request: BatchRequest) -> Batch:
     # A rule of its own, so that the helper is built only where there is something to mirror.
+    helper: JudgingHelper = await judging_helper(JudgingHelperRequest())
     planned: Plans = await plans_for(PlansRequest(request.fields))
     return Batch(helper, planned.plans)
 

@@ -44,7 +44,7 @@ from docker_mirror.planning import PlanRequest, plan_for
 from docker_mirror.published import PublishedCopies, PublishedNames
 from docker_mirror.registries import MirrorRegistries
 from docker_mirror.subsystem import DockerMirrorSubsystem, helper_flags
-from docker_mirror.verifier import JudgingHelper
+from docker_mirror.verifier import JudgingHelper, JudgingHelperRequest, judging_helper
 
 _PLAN_FILE = "plan.json"
 
@@ -153,7 +153,6 @@ def publish_argv(batch: PublishBatch, subsystem: DockerMirrorSubsystem) -> tuple
 @rule(desc="Publish mirrored images", level=LogLevel.DEBUG)
 async def publish_image_list(
     request: PublishImageListRequest,
-    helper: JudgingHelper,
     batch: PublishBatch,
     subsystem: DockerMirrorSubsystem,
     env_aware: DockerMirrorSubsystem.EnvironmentAware,
@@ -175,6 +174,7 @@ async def publish_image_list(
         return PublishProcesses(
             [PublishPackages(names=(fields.address.spec,), description=reason or f"({plan.skip_reason})")]
         )
+    helper: JudgingHelper = await judging_helper(JudgingHelperRequest())
     input_digest: Digest = await create_digest(CreateDigest([FileContent(_PLAN_FILE, own)]))
     env: EnvironmentVars = await environment_vars_subset(
         EnvironmentVarsRequest(environment.variable_names(docker_env_aware.env_vars, env_aware.env_vars))

@@ -82,7 +82,7 @@ class DockerMirrorSubsystem(TemplatedExternalTool):
         help=softwrap(
             """
             A `mirror-policy.toml` that says what may be locked and mirrored, relative to the build root; see `--policy`
-            of `docker-mirror lock`. With it `docker-mirror-verify` is built, too, which verifies signatures.
+            of `docker-mirror lock`. If it wants signatures, `docker-mirror-verify` is built, too, which verifies them.
             """
         ),
     )
@@ -91,8 +91,8 @@ class DockerMirrorSubsystem(TemplatedExternalTool):
         help=softwrap(
             """
             A `docker-mirror-verify` executable of the backend's version, absolute or relative to the build root. Where
-            there is a `policy`, it verifies signatures; without this, one is built from the Go sources that come with
-            this backend.
+            the `policy` wants signatures, it verifies them; without this, one is built from the Go sources that come
+            with this backend.
             """
         ),
         advanced=True,

@@ -117,16 +117,19 @@ def test_a_release_needs_no_go(without_go: PantsProject, release: Path) -> None:
 
 
 @pytest.mark.integration
-def test_a_policy_needs_the_verifier_of_the_release(without_go: PantsProject, release: Path, helper: Path) -> None:
-    without_go.write({"mirror-policy.toml": "version = 1\n"})
+def test_a_policy_of_signatures_needs_the_verifier_of_the_release(
+    without_go: PantsProject, release: Path, helper: Path
+) -> None:
+    policy = 'version = 1\n[trust.acme]\nkeys = ["none.pub"]\nlog = "none"\n[[rule]]\nimages = ["**"]\n'
+    without_go.write({"mirror-policy.toml": policy + 'signed_by = [{ trust = "acme" }]\n'})
     without_go.env["PANTS_DOCKER_MIRROR_POLICY"] = "mirror-policy.toml"
     without = without_go.run("mirror", "--dry-run", "::").failed().stderr
-    assert "nothing has what verifies signatures: neither an archive at `[docker-mirror].url_template`" in without
+    assert "nothing has what verifies them: neither an archive at `[docker-mirror].url_template`" in without
 
     publish(release, {"docker-mirror": helper.read_bytes(), "docker-mirror-verify": b"#!/bin/sh\nexit 1\n"})
     without_go.env["PANTS_DOCKER_MIRROR_KNOWN_VERSIONS"] = known_versions(release)
-    # The helper is run, and reads the policy.
-    assert 'mirror-policy.toml:1: the policy has no "rule"' in without_go.run("mirror", "--dry-run", "::").stderr
+    # The helper is run, and reads the policy's files.
+    assert "[trust.acme] keys: " in without_go.run("mirror", "--dry-run", "::").failed(2).stderr
 
 
 @pytest.mark.integration

@@ -16,7 +16,7 @@ func newPolicy(streams run.Streams) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newPolicyExplain(streams), newPolicyFiles(streams))
+	c.AddCommand(newPolicyExplain(streams), newPolicyFiles(streams), newPolicyDemands(streams))
 	return c
 }
 
@@ -45,6 +45,19 @@ func newPolicyFiles(streams run.Streams) *cobra.Command {
 		Hidden: true, // for the Pants rules, whose sandboxes hold what lint reads
 		Args:   cobra.NoArgs,
 		RunE:   func(*cobra.Command, []string) error { return run.PolicyFiles(streams, file) },
+	}
+	c.Flags().StringVar(&file, "policy", policyFile, "the policy in `FILE`")
+	return c
+}
+
+func newPolicyDemands(streams run.Streams) *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use:    "demands",
+		Short:  "Print what carrying out a policy needs beside docker-mirror",
+		Hidden: true, // for the Pants rules, which build what verifies signatures only where a rule wants some
+		Args:   cobra.NoArgs,
+		RunE:   func(*cobra.Command, []string) error { return run.PolicyDemands(streams, file) },
 	}
 	c.Flags().StringVar(&file, "policy", policyFile, "the policy in `FILE`")
 	return c

@@ -8,6 +8,7 @@ import (
 	"docker-mirror/go-helper/internal/policy"
 	"docker-mirror/go-helper/internal/reference"
 	"docker-mirror/go-helper/internal/report"
+	"docker-mirror/go-helper/internal/verify"
 )
 
 // readPolicy reads a policy; nil where none is named.
@@ -20,6 +21,16 @@ func readPolicy(file string) (*policy.Policy, error) {
 		return nil, fmt.Errorf("can't read the policy: %w", err)
 	}
 	return policy.Parse(file, data)
+}
+
+// PolicyDemands prints the name of what verifies signatures where a rule of a policy wants some, and nothing elsewhere.
+func PolicyDemands(streams Streams, file string) error {
+	p, err := readPolicy(file)
+	if err != nil || !p.Demands() {
+		return err
+	}
+	_, err = fmt.Fprintln(streams.Out, verify.Name)
+	return err
 }
 
 // ExplainPolicy prints for each image which rule of a policy holds, why, and what it demands.
