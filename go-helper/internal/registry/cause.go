@@ -26,9 +26,12 @@ func CauseOf(err error) (Cause, bool) {
 	var protocol *ProtocolError
 	var refused *Error
 	var broken *transportError
+	var proxy *ProxyError
 	switch {
 	case errors.As(err, &paused):
 		return Cause{paused.Host, paused.why()}, true
+	case errors.As(err, &proxy) && !errors.As(err, new(*permanentError)):
+		return Cause{proxy.Host, proxy.tell(Why)}, true
 	case errors.As(err, &protocol):
 		return Cause{protocol.Host, protocol.Error()}, true
 	case errors.As(err, &certificate):
@@ -49,9 +52,12 @@ func Why(err error) string {
 	var broken *transportError
 	var dns *net.DNSError
 	var errno syscall.Errno
+	var proxy *ProxyError
 	switch {
 	case errors.As(err, &paused):
 		return paused.why()
+	case errors.As(err, &proxy):
+		return proxy.tell(Why)
 	case errors.As(err, &refused):
 		return refused.why()
 	case errors.As(err, &errno):

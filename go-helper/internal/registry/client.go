@@ -37,6 +37,7 @@ type Client struct {
 	elsewhere   map[string]*auth.Authorizer // by host that was redirected to
 	rests       sync.Map                    // of token services: host -> restAsked
 	throttle    *throttle
+	proxy       func(*http.Request) (*url.URL, error) // nil: none, as nothing is sent anywhere
 	stats       stats
 	pinging     pinging
 	// usedUp remembers that the rate limit's remainder was 0 when last told.
@@ -81,6 +82,7 @@ func newClient(host string, opts *Options) *Client {
 
 		elsewhere: map[string]*auth.Authorizer{},
 		creator:   own.Repositories,
+		proxy:     own.proxy(),
 	}
 	c.chunk.Store(max(own.ChunkSize, 0))
 	if opts.PlainHTTP(host) {
@@ -99,6 +101,7 @@ func newClient(host string, opts *Options) *Client {
 	if own.Local != nil {
 		within := func() transport { return inProcess{own.Local} }
 		c.small, c.bulk = newConnections(within), newConnections(within)
+		c.proxy = nil
 	}
 	c.auth = auth.NewAuthorizer(host, &api, opts.Keychain, opts.UserAgent, opts.Logger, c.sendToken)
 	return c

@@ -67,6 +67,13 @@ type HostOptions struct {
 	Repositories RepositoryCreator
 }
 
+func (o HostOptions) proxy() func(*http.Request) (*url.URL, error) {
+	if o.Proxy == nil {
+		return http.ProxyFromEnvironment
+	}
+	return o.Proxy
+}
+
 const (
 	defaultMaxWindow = 64
 

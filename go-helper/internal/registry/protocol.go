@@ -28,11 +28,14 @@ func protocolError(host string, err error) error {
 	switch {
 	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, new(tls.RecordHeaderError)):
 		return &ProtocolError{Host: host, Err: err}
-	case strings.Contains(err.Error(), `malformed HTTP response "\x15\x03`): // a TLS alert; net/http has no type for it
+	case strings.Contains(err.Error(), tlsAnswer):
 		return &ProtocolError{Host: host, TLS: true, Err: err}
 	}
 	return err
 }
+
+// tlsAnswer is how net/http words that it was answered with a TLS alert; it has no type for it.
+const tlsAnswer = `malformed HTTP response "\x15\x03`
 
 // wantsTLS are the words of servers that were sent HTTP where they wait for TLS: Go, nginx, Apache.
 var wantsTLS = []string{"HTTP request to an HTTPS server", "plain HTTP request was sent to HTTPS port", "speaking plain HTTP to an SSL-enabled server port"}

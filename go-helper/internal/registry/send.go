@@ -50,7 +50,13 @@ func (c *Client) roundTrip(t *connections, req *http.Request, kind string) (*htt
 	if api && (err == nil || req.Context().Err() == nil) {
 		c.throttle.heard(err == nil)
 	}
+	if err != nil {
+		err = c.proxyError(req, err)
+	} else if c.proxyOf(req) != nil {
+		resp.Body = &proxiedBody{resp.Body, c, req}
+	}
 	switch {
+	case err != nil && errors.As(err, new(*ProxyError)):
 	case err != nil && api:
 		err = protocolError(c.host, certificateError(c.host, err))
 	case err != nil:
@@ -83,9 +89,10 @@ func (c *Client) refusal(r *request, resp *http.Response) error {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	discard(resp)
 	if c.isAPI(resp.Request.URL) && refusedPlainHTTP(resp, body) {
-		return wrapTransport(resp.Request.Context(), r.op, r.where(c), &ProtocolError{Host: c.host, TLS: true, Err: errors.New("400 Bad Request")})
+		err := c.proxyError(resp.Request, &ProtocolError{Host: c.host, TLS: true, Err: errors.New("400 Bad Request")})
+		return wrapTransport(resp.Request.Context(), r.op, r.where(c), err)
 	}
-	secrets := sentSecrets(resp.Request)
+	secrets := append(sentSecrets(resp.Request), c.proxySecrets(resp.Request)...)
 	refused := &Error{
 		Op: r.op, Host: c.host, Repository: r.repository, Reference: r.reference,
 		Status: resp.StatusCode, Codes: parseCodes(body, secrets), RetryAfter: retryAfter(resp.Header, time.Now()),
@@ -106,6 +113,9 @@ func (c *Client) refusal(r *request, resp *http.Response) error {
 		refused.elsewhere = true
 	case IsDenied(refused):
 		refused.Detail, refused.Login = c.auth.Hint(r.sent), login(r.sent)
+	}
+	if len(refused.Codes) == 0 {
+		refused.Detail = joinDetails(refused.Detail, c.answeredThrough(resp.Request, resp.StatusCode))
 	}
 	return refused
 }

@@ -94,7 +94,10 @@ func passing(err error) bool {
 		dns              *net.DNSError
 		permanent        *permanentError
 	)
+	var proxy *ProxyError
 	switch {
+	case errors.As(err, &proxy) && proxy.Status != 0:
+		return temporaryStatus(proxy.Status)
 	case errors.As(err, &permanent), errors.As(err, new(*ProtocolError)), errors.As(err, new(*silentError)),
 		errors.As(err, &unknownAuthority), errors.As(err, &hostname), errors.As(err, &invalid),
 		errors.As(err, &verification), errors.As(err, &record), errors.As(err, &quic), finalAlert(err):

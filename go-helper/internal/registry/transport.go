@@ -50,16 +50,13 @@ func newBulkTransport(opts *Options, own HostOptions, guard *dialGuard) *http.Tr
 }
 
 func newTransport(own HostOptions, guard *dialGuard, buffer int, responseTimeout time.Duration) *http.Transport {
-	proxy := own.Proxy
-	if proxy == nil {
-		proxy = http.ProxyFromEnvironment
-	}
 	dial := own.Dial
 	if dial == nil {
 		dial = guard.dial
 	}
 	return &http.Transport{
-		Proxy:                  guard.watch(proxy),
+		Proxy:                  guard.watch(own.proxy()),
+		OnProxyConnectResponse: proxyRefusal,
 		TLSClientConfig:        own.TLS.Clone(),
 		DialContext:            dial,
 		TLSHandshakeTimeout:    15 * time.Second,

@@ -59,6 +59,9 @@ func hint(c engine.Copy, err error, foreign bool) string {
 	case errors.As(err, &mismatch):
 		return "the content is not what its digest says: the registry, or something on the way to it, is damaged"
 	case registry.Unreachable(err):
+		if through := atProxy(err); through != "" {
+			return through
+		}
 		if cause, ok := registry.CauseOf(err); ok {
 			return fmt.Sprintf("check that %s can be reached from here, and run again: what is done is kept", cause.Host)
 		}
@@ -97,7 +100,10 @@ func ofEngine(c engine.Copy, err error) string {
 func connection(err error) string {
 	var certificate *registry.CertificateError
 	var protocol *registry.ProtocolError
+	var proxy *registry.ProxyError
 	switch {
+	case errors.As(err, &proxy) && !proxy.Through:
+		return atProxy(err)
 	case errors.As(err, &protocol) && protocol.TLS:
 		return fmt.Sprintf("set plain_http = false in [registries.%q] of the --config file, which is the default except on loopback", protocol.Host)
 	case errors.As(err, &protocol):

@@ -131,3 +131,28 @@ func TestHintsSayWhatToDo(t *testing.T) {
 		t.Errorf("no repository at ECR: %q", got)
 	}
 }
+
+func TestHintsOfProxies(t *testing.T) {
+	t.Parallel()
+	const named = `: HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names it, or proxy in [registries."r.example"] of the --config file`
+	for _, tt := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"not reached", &registry.ProxyError{}, "check the proxy's address, and that it can be reached from here" + named},
+		{"wants a login", &registry.ProxyError{Status: 407}, "put user name and password into the proxy's address" + named},
+		{"forbids", &registry.ProxyError{Status: 403}, "have the proxy let through what goes to r.example, or go past it with NO_PROXY" + named},
+		{"doesn't reach it", &registry.ProxyError{Status: 502}, "check that r.example can be reached from the proxy, or go past it with NO_PROXY" + named},
+		{"behind it", &registry.ProxyError{Through: true}, "check that r.example can be reached through the proxy http://p.example:3128, and run again: what is done is kept"},
+		{"no proxy", errors.New("x"), ""},
+	} {
+		var proxy *registry.ProxyError
+		if errors.As(tt.err, &proxy) {
+			proxy.Host, proxy.Proxy = "r.example", "http://p.example:3128"
+		}
+		if got := atProxy(tt.err); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
