@@ -21,7 +21,7 @@ func TestSecretsAreNeverTold(t *testing.T) {
 		wrongPassword = "planted-wrong-password"
 	)
 	public := startRegistry(t)
-	pushImage(t, public.Host+"/app:1", 1024, 1)
+	pushImage(t, public.Host+"/app:1", 1<<20, 1)
 	for _, scheme := range []devregistry.AuthScheme{devregistry.AuthBasic, devregistry.AuthBearer} {
 		private := devregistrytest.Start(t, devregistry.Options{Dialect: devregistry.Dialect{
 			Auth: devregistry.Auth{Scheme: scheme, Users: map[string]string{"user": password}},
@@ -37,7 +37,7 @@ func TestSecretsAreNeverTold(t *testing.T) {
 			return encoded
 		}
 		secrets := []string{password, wrongPassword}
-		args := []string{"copy", "--verbose", "--registry", private.Host, "--report", "report.json", "images.txt"}
+		args := []string{"copy", "--verbose", "--registry", private.Host, "--report", "report.json", "--shard=0/1", "--share=share", "images.txt"}
 
 		var told strings.Builder
 		tell := func(p *process) {
@@ -47,6 +47,9 @@ func TestSecretsAreNeverTold(t *testing.T) {
 				t.Fatal(err)
 			}
 			told.Write(report)
+			shared := readFile(t, w.path("share/0.origins"))
+			wantContains(t, "what is shared", shared, private.Host+" app sha256:")
+			told.WriteString(shared)
 		}
 		secrets = append(secrets, login(password))
 		tell(w.run(0, args...))

@@ -33,7 +33,7 @@ func newPlan(code *run.Code, streams run.Streams) *cobra.Command {
 	for _, flag := range destinationFlags {
 		c.MarkFlagsMutuallyExclusive("settings", flag)
 	}
-	addShardFlags(c, &part)
+	addPartFlags(c, &part)
 	c.Flags().StringVarP(&output, "output", "o", "", "write the plan to `FILE` (default: standard output)")
 	return c
 }

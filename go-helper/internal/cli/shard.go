@@ -17,8 +17,15 @@ func (v shardValue) Set(s string) (err error) {
 
 func (v shardValue) Type() string { return "shard" }
 
-// addShardFlags is for commands whose work several processes can share.
+// addShardFlags is for commands that copy.
 func addShardFlags(c *cobra.Command, part *run.Part) {
+	addPartFlags(c, part)
+	c.Flags().StringVar(&part.Share, "share", "", "shards tell each other in `FOLDER` which repository has got which blob, so that what one has uploaded others mount; "+
+		"all of them need it, and what is false or lost there costs bytes and nothing else")
+}
+
+// addPartFlags is for commands whose work several processes can share.
+func addPartFlags(c *cobra.Command, part *run.Part) {
 	flags := c.Flags()
 	flags.Var(shardValue{&part.Shard}, "shard", "take only part `I/N` of the plan, from 0/N to N-1/N, so that N processes share the work. All of them check the whole plan, and "+
 		"--only and --label come first")

@@ -55,6 +55,8 @@ type Options struct {
 	// CachePath is a file that remembers which repository has which blob, to mount from in later
 	// runs; it is advice, never taken for truth. Empty: none.
 	CachePath string
+	// Share has other processes that carry out the same set told of that, and listened to.
+	Share Share
 	// SparsePath is a file that remembers which indexes were written although not all that they name is there, so that
 	// later runs which want more of one look below its digest. Empty: none.
 	SparsePath string
@@ -105,6 +107,7 @@ type run struct {
 	log     *slog.Logger
 	observe Observer
 	origins *journal.Origins
+	heard   chan schedule.Told // from other processes; never anything where nothing is shared
 	sparse  *journal.SparseIndexes
 	sources *sources
 	mirrors map[v1.Hash][]reference.Reference // where pinned sources are copied to
@@ -135,12 +138,14 @@ func newRun(ctx context.Context, copies []Copy, opts Options) *run {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
+	exchange := opts.share()
 	r := &run{
 		ctx:          ctx,
 		opts:         opts,
 		log:          opts.Logger,
 		observe:      opts.Observe,
-		origins:      journal.NewOrigins(opts.CachePath, opts.Logger),
+		origins:      journal.NewOrigins(opts.CachePath, exchange, opts.Logger),
+		heard:        make(chan schedule.Told),
 		sparse:       journal.NewSparseIndexes(opts.SparsePath, opts.Logger),
 		sources:      newSources(),
 		mirrors:      mirrorsOf(copies),
@@ -205,6 +210,7 @@ func (r *run) settle(im *image, e schedule.Ended) {
 	result := Result{Status: StatusFailed, Err: e.Err}
 	switch e.Result {
 	case schedule.Copied:
+		r.tellOthers(im)
 		result = Result{Status: StatusCopied, Digest: im.root.Manifest.Digest, Attached: im.pushed}
 	case schedule.Settled:
 		result = *im.settled

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"docker-mirror/go-helper/internal/engine/internal/journal"
 	"docker-mirror/go-helper/internal/engine/internal/schedule"
 	"docker-mirror/go-helper/internal/engine/internal/stream"
@@ -21,6 +23,7 @@ func (r *run) loop() {
 	defer stop()
 	r.pingSources()
 	s := r.scheduler()
+	r.hearOthers()
 	var alarms alarms
 	interrupted := r.ctx.Done()
 	for actions := s.Step(schedule.Begin{}); ; {
@@ -40,6 +43,8 @@ func (r *run) loop() {
 		select {
 		case e := <-r.events:
 			actions = s.Step(e)
+		case told := <-r.heard:
+			actions = s.Step(told)
 		case <-alarms.next():
 			actions = s.Step(alarms.fired())
 		case <-interrupted:
@@ -63,7 +68,7 @@ func (r *run) scheduler() *schedule.Scheduler {
 		})
 	}
 	s := schedule.New(config)
-	for _, o := range r.origins.Load(func(host string) bool { return r.destinations[host] != nil }) {
+	for _, o := range r.origins.Load(r.working, func(host string) bool { return r.destinations[host] != nil }) {
 		s.Remember(r.destinations[o.Host].number, schedule.Origin{Repository: o.Repository, Digest: o.Digest})
 	}
 	return s
@@ -135,6 +140,9 @@ func (r *run) tell(a schedule.Action) {
 func (r *run) got(a schedule.Got) {
 	host, bytes := r.registries[a.Registry].host, &r.order[a.Image].result.Bytes
 	r.origins.Add(journal.Origin{Host: host, Repository: a.Repository, Digest: a.Blob.Digest})
+	if a.Early {
+		r.tellOther(r.order[a.Image], v1.Descriptor{Digest: a.Blob.Digest, Size: a.Blob.Size})
+	}
 	if a.Uploaded {
 		bytes.Up += a.Blob.Size
 		if a.Down {

@@ -117,6 +117,7 @@ func (r *run) readUnchanged(a schedule.ReadUnchanged) schedule.UnchangedRead {
 			}
 			root.Walk(func(n *tree.Node) {
 				for _, b := range n.Blobs {
+					r.tellOther(im, b)
 					found[i] = append(found[i], schedule.Origin{Repository: im.repository(), Digest: b.Digest})
 				}
 			})

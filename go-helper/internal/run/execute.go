@@ -142,6 +142,7 @@ func (s *session) engineOptions(pool *registry.Pool) engine.Options {
 		SkipMissing:    s.Missing == missingSkipped,
 		CachePath:      cacheFile("blob-origins"),
 		SparsePath:     cacheFile("sparse-indexes"),
+		Share:          s.Part.share(),
 	}
 }
 

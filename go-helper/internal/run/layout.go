@@ -43,6 +43,9 @@ func (s Settings) checkLayouts() (err error) {
 	if len(s.Bases) > 0 && s.ToLayout == "" {
 		err = errors.Join(err, errors.New("--base says what --to-layout leaves out, and goes with it"))
 	}
+	if s.Part.Share != "" && s.ToLayout != "" {
+		err = errors.Join(err, errors.New("--share tells what registries have, and doesn't go with --to-layout"))
+	}
 	return err
 }
 

@@ -5,7 +5,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
+	"time"
 
+	"docker-mirror/go-helper/internal/engine"
 	"docker-mirror/go-helper/internal/plan"
 	"docker-mirror/go-helper/internal/report"
 	"docker-mirror/go-helper/internal/shard"
@@ -16,6 +19,8 @@ type Part struct {
 	shard.Shard
 	// AtOnce is how many of the shards run at the same time, and so share the limits of registries; 0: all of them.
 	AtOnce int
+	// Share is a folder in which they tell each other what they have brought where; empty: none.
+	Share string
 }
 
 func (p Part) check() error {
@@ -24,6 +29,8 @@ func (p Part) check() error {
 		return errors.New("--shards-at-once must be at least 1")
 	case p.AtOnce > 0 && p.Count == 0:
 		return errors.New("--shards-at-once goes with --shard")
+	case p.Share != "" && p.Count == 0:
+		return errors.New("--share goes with --shard")
 	}
 	return nil
 }
@@ -37,6 +44,23 @@ func (p Part) sharers() int {
 		return p.Count
 	}
 	return min(p.AtOnce, p.Count)
+}
+
+const (
+	// leastListening is how often a shard reads what others tell, and listeningPerShard makes it seldomer the more there are: on a
+	// file system of the network each of them asks for the files of all others.
+	leastListening    = 200 * time.Millisecond
+	listeningPerShard = 15 * time.Millisecond
+)
+
+// share is where the part exchanges advice with the others.
+func (p Part) share() engine.Share {
+	if p.Share == "" {
+		return engine.Share{}
+	}
+	return engine.Share{
+		Folder: p.Share, Name: strconv.Itoa(p.Index), Every: max(leastListening, time.Duration(p.sharers())*listeningPerShard),
+	}
 }
 
 // report is what the run's report says of the part before the plan is known.

@@ -27,8 +27,8 @@ func read(t *testing.T, path string) string {
 
 func TestOriginsAreKnownToLaterRuns(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sub", "origins")
-	first := NewOrigins(path, quiet)
-	first.Load(func(string) bool { return true })
+	first := NewOrigins(path, nil, quiet)
+	first.Load(t.Context(), func(string) bool { return true })
 	a, b, elsewhere := Origin{"r:5000", "a", digest(1)}, Origin{"r:5000", "b", digest(1)}, Origin{"other", "a", digest(1)}
 	for _, o := range []Origin{a, a, b, elsewhere} {
 		first.Add(o)
@@ -38,9 +38,9 @@ func TestOriginsAreKnownToLaterRuns(t *testing.T) {
 	if strings.Count(noted, "\n") != 3 {
 		t.Errorf("noted:\n%s", noted)
 	}
-	second := NewOrigins(path, quiet)
+	second := NewOrigins(path, nil, quiet)
 	here := func(host string) bool { return host == "r:5000" }
-	if got := second.Load(here); !slices.Equal(got, []Origin{b, a}) {
+	if got := second.Load(t.Context(), here); !slices.Equal(got, []Origin{b, a}) {
 		t.Errorf("a later run knows %v, want the newest first", got)
 	}
 	second.Add(a)
@@ -58,7 +58,7 @@ func TestLinesThatAreNotOursAreLeftOut(t *testing.T) {
 	if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := NewOrigins(path, quiet).Load(func(string) bool { return true }); !slices.Equal(got, []Origin{good}) {
+	if got := NewOrigins(path, nil, quiet).Load(t.Context(), func(string) bool { return true }); !slices.Equal(got, []Origin{good}) {
 		t.Errorf("read %v", got)
 	}
 }
@@ -95,8 +95,8 @@ func TestAFileThatGrowsIsHalved(t *testing.T) {
 	if err := os.WriteFile(path, []byte(lines.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o := NewOrigins(path, quiet)
-	got := o.Load(func(string) bool { return true })
+	o := NewOrigins(path, nil, quiet)
+	got := o.Load(t.Context(), func(string) bool { return true })
 	if len(got) != n-n/2 || got[0].Digest != digest(n-1) {
 		t.Errorf("%d of %d are known, the newest is %s", len(got), n, got[0].Digest)
 	}
@@ -117,8 +117,8 @@ func TestNothingIsKeptWhereNothingCanBe(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{"", filepath.Join(blocked, "origins")} {
-		o, s := NewOrigins(path, quiet), NewSparseIndexes(path, quiet)
-		if got := o.Load(func(string) bool { return true }); len(got) != 0 {
+		o, s := NewOrigins(path, nil, quiet), NewSparseIndexes(path, quiet)
+		if got := o.Load(t.Context(), func(string) bool { return true }); len(got) != 0 {
 			t.Errorf("read %v", got)
 		}
 		s.Load()

@@ -19,7 +19,7 @@ type SparseIndexes struct {
 
 // NewSparseIndexes has them kept in a file; an empty path keeps nothing.
 func NewSparseIndexes(path string, log *slog.Logger) *SparseIndexes {
-	return &SparseIndexes{file: file{path: path, log: log}, known: map[string]bool{}}
+	return &SparseIndexes{file: file{kind: ofLaterRuns, path: path, log: log}, known: map[string]bool{}}
 }
 
 const (

@@ -68,6 +68,7 @@ type (
 		Uploaded bool
 		Down     bool   // and this is the one upload that the download counts for
 		From     string // mounted from there; empty where it was there before
+		Early    bool   // the registry is known to mount it although no manifest refers to it yet
 	}
 	// Learned tells that it became known how a registry mounts.
 	Learned struct {

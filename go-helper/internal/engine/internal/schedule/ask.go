@@ -38,7 +38,7 @@ func (s *Scheduler) open(n *need) {
 // mayHave tells whether a repository can have a blob that this run did not bring it.
 func (s *Scheduler) mayHave(n *need) bool {
 	r := n.host.registry
-	return !r.fresh[n.repository] || r.sharing == mount.Shared
+	return !r.fresh[n.repository] || r.sharing == mount.Shared || r.hadBlob(n.host.blob.Digest, n.repository)
 }
 
 // mountFrom names the repository to mount from: one that had the blob before this run, else the need's own,
@@ -79,6 +79,9 @@ func (s *Scheduler) started(n *need, e Started) {
 			return
 		}
 		s.cancel(e.Session)
+		if e.Err == nil {
+			r.forgetOrigin(n.host.blob.Digest, n.from)
+		}
 		s.seekVerdict(n)
 	case needStarting:
 		switch {

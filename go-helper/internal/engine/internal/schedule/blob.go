@@ -192,7 +192,7 @@ func (s *Scheduler) drop(n *need) {
 // done settles a need: its repository has the blob.
 func (s *Scheduler) done(n *need, got Got) {
 	h := n.host
-	got.Place, got.Image = n.place(), n.images[0].id
+	got.Place, got.Image, got.Early = n.place(), n.images[0].id, h.registry.early
 	s.tell(got)
 	s.settle(n, needDone)
 	h.holders = append(h.holders, n)

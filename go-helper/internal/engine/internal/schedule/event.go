@@ -86,6 +86,11 @@ type (
 	}
 	// Overloaded tells that a registry had too much to do for what was asked of it at a given time, during a [Transfer].
 	Overloaded struct{ Asked, Now time.Time }
+	// Told tells of repositories that have got blobs by other processes, as these say: it may be true no longer, or never have been.
+	Told struct {
+		Registry int
+		Origins  []Origin
+	}
 	// Written ends a [Write].
 	Written struct {
 		Image int
@@ -137,5 +142,6 @@ func (Headed) event()        {}
 func (UnchangedRead) event() {}
 func (Transferred) event()   {}
 func (Overloaded) event()    {}
+func (Told) event()          {}
 func (Written) event()       {}
 func (Rechecked) event()     {}

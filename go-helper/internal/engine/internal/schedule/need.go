@@ -44,6 +44,7 @@ type need struct {
 	distrust  bool // a mount was claimed before, but the registry does not have the blob
 	absent    bool // it was asked for after another repository had got the blob, and lacks it
 	sought    bool // an unchanged image was looked for that has the blob
+	toldOf    bool // others had told of it when its bytes were about to flow, and were asked
 	judged    bool // the blob isn't there and can't be mounted, as far as is known
 	counted   bool // among the registry's small uploads
 	turns     int

@@ -26,6 +26,7 @@ type registry struct {
 	probing      bool
 	sharing      mount.Sharing // where mode is Never
 	asker        *need         // that finds it out first
+	early        bool          // it has mounted what no manifest referred to yet
 	serial       bool          // uploads of one download held each other up: it gets them one at a time
 	uploaded     *need         // what a probe can be made with: the first blob that this run uploaded
 	small        int           // small uploads on their way, whose success lets the verdict be had
@@ -45,6 +46,7 @@ func newRegistry(id int) *registry {
 func (s *Scheduler) learn(r *registry, e mount.Evidence) {
 	before := r.mode
 	r.mode = before.After(e)
+	r.early = r.early || e == mount.MountedEarly
 	if r.mode == before {
 		return
 	}

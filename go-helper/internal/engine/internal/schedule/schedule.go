@@ -72,6 +72,7 @@ type Scheduler struct {
 	flying    int // actions under way
 	timers    map[int]timer
 	lastTimer int
+	hears     bool // other processes tell of what they bring to the registries
 	over      bool // interrupted, or every image has ended: nothing new is begun
 
 	out []Action
@@ -144,6 +145,8 @@ func (s *Scheduler) take(e Event) {
 		}
 	case Overloaded:
 		s.transfers.overloaded(e.Asked, e.Now)
+	case Told:
+		s.told(s.registries[e.Registry], e.Origins)
 	case LookedUp:
 		s.flying--
 		s.lookedUp(e)

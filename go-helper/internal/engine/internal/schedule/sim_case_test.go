@@ -18,6 +18,14 @@ type simCase struct {
 	Gone         map[[2]int]bool // source repository and blob
 	Remembered   [][3]int        // registry, repository, blob
 	InterruptAt  int             // step; 0 never
+	Told         []simTold
+}
+
+// simTold is what another process tells, or makes up.
+type simTold struct {
+	Registry, Repository, Blob int
+	At                         time.Duration
+	True                       bool
 }
 
 type simImage struct {
@@ -107,7 +115,27 @@ func newCase(seed uint64) *simCase {
 		spec.Shared = spec.Mounts == "never" && beside.IntN(3) > 0
 		spec.Serial = beside.IntN(8) == 0
 	}
+	c.Told = draw{rand.New(rand.NewPCG(seed, 3))}.told(c)
 	return c
+}
+
+// told draws what others tell of repositories that are theirs, and what isn't so of any.
+func (r draw) told(c *simCase) (all []simTold) {
+	ours := map[[2]int]bool{}
+	for _, im := range c.Images {
+		ours[[2]int{im.Registry, im.Repository}] = true
+	}
+	for range r.maybe(30, 2*len(c.Blobs)) {
+		told := simTold{
+			Registry: r.IntN(len(c.Registries)), Repository: r.IntN(c.Repositories), Blob: r.IntN(len(c.Blobs)),
+			At: time.Duration(r.IntN(2000)) * time.Millisecond, True: r.IntN(4) > 0,
+		}
+		if ours[[2]int{told.Registry, told.Repository}] {
+			told.True = false
+		}
+		all = append(all, told)
+	}
+	return all
 }
 
 func (r draw) registry(c *simCase) simRegistrySpec {
@@ -168,8 +196,8 @@ func (c *simCase) mend() {
 }
 
 func (c *simCase) String() string {
-	s := fmt.Sprintf("concurrency %d, limits %+v, %d repositories, blobs %v, interrupt at %d, gone %v, remembered %v",
-		c.Concurrency, c.Limits, c.Repositories, c.Blobs, c.InterruptAt, c.Gone, c.Remembered)
+	s := fmt.Sprintf("concurrency %d, limits %+v, %d repositories, blobs %v, interrupt at %d, gone %v, remembered %v, told %+v",
+		c.Concurrency, c.Limits, c.Repositories, c.Blobs, c.InterruptAt, c.Gone, c.Remembered, c.Told)
 	for i, r := range c.Registries {
 		s += fmt.Sprintf("\n  registry %d: %+v", i, r)
 	}

@@ -55,6 +55,9 @@ func (c *simCase) smaller() (out []*simCase) {
 	if len(c.Remembered) > 0 {
 		with(func(d *simCase) { d.Remembered = nil })
 	}
+	for i := range c.Told {
+		with(func(d *simCase) { d.Told = slices.Delete(slices.Clone(c.Told), i, i+1) })
+	}
 	for i := range c.Registries {
 		r := &c.Registries[i]
 		for _, change := range []struct {

@@ -22,7 +22,10 @@ func (w *world) oneByOne() time.Duration {
 
 // oneNeed is for the requests that it takes to bring a blob to a repository, and the waits among them.
 func (w *world) oneNeed(spec *simRegistrySpec, size int64) time.Duration {
-	const requests = 6 // a mount that is too early, one after the commit, a start, one from an old origin, a probe, a HEAD
+	requests := time.Duration(6) // a mount that is too early, one after the commit, a start, one from an old origin, a probe, a HEAD
+	if len(w.c.Told) > 0 {
+		requests += 2 // mounts of what others told
+	}
 	return requests*answering(spec) + verdictPatience + joinPatience + 2*answering(spec) + sending(size)
 }
 

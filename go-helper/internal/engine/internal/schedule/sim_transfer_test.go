@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -32,7 +33,7 @@ func (w *world) transfer(a Transfer) error {
 		if sinks[sink.Registry]++; sinks[sink.Registry] > 1 && w.registries[sink.Registry].stalled {
 			return fmt.Errorf("registry %d gets two uploads of a download again", sink.Registry)
 		}
-		if err := w.turn(sink.Place); err != nil {
+		if err := errors.Join(w.turn(sink.Place), w.heeds(sink)); err != nil {
 			return err
 		}
 		duration = max(duration, w.latency(w.registries[sink.Registry].spec)*2+sending(a.Blob.Size))

@@ -32,7 +32,8 @@ type world struct {
 	tagged     []bool
 	unanswered []bool // and the answer was an error
 	tally      tally
-	again      error // a large blob was sent to where it is
+	told       [][2]map[int]bool // of a registry, blobs that others told of: falsely, truly
+	again      error             // a large blob was sent to where it is
 	ctxDone    bool
 	checkEvery int
 	course     *string
@@ -115,6 +116,7 @@ func newWorld(c *simCase) *world {
 	for _, o := range c.Remembered {
 		w.s.Remember(o[0], Origin{repoNames[o[1]], digests[o[2]]})
 	}
+	w.others()
 	if len(c.Images) > 100 {
 		w.checkEvery = len(c.Images)
 	}

@@ -139,6 +139,12 @@ func (s *Scheduler) beginTransfer(b *blob) {
 	t := b.turn
 	t.waiting, t.sending = false, true
 	s.oneAtATime(t)
+	s.askOthers(t)
+	if len(t.open) == 0 {
+		s.transfers.release(b.Size)
+		s.endTurn(b)
+		return
+	}
 	t.sources = len(b.sources)
 	action := Transfer{Blob: b.Blob, Sources: slices.Clone(b.sources)}
 	for _, n := range t.open {
