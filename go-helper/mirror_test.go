@@ -66,6 +66,14 @@ func TestMirrorRunsTheEngineOnceForAllTargets(t *testing.T) {
 		t.Errorf("%d pings: not one engine run", n)
 	}
 
+	again := w.run(0, "mirror", "--batch", batch, "--report", "again.json")
+	if want := "✓ 2 image lists: 3 unchanged, 1 skipped\n✓ c:empty: nothing to do\n"; again.stdout.String() != want {
+		t.Errorf("stdout of another run:\n%s", &again.stdout)
+	}
+	if verbose := w.run(0, "mirror", "--verbose", "--batch", batch, "--report", "again.json"); !strings.Contains(verbose.stdout.String(), "✓ a:images: 1 unchanged\n✓ b:images: 2 unchanged, 1 skipped\n✓ c:empty") {
+		t.Errorf("stdout of a verbose run:\n%s", &verbose.stdout)
+	}
+
 	w.dir = filepath.Dir(reportFile)
 	r := w.report("report.json")
 	if len(r.Targets) != 3 || r.Targets[1].Totals.Copied != 2 || r.Totals.Copied != 2 || r.Totals.Skipped != 1 {

@@ -164,7 +164,7 @@ def test_the_engine_runs_once_for_fifty_lists(
     assert lines[1:] == ["", f"✓ 50 image lists (unchanged) published to {dev_destination.host}."]
 
     mirrored = fifty.run("mirror", "--output=report.json", "::").succeeded()
-    assert mirrored.stdout.count("1 unchanged") == 50
+    assert mirrored.stdout == "✓ 50 image lists: 50 unchanged\n"
     assert len(json.loads((fifty.directory / "report.json").read_text())["targets"]) == 50
 
 
@@ -179,8 +179,8 @@ def test_a_failed_target_fails_alone(lists: PantsProject, source: DevRegistry, d
     assert source.digest("team/app:1") == destination.digest("apps/app:stable") is not None
 
     mirrored = lists.run("mirror", "::").failed(1)
-    assert "✓ 3rdparty/base:os: 1 unchanged" in mirrored.stdout
-    assert "✗ 3rdparty/team/tools.txt" in mirrored.stdout
+    told = mirrored.stdout.splitlines()
+    assert [line.partition(": ")[0] for line in told] == ["✓ 2 image lists", "✗ 3rdparty/team/tools.txt"]
     assert "3rdparty/team/tools.txt:1" in mirrored.stdout + mirrored.stderr
 
     lists.write({"3rdparty/base/os.txt": "two words here\n", "3rdparty/team/tools.txt": "Bad\n"})

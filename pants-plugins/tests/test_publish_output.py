@@ -97,6 +97,6 @@ def test_output_in_one_stream(
     code, lines = one_stream(project, "mirror", "::")
     assert code == 1, lines
     assert lines[0] == skipped
-    assert [line[0] for line in lines[1:7]] == list("✓✓✓✓✓✗")
-    assert lines[7].startswith(f"app5.txt:1: {source.host}/app5:missing -> ")
+    assert lines[1:3] == ["✓ 5 image lists: 5 unchanged", "✗ //app5.txt:lists: 1 failed"]
+    assert lines[3].startswith(f"app5.txt:1: {source.host}/app5:missing -> ")
     assert lines[-1].startswith("5 unchanged, 1 failed")

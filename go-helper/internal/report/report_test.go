@@ -125,6 +125,32 @@ func TestTargetLine(t *testing.T) {
 	}
 }
 
+func TestTargetsThatHadNothingToCopyShareALine(t *testing.T) {
+	t.Parallel()
+	done := func(name string, totals Totals) Target { return Target{Address: name, Totals: totals} }
+	unchanged, skipping := done("a:unchanged", Totals{Unchanged: 2}), done("b:skipping", Totals{Unchanged: 1, Skipped: 3})
+	copied, failed := done("c:copied", Totals{Copied: 1, Unchanged: 1}), Target{Address: "d:failed", ExitCode: 1, Totals: Totals{Unchanged: 1, Failed: 1}}
+	interrupted, wrong := Target{Address: "e:interrupted", ExitCode: 130, Totals: Totals{Unchanged: 1}}, Target{Address: "f:wrong", ExitCode: 2}
+	skipped, empty := done("g:skipped", Totals{Skipped: 1}), done("h:empty", Totals{})
+	for name, tt := range map[string]struct {
+		targets []Target
+		want    []string
+	}{
+		"several": {[]Target{copied, unchanged, failed, skipping}, []string{
+			"✓ 2 image lists: 3 unchanged, 3 skipped", "✓ c:copied: 1 copied, 1 unchanged", "✗ d:failed: 1 unchanged, 1 failed",
+		}},
+		"one has its own line, in the order":  {[]Target{copied, unchanged}, []string{"✓ c:copied: 1 copied, 1 unchanged", "✓ a:unchanged: 2 unchanged"}},
+		"what failed is not told with others": {[]Target{interrupted, interrupted, wrong, wrong}, []string{interrupted.Line(), interrupted.Line(), wrong.Line(), wrong.Line()}},
+		"what is skipped altogether, neither": {[]Target{skipped, skipped}, []string{"✓ g:skipped: 1 skipped", "✓ g:skipped: 1 skipped"}},
+		"empty ones apart":                    {[]Target{unchanged, empty, unchanged, empty}, []string{"✓ 2 image lists: nothing to do", "✓ 2 image lists: 4 unchanged"}},
+		"none":                                {nil, nil},
+	} {
+		if got := TargetLines(tt.targets); !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
 func TestFailureNamesWhereWhatWhyAndWhatToDo(t *testing.T) {
 	t.Parallel()
 	c := Copy{Source: "s/a:1", Destination: "d/a:1", Reason: "404", Hint: "check the tag", Asker: Asker{Origin: "images.txt:3"}}

@@ -96,6 +96,57 @@ func (t *Target) Line() string {
 	return fmt.Sprintf("%s %s: %s", mark, Clean(t.Address), Clean(text))
 }
 
+// TargetLines tells of targets in a line each, but of those that ended well and had nothing to copy in one line before the
+// others: "✓ 298 image lists: 900 unchanged". Among hundreds of targets the few that changed are to be seen.
+func TargetLines(targets []Target) []string {
+	idle := map[string][]Target{}
+	for _, t := range targets {
+		if kind := t.idle(); kind != "" {
+			idle[kind] = append(idle[kind], t)
+		}
+	}
+	var first, lines []string
+	for _, kind := range []string{idleEmpty, idleUnchanged} {
+		if alike := idle[kind]; len(alike) > 1 {
+			first = append(first, together(alike).Line())
+		}
+	}
+	for _, t := range targets {
+		if len(idle[t.idle()]) < 2 {
+			lines = append(lines, t.Line())
+		}
+	}
+	return append(first, lines...)
+}
+
+const (
+	idleEmpty     = "empty"
+	idleUnchanged = "unchanged"
+)
+
+// idle tells how a target that ended well had nothing to copy; it is empty of the others.
+func (t *Target) idle() string {
+	switch totals := &t.Totals; {
+	case t.ExitCode != 0:
+		return ""
+	case totals.All() == 0:
+		return idleEmpty
+	case totals.Unchanged > 0 && totals.Unchanged+totals.Skipped == totals.All():
+		return idleUnchanged
+	}
+	return ""
+}
+
+// together is what stands for several targets that are idle in the same way.
+func together(targets []Target) *Target {
+	all := &Target{Address: Plural(len(targets), "image list")}
+	for _, t := range targets {
+		all.Totals.Unchanged += t.Totals.Unchanged
+		all.Totals.Skipped += t.Totals.Skipped
+	}
+	return all
+}
+
 // Failure tells why a copy of an asker failed, in one or two lines: where it was asked for, what, why, what to do.
 func (c *Copy) Failure(asker Asker) []string {
 	where := ""

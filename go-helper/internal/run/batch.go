@@ -23,7 +23,7 @@ type batch struct {
 }
 
 // Mirror copies what the plans of a batch say in one engine run: the set rules hold over all of them together. A line a
-// target goes to standard output, in the batch's order.
+// target goes to standard output, in the batch's order, and one for all that had nothing to copy.
 func Mirror(ctx context.Context, s Settings, batchFile string, choice Choice) Code {
 	b, err := readBatch(batchFile)
 	if s.Report == "" {
@@ -59,9 +59,13 @@ func Mirror(ctx context.Context, s Settings, batchFile string, choice Choice) Co
 	return session.close(code, func() {
 		if s.DryRun || s.Verbose {
 			session.printCopies(session.report.All())
-		}
-		for _, t := range targets {
-			session.printTarget(t.report())
+			for _, t := range targets {
+				session.printTarget(t.report())
+			}
+		} else {
+			for _, line := range report.TargetLines(session.report.Targets) {
+				fmt.Fprintln(session.Out, line)
+			}
 		}
 		session.printFailures(targets...)
 	})
