@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pants_project import Pants, PantsProject
+import quick_pants
+from pants_project import Pants, PantsProject, share_go_caches
 from registries import DevRegistry, DistributionRegistry, Registry
 
 REPOSITORY_ROOT = Path(__file__).parents[2]
@@ -36,8 +37,11 @@ def helper(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def pants(tmp_path_factory: pytest.TempPathFactory) -> Pants:
     """The Pants under test, with caches of this session's own."""
-    executable = os.environ.get("PANTS_UNDER_TEST") or str(REPOSITORY_ROOT / "pants")
-    return Pants.probe(executable, tmp_path_factory.mktemp("pants"), REPOSITORY_ROOT / "pants-plugins")
+    directory = tmp_path_factory.mktemp("pants")
+    executable = os.environ.get("PANTS_UNDER_TEST") or str(quick_pants.write_executable(directory / "quick-pants"))
+    pants = Pants.probe(executable, directory, REPOSITORY_ROOT / "pants-plugins")
+    share_go_caches(pants.named_caches)
+    return pants
 
 
 @pytest.fixture

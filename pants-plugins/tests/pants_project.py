@@ -42,6 +42,10 @@ class Pants:
         return cls(executable, answer.stdout.split()[-1], directory / "caches", plugins)
 
     @property
+    def named_caches(self) -> Path:
+        return self.caches / "named_caches"
+
+    @property
     def release(self) -> tuple[int, int]:
         major, minor = self.version.split(".")[:2]
         return int(major), int(minor)
@@ -52,12 +56,25 @@ class Pants:
             "PANTS_VERSION": self.version,
             "PANTS_PYTHONPATH": json.dumps([str(self.plugins)]),
             "PANTS_LOCAL_STORE_DIR": str(self.caches / "lmdb_store"),
-            "PANTS_NAMED_CACHES_DIR": str(self.caches / "named_caches"),
+            "PANTS_NAMED_CACHES_DIR": str(self.named_caches),
             "PANTS_PANTSD": "false",
             "PANTS_DYNAMIC_UI": "false",
             "PANTS_COLORS": "false",
             "NO_SCIE_WARNING": "1",
         }
+
+
+def share_go_caches(named_caches: Path) -> None:
+    """Has the helper that Pants builds be compiled in the Go command's own caches: the same is compiled there, too.
+
+    Neither changes what is built: Go finds what it has compiled by all that went into it.
+    """
+    named_caches.mkdir(parents=True)
+    for name, variable in (("docker_mirror_go_build", "GOCACHE"), ("docker_mirror_go_modules", "GOMODCACHE")):
+        told = subprocess.run(["go", "env", variable], capture_output=True, text=True, check=True)
+        folder = Path(told.stdout.strip())
+        folder.mkdir(parents=True, exist_ok=True)
+        (named_caches / name).symlink_to(folder)
 
 
 # What Pants logs, its "Long running tasks", and the progress of the helper: a busy machine has more of it.
@@ -163,7 +180,7 @@ class PantsProject:
 
     def batches(self) -> list[Path]:
         """The publish batches of this session, oldest first."""
-        spool = self.pants.caches / "named_caches" / "docker_mirror" / "spool"
+        spool = self.pants.named_caches / "docker_mirror" / "spool"
         return sorted(spool.iterdir(), key=lambda batch: batch.stat().st_mtime) if spool.exists() else []
 
     def stop_pantsd(self) -> None:

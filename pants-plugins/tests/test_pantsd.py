@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,21 +30,11 @@ def with_checkout(pants: Pants, tmp_path: Path) -> Iterator[PantsProject]:
         {
             "PANTS_PANTSD": "true",
             "PANTS_PYTHONPATH": json.dumps([str(checkout / "pants-plugins")]),
-            # The modules that the Go command has already; what it lacks it fetches as ever.
-            "GOPROXY": f"file://{module_cache()}/cache/download,{go_env('GOPROXY')}",
         },
     )
     project.init()
     yield project
     project.stop_pantsd()
-
-
-def go_env(name: str) -> str:
-    return subprocess.run(["go", "env", name], capture_output=True, text=True, check=True).stdout.strip()
-
-
-def module_cache() -> str:
-    return go_env("GOMODCACHE")
 
 
 def test_an_edit_of_the_helper_is_seen(with_checkout: PantsProject, tmp_path: Path) -> None:
