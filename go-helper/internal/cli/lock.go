@@ -64,6 +64,9 @@ entry; the others are written, and the exit code is 1.`,
 			if locking.At, err = readTime(at); err != nil {
 				return err
 			}
+			if c.Flags().Changed("missing") && !locking.Online {
+				return errors.New("--missing goes with --online")
+			}
 			if err := locking.Validate(); err != nil {
 				return err
 			}
@@ -76,7 +79,10 @@ entry; the others are written, and the exit code is 1.`,
 		"(its AS name, or any spelling); repeatable")
 	flags.Lookup("upgrade").NoOptDefVal = everyImage
 	flags.BoolVar(&locking.Check, "check", false, "write nothing, offline; exit with 1 if lists and locks disagree")
-	flags.BoolVar(&locking.Online, "online", false, "with --check: also ask the sources which tags have moved, and whether the digests are still there")
+	flags.BoolVar(&locking.Online, "online", false, "with --check: also ask the sources which tags have moved, and whether the digests, and the platforms that their indexes name, are still there")
+	missing := run.MissingChoices()
+	flags.StringVar(&settings.Missing, "missing", missing[0], "with --online: `WHAT` a platform is that an index names and its source doesn't have, as for 'copy': fail (an error), or skip (a warning)")
+	complete(c, "missing", missing)
 	addAgeFlags(c, &locking)
 	addTimeFlag(c, &at)
 	flags.StringArrayVar(&platforms, "platform", nil, "lock images that name no platform for this one, `OS/ARCH[/VARIANT]`, as 'copy --platform' limits them; repeatable")

@@ -127,6 +127,15 @@ func CheckLimits(images []spec.Image, s Settings) ([]error, error) {
 
 // Limits tells to which platforms each image is limited by rewriting its index; nil where it isn't.
 func Limits(images []spec.Image, s Settings) ([][]v1.Platform, error) {
+	return platforms(images, s, func(index string) bool { return index != spec.IndexSparse })
+}
+
+// Platforms tells to which platforms each image is limited in any way; nil where all are wanted.
+func Platforms(images []spec.Image, s Settings) ([][]v1.Platform, error) {
+	return platforms(images, s, func(string) bool { return true })
+}
+
+func platforms(images []spec.Image, s Settings, counts func(index string) bool) ([][]v1.Platform, error) {
 	b := &builder{settings: s, templates: map[string]parsed{}, reported: map[spec.Error]bool{}}
 	if b.prepare(); len(b.errs) > 0 {
 		return nil, errors.Join(b.errs...)
@@ -138,7 +147,7 @@ func Limits(images []spec.Image, s Settings) ([][]v1.Platform, error) {
 		for _, m := range matches {
 			index = firstOf(m.Index, index)
 		}
-		if index != spec.IndexSparse {
+		if counts(index) {
 			limits[i] = b.platformsOf(image, matches)
 		}
 	}

@@ -64,7 +64,7 @@ func (s *session) checkLocks(ctx context.Context, lists []*lockedList, l Locking
 	if !l.Online {
 		return code
 	}
-	code = max(code, s.checkSources(ctx, lists))
+	code = max(code, s.checkSources(ctx, lists, applied))
 	if err := s.dates.check(s.policy, l); err != nil {
 		return say(s.console, err)
 	}
@@ -85,8 +85,46 @@ const (
 	sourceGone  lint.Rule = "gone"
 )
 
-// checkSources asks for the tags of all locked images, and for the digests that no tag names any longer.
-func (s *session) checkSources(ctx context.Context, lists []*lockedList) Code {
+// lockedSource is a locked image whose source is asked for it.
+type lockedSource struct {
+	place   string
+	image   *lock.Image
+	wanted  wantedPlatforms
+	finding *lint.Finding
+	err     error
+}
+
+// sourcesOf are those of all locks, each digest under its name once.
+func sourcesOf(lists []*lockedList, applied [][]spec.Image) ([]*lockedSource, error) {
+	var all []*lockedSource
+	byWhat := map[string]*lockedSource{}
+	for i, list := range lists {
+		wanted, err := list.platformsWanted(applied[i])
+		if err != nil {
+			return nil, err
+		}
+		for i := range list.old.Images {
+			image := &list.old.Images[i]
+			what := image.Source + " " + image.Digest.String()
+			if image.Waiting() {
+				continue
+			}
+			if byWhat[what] == nil {
+				byWhat[what] = &lockedSource{place: spec.Image{File: list.old.Name, Line: image.Line}.Place(), image: image}
+				all = append(all, byWhat[what])
+			}
+			if known := wanted[image.Source]; known != nil && !known.all {
+				byWhat[what].wanted.add(known.platforms)
+			} else {
+				byWhat[what].wanted.all = true
+			}
+		}
+	}
+	return all, nil
+}
+
+// checkSources asks for the tags of all locked images, for the digests that no tag names any longer, and for what indexes name.
+func (s *session) checkSources(ctx context.Context, lists []*lockedList, applied [][]spec.Image) Code {
 	pool, err := registry.NewPool(s.poolOptions())
 	if err != nil {
 		return say(s.console, err)
@@ -94,24 +132,9 @@ func (s *session) checkSources(ctx context.Context, lists []*lockedList) Code {
 	defer pool.Close()
 	s.console.Follow()
 	r := &lockResolver{pool: pool, from: s.config.source}
-	type asked struct {
-		place   string
-		image   *lock.Image
-		finding *lint.Finding
-		err     error
-	}
-	var all []*asked
-	byWhat := map[string]*asked{}
-	for _, list := range lists {
-		for i := range list.old.Images {
-			image := &list.old.Images[i]
-			what := image.Source + " " + image.Digest.String()
-			if image.Waiting() || byWhat[what] != nil {
-				continue
-			}
-			byWhat[what] = &asked{place: spec.Image{File: list.old.Name, Line: image.Line}.Place(), image: image}
-			all = append(all, byWhat[what])
-		}
+	all, err := sourcesOf(lists, applied)
+	if err != nil {
+		return say(s.console, err)
 	}
 	each(len(all), func(i int) {
 		a := all[i]
@@ -129,16 +152,25 @@ func (s *session) checkSources(ctx context.Context, lists []*lockedList) Code {
 		return CodeInterrupted
 	}
 	code := CodeDone
+	var indexes []*lockedSource
 	for _, a := range all {
 		switch {
 		case a.err != nil:
-			code = CodeFailed
-			s.console.Error(fmt.Sprintf("%s: %s could not be asked for: %s", a.place, a.image.Source, report.Clean(a.err.Error())))
+			code = s.tellUnasked(a.place, a.image, a.err)
+			continue
 		case a.finding != nil:
 			code = s.tellFinding(*a.finding, code)
 		}
+		if a.image.IsIndex() && (a.finding == nil || a.finding.Rule != sourceGone) {
+			indexes = append(indexes, a)
+		}
 	}
-	return max(code, s.checkSignatures(ctx, pool, lists))
+	return max(code, s.checkIndexes(ctx, pool, indexes), s.checkSignatures(ctx, pool, lists))
+}
+
+func (s *session) tellUnasked(place string, image *lock.Image, err error) Code {
+	s.console.Error(fmt.Sprintf("%s: %s could not be asked for: %s", place, image.Source, report.Clean(err.Error())))
+	return CodeFailed
 }
 
 // checkSource tells how a locked image differs from its source.
