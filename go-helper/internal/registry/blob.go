@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -67,11 +66,8 @@ func (c *Client) OpenBlob(ctx context.Context, repository string, digest v1.Hash
 }
 
 func (c *Client) openBlob(ctx context.Context, r *request, offset int64) (*BlobReader, error) {
-	readCtx, cancel := context.WithCancelCause(ctx)
-	began := time.Now()
-	resp, err := c.send(readCtx, c.bulk, r)
+	resp, err := c.send(ctx, c.down, r)
 	if err != nil {
-		cancel(nil)
 		var refused *Error
 		if errors.As(err, &refused) && refused.length > 0 && refused.length <= offset {
 			refused.Detail = "the blob ends before what is said to be its size"
@@ -79,8 +75,7 @@ func (c *Client) openBlob(ctx context.Context, r *request, offset int64) (*BlobR
 		return nil, err
 	}
 	b := &BlobReader{
-		ctx: ctx, readCtx: readCtx, cancel: cancel, op: r.op, where: r.where(c), body: resp.Body, left: resp.ContentLength,
-		down: &c.stats.down, stall: c.opts.Retry.StallTimeout,
+		ctx: ctx, op: r.op, where: r.where(c), body: resp.Body, left: resp.ContentLength, down: &c.stats.down,
 	}
 	if resp.StatusCode == http.StatusPartialContent {
 		start, ok := rangeStart(resp.Header.Get("Content-Range"))
@@ -91,11 +86,6 @@ func (c *Client) openBlob(ctx context.Context, r *request, offset int64) (*BlobR
 		}
 		b.Offset = start
 	}
-	b.timer = time.AfterFunc(b.stall, func() {
-		c.bulk.renew(began)
-		cancel(&timeoutError{what: "no byte came", limit: b.stall})
-	})
-	b.timer.Stop()
 	return b, nil
 }
 
@@ -144,22 +134,17 @@ type BlobReader struct {
 	// Refused tells that the registry had too much to do at first (see [Overloaded]).
 	Refused bool
 
-	ctx, readCtx context.Context
-	cancel       context.CancelCauseFunc
-	op, where    string
-	body         io.ReadCloser
-	left         int64 // -1 unknown
-	down         *atomic.Int64
-	stall        time.Duration
-	timer        *time.Timer
-	closed       bool
+	ctx       context.Context
+	op, where string
+	body      io.ReadCloser
+	left      int64 // -1 unknown
+	down      *atomic.Int64
+	closed    bool
 }
 
 // Read reads; it fails as soon as nothing has come for the policy's StallTimeout.
 func (b *BlobReader) Read(p []byte) (int, error) {
-	b.timer.Reset(b.stall)
 	n, err := b.body.Read(p)
-	b.timer.Stop()
 	b.down.Add(int64(n))
 	if b.left >= 0 {
 		b.left -= int64(n)
@@ -170,9 +155,6 @@ func (b *BlobReader) Read(p []byte) (int, error) {
 	case err == io.EOF:
 		err = io.ErrUnexpectedEOF
 	}
-	if cause := context.Cause(b.readCtx); cause != nil {
-		err = cause
-	}
 	return n, wrapTransport(b.ctx, b.op, b.where, err)
 }
 
@@ -182,12 +164,7 @@ func (b *BlobReader) Close() error {
 		return nil
 	}
 	b.closed = true
-	if b.timer != nil {
-		b.timer.Stop()
-	}
-	err := b.body.Close()
-	b.cancel(nil)
-	return err
+	return b.body.Close()
 }
 
 var _ io.ReadCloser = (*BlobReader)(nil)

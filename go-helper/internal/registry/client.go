@@ -31,15 +31,15 @@ type Client struct {
 	base url.URL
 	opts *Options
 
-	small, bulk *connections
-	auth        *auth.Authorizer
-	mu          sync.Mutex
-	elsewhere   map[string]*auth.Authorizer // by host that was redirected to
-	rests       sync.Map                    // of token services: host -> restAsked
-	throttle    *throttle
-	proxy       func(*http.Request) (*url.URL, error) // nil: none, as nothing is sent anywhere
-	stats       stats
-	pinging     pinging
+	small, up, down *connections // small requests, blobs that are sent, blobs that are read
+	auth            *auth.Authorizer
+	mu              sync.Mutex
+	elsewhere       map[string]*auth.Authorizer // by host that was redirected to
+	rests           sync.Map                    // of token services: host -> restAsked
+	throttle        *throttle
+	proxy           func(*http.Request) (*url.URL, error) // nil: none, as nothing is sent anywhere
+	stats           stats
+	pinging         pinging
 	// usedUp remembers that the rate limit's remainder was 0 when last told.
 	usedUp atomic.Bool
 	// linksTags remembers that the registry says where its tag lists go on, so that no Link means the end.
@@ -97,10 +97,11 @@ func newClient(host string, opts *Options) *Client {
 	api := c.base
 	guard := newDialGuard(&api)
 	c.small = newConnections(func() transport { return newSmallTransport(opts, own, guard) })
-	c.bulk = newConnections(func() transport { return newBulkTransport(opts, own, guard) })
+	c.up = newConnections(func() transport { return newBulkTransport(opts, own, guard, bodyTimeouts*opts.Retry.ResponseTimeout) })
+	c.down = newConnections(func() transport { return newBulkTransport(opts, own, guard, opts.Retry.ResponseTimeout) })
 	if own.Local != nil {
 		within := func() transport { return inProcess{own.Local} }
-		c.small, c.bulk = newConnections(within), newConnections(within)
+		c.small, c.up, c.down = newConnections(within), newConnections(within), newConnections(within)
 		c.proxy = nil
 	}
 	c.auth = auth.NewAuthorizer(host, &api, opts.Keychain, opts.UserAgent, opts.Logger, c.sendToken)
@@ -123,7 +124,7 @@ type request struct {
 	scopes                []auth.Scope
 
 	accept   []int              // statuses that are no error
-	limit    int64              // most bytes of an accepted answer's body
+	limit    int64              // most bytes of an accepted answer's body; 0: nobody reads it
 	attempts int                // fewer than the policy's; 0: those
 	sent     auth.Authorization // of the last try
 	session  bool               // it is about an upload session
@@ -184,19 +185,21 @@ func (c *Client) try(ctx context.Context, r *request, again bool) (*reply, error
 	if err != nil {
 		return nil, err
 	}
+	answer := &reply{status: resp.StatusCode, header: resp.Header, url: resp.Request.URL}
+	if r.limit == 0 { // what is asked for stands in the header: a body that stalls takes nothing of it back
+		discard(resp)
+		return answer, nil
+	}
 	defer resp.Body.Close()
-	body, err := c.readAll(ctx, r, resp)
+	answer.body, err = c.readAll(ctx, r, resp)
 	if err != nil {
 		return nil, err
 	}
-	return &reply{status: resp.StatusCode, header: resp.Header, body: body, url: resp.Request.URL}, nil
+	return answer, nil
 }
 
 func (c *Client) readAll(ctx context.Context, r *request, resp *http.Response) ([]byte, error) {
 	limit := r.limit
-	if limit == 0 {
-		limit = maxErrorBody
-	}
 	if r.method == http.MethodHead {
 		return nil, nil
 	}

@@ -141,12 +141,6 @@ func TestForgottenConnections(t *testing.T) {
 					mu.Unlock()
 				},
 			}).Client(wall.address)
-			c.bulk.open = func() transport { // blobs have five times as long for an answer
-				transport := newBulkTransport(c.opts, c.opts.Host(c.host), newDialGuard(&c.base))
-				transport.ResponseHeaderTimeout = c.opts.Retry.ResponseTimeout
-				return transport
-			}
-			c.bulk.current = c.bulk.open()
 			if err := c.Ping(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -205,7 +199,7 @@ func TestStalledBodiesLeaveTheirConnections(t *testing.T) {
 	}))
 	defer close(hang)
 	c := newPool(t, Options{Retry: RetryPolicy{StallTimeout: 50 * time.Millisecond}}).Client(host)
-	before := c.bulk.current
+	before := c.down.current
 	r, err := c.OpenBlob(t.Context(), "a/b", digestOf(nil), 0)
 	if err != nil {
 		t.Fatal(err)
@@ -214,9 +208,9 @@ func TestStalledBodiesLeaveTheirConnections(t *testing.T) {
 	if _, err := io.ReadAll(r); !Temporary(err) {
 		t.Errorf("got %v", err)
 	}
-	c.bulk.mu.Lock()
-	defer c.bulk.mu.Unlock()
-	if c.bulk.current == before {
+	c.down.mu.Lock()
+	defer c.down.mu.Unlock()
+	if c.down.current == before {
 		t.Errorf("%d connections, and the old ones stay", connections.Load())
 	}
 }

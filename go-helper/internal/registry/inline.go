@@ -6,7 +6,6 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
@@ -48,13 +47,9 @@ func (c *Client) openInline(ctx context.Context, r *request, digest v1.Hash, off
 	if !known || offset > int64(len(content)) || ctx.Err() != nil {
 		return nil
 	}
-	readCtx, cancel := context.WithCancelCause(ctx)
 	rest := content[offset:]
-	b := &BlobReader{
-		Offset: offset, ctx: ctx, readCtx: readCtx, cancel: cancel, op: r.op, where: r.where(c), body: io.NopCloser(bytes.NewReader(rest)),
-		left: int64(len(rest)), down: &atomic.Int64{}, stall: c.opts.Retry.StallTimeout,
+	return &BlobReader{
+		Offset: offset, ctx: ctx, op: r.op, where: r.where(c), body: io.NopCloser(bytes.NewReader(rest)),
+		left: int64(len(rest)), down: &atomic.Int64{},
 	}
-	b.timer = time.AfterFunc(b.stall, func() {})
-	b.timer.Stop()
-	return b
 }

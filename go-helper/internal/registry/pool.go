@@ -160,7 +160,8 @@ func (p *Pool) Close() {
 	defer p.mu.Unlock()
 	for _, c := range p.clients {
 		c.small.CloseIdleConnections()
-		c.bulk.CloseIdleConnections()
+		c.up.CloseIdleConnections()
+		c.down.CloseIdleConnections()
 	}
 }
 

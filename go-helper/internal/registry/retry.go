@@ -28,10 +28,12 @@ type RetryPolicy struct {
 	// Budget is how long one piece of work waits in all, without progress, between its tries and for a registry that
 	// asks to be left alone; default 5 min. Who would have to wait longer gives up at once.
 	Budget time.Duration
-	// StallTimeout ends a blob's transfer when no byte moves for this long while we read or write; default 60 s.
+	// StallTimeout ends a blob's transfer, and any answer, when no byte moves for this long while we read or write;
+	// default 60 s.
 	StallTimeout time.Duration
 	// ResponseTimeout is how long an answer's header may take once the request is out; default 60 s, and five
-	// times as long where a blob's body went first (registries check and move it before they answer).
+	// times as long where a blob's body went first (registries check and move it before they answer). All of a small
+	// answer may take five times as long as well.
 	ResponseTimeout time.Duration
 }
 

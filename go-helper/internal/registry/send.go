@@ -46,7 +46,7 @@ func (c *Client) roundTrip(t *connections, req *http.Request, kind string) (*htt
 	}
 	c.stats.request(kind)
 	sent := time.Now()
-	resp, err := t.RoundTrip(req)
+	resp, err := c.timed(t, req)
 	if api && (err == nil || req.Context().Err() == nil) {
 		c.throttle.heard(err == nil)
 	}
@@ -118,10 +118,4 @@ func (c *Client) refusal(r *request, resp *http.Response) error {
 		refused.Detail = joinDetails(refused.Detail, c.answeredThrough(resp.Request, resp.StatusCode))
 	}
 	return refused
-}
-
-// discard ends an answer: a short rest is read, so that the connection can be used again.
-func discard(resp *http.Response) {
-	_, _ = io.CopyN(io.Discard, resp.Body, maxErrorBody)
-	resp.Body.Close()
 }

@@ -33,8 +33,8 @@ func newSmallTransport(opts *Options, own HostOptions, guard *dialGuard) *http.T
 
 // newBulkTransport carries blob bodies, a connection each: over one HTTP/2 connection they would share one
 // congestion window, and a cut would break all of them.
-func newBulkTransport(opts *Options, own HostOptions, guard *dialGuard) *http.Transport {
-	t := newTransport(own, guard, bulkBuffer, 5*opts.Retry.ResponseTimeout)
+func newBulkTransport(opts *Options, own HostOptions, guard *dialGuard, responseTimeout time.Duration) *http.Transport {
+	t := newTransport(own, guard, bulkBuffer, responseTimeout)
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	t.Protocols = protocols

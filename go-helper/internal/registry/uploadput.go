@@ -133,11 +133,11 @@ func (u *Upload) sendOnce(ctx context.Context, r *request, sent *sentBody, offse
 		}
 	}
 	began := time.Now()
-	resp, err := c.roundTrip(c.bulk, req, r.kind)
+	resp, err := c.roundTrip(c.up, req, r.kind)
 	if err != nil {
 		if cause := context.Cause(sendCtx); cause != nil && ctx.Err() == nil {
 			err = cause
-			c.bulk.renew(began)
+			c.up.renew(began)
 		}
 		return nil, wrapTransport(ctx, r.op, r.where(c), err)
 	}

@@ -1,0 +1,163 @@
+package registry
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// stallingServer answers like handle says, and never sends the second half of the bodies that it is told to stall.
+func stallingServer(t *testing.T, stalls func(r *http.Request) (status int, header http.Header, body string)) *Client {
+	t.Helper()
+	hang := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		status, header, body := stalls(r)
+		for key, values := range header {
+			w.Header()[key] = values
+		}
+		w.Header().Set("Content-Length", strconv.Itoa(2*len(body)))
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+		if body != "" {
+			_ = http.NewResponseController(w).Flush()
+			<-hang
+		}
+	}))
+	t.Cleanup(server.Close)
+	t.Cleanup(func() { close(hang) })
+	policy := impatient
+	policy.ResponseTimeout, policy.StallTimeout = time.Second, 50*time.Millisecond
+	return newPool(t, Options{Retry: policy}).Client(strings.TrimPrefix(server.URL, "http://"))
+}
+
+// Every answer's body is given up where it stalls: of what is read with an error that may pass, of what nobody needs without.
+func TestStalledBodies(t *testing.T) {
+	manifest := &Manifest{MediaType: "application/vnd.oci.image.manifest.v1+json", Body: []byte("{}")}
+	upload := http.Header{"Location": {"/v2/a/b/blobs/uploads/1"}}
+	for _, tt := range []struct {
+		name, stalled string // method and end of the path
+		status        int
+		header        http.Header
+		do            func(ctx context.Context, c *Client) error
+		want          string // of the error; "": none
+		token         bool
+	}{
+		{name: "ping", stalled: "GET /v2/", status: 200, do: func(ctx context.Context, c *Client) error { return c.Ping(ctx) }},
+		{name: "manifest", stalled: "GET v1", status: 200, want: "no byte came for 50ms", do: getTag},
+		{name: "refusal", stalled: "GET v1", status: 403, want: "403 Forbidden", do: getTag},
+		{name: "tags", stalled: "GET list", status: 200, want: "no byte came for 50ms", do: func(ctx context.Context, c *Client) error {
+			_, err := c.ListTags(ctx, "a/b")
+			return err
+		}},
+		{name: "written manifest", stalled: "PUT v1", status: 201, do: func(ctx context.Context, c *Client) error {
+			return c.PutManifest(ctx, "a/b", "v1", manifest)
+		}},
+		{name: "begun upload", stalled: "POST uploads/", status: 202, header: upload, do: putBlob},
+		{name: "written blob", stalled: "PUT 1", status: 201, do: putBlob},
+		{name: "redirect", stalled: "GET v1", status: 307, header: http.Header{"Location": {"/v2/a/b/manifests/v2"}}, do: getTag},
+		{name: "token", stalled: "GET token", status: 200, token: true, want: "no byte came for 50ms", do: getTag},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := stallingServer(t, func(r *http.Request) (int, http.Header, string) {
+				method, end, _ := strings.Cut(tt.stalled, " ")
+				switch {
+				case r.Method == method && strings.HasSuffix(r.URL.Path, end):
+					return tt.status, tt.header, "half"
+				case tt.token && r.URL.Path == "/v2/":
+					return 401, http.Header{"Www-Authenticate": {`Bearer realm="http://` + r.Host + `/token"`}}, ""
+				case r.Method == http.MethodPost:
+					return 202, upload, ""
+				case r.Method == http.MethodPut:
+					return 201, nil, ""
+				}
+				return 200, nil, ""
+			})
+			ended := make(chan error, 1)
+			go func() { ended <- tt.do(t.Context(), c) }()
+			select {
+			case err := <-ended:
+				if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+					t.Errorf("got %v, want %q", err, tt.want)
+				}
+			case <-time.After(20 * time.Second):
+				t.Error("still waiting")
+			}
+		})
+	}
+}
+
+func getTag(ctx context.Context, c *Client) error {
+	_, err := c.GetManifest(ctx, "a/b", "v1")
+	return err
+}
+
+func putBlob(ctx context.Context, c *Client) error {
+	content := "content"
+	u, err := c.StartUpload(ctx, "a/b", digestOf([]byte(content)), "")
+	if err != nil {
+		return err
+	}
+	return u.Put(ctx, digestOf([]byte(content)), int64(len(content)), strings.NewReader(content), 0)
+}
+
+// A small answer that comes byte by byte ends, too; a blob may take as long as it comes.
+func TestTricklingBodies(t *testing.T) {
+	const size = 60
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v2/" {
+			return
+		}
+		w.Header().Set("Content-Length", strconv.Itoa(size))
+		for range size {
+			if _, err := io.WriteString(w, "x"); err != nil || http.NewResponseController(w).Flush() != nil {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}))
+	defer server.Close()
+	policy := impatient
+	policy.ResponseTimeout, policy.StallTimeout = 20*time.Millisecond, time.Second
+	c := newPool(t, Options{Retry: policy}).Client(strings.TrimPrefix(server.URL, "http://"))
+	if err := getTag(t.Context(), c); err == nil || !strings.Contains(err.Error(), "the answer didn't end for 100ms") {
+		t.Errorf("a manifest: got %v", err)
+	}
+	b, err := c.OpenBlob(t.Context(), "a/b", digestOf(nil), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if n, err := io.Copy(io.Discard, b); n != size || err != nil {
+		t.Errorf("a blob: got %d bytes, %v", n, err)
+	}
+}
+
+// A blob that isn't answered at all is asked for again as soon as any other answer.
+func TestSilentBlobTimesOut(t *testing.T) {
+	hang := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v2/" {
+			<-hang
+		}
+	}))
+	defer server.Close()
+	defer close(hang)
+	policy := impatient
+	policy.ResponseTimeout = 200 * time.Millisecond
+	c := newPool(t, Options{Retry: policy}).Client(strings.TrimPrefix(server.URL, "http://"))
+	began := time.Now()
+	_, err := c.OpenBlob(t.Context(), "a/b", digestOf(nil), 0)
+	if !Temporary(err) {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(began); took > 3*bodyTimeouts*policy.ResponseTimeout/2 {
+		t.Errorf("three tries took %s", took)
+	}
+}
