@@ -83,6 +83,9 @@ entry; the others are written, and the exit code is 1.`,
 	missing := run.MissingChoices()
 	flags.StringVar(&settings.Missing, "missing", missing[0], "with --online: `WHAT` a platform is that an index names and its source doesn't have, as for 'copy': fail (an error), or skip (a warning)")
 	complete(c, "missing", missing)
+	flags.Var(shardValue{&settings.Part.Shard}, "shard", "with --online: ask after part `I/N` of the locked images, from 0/N to N-1/N, so that N processes share the work. All of "+
+		"them check all lists and locks offline")
+	addAtOnceFlag(c, &settings.Part)
 	addAgeFlags(c, &locking)
 	addTimeFlag(c, &at)
 	flags.StringArrayVar(&platforms, "platform", nil, "lock images that name no platform for this one, `OS/ARCH[/VARIANT]`, as 'copy --platform' limits them; repeatable")

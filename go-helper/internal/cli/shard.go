@@ -29,5 +29,9 @@ func addPartFlags(c *cobra.Command, part *run.Part) {
 	flags := c.Flags()
 	flags.Var(shardValue{&part.Shard}, "shard", "take only part `I/N` of the plan, from 0/N to N-1/N, so that N processes share the work. All of them check the whole plan, and "+
 		"--only and --label come first")
-	flags.IntVar(&part.AtOnce, "shards-at-once", 0, "`P` of the shards run at once, and each takes 1/P of the limits that --config sets for a registry (default: all of them)")
+	addAtOnceFlag(c, part)
+}
+
+func addAtOnceFlag(c *cobra.Command, part *run.Part) {
+	c.Flags().IntVar(&part.AtOnce, "shards-at-once", 0, "`P` of the shards run at once, and each takes 1/P of the limits that --config sets for a registry (default: all of them)")
 }

@@ -69,7 +69,7 @@ type lockedList struct {
 func Lock(ctx context.Context, s Settings, l Locking) Code {
 	s.Concurrency = max(s.Concurrency, 1)
 	session, err := s.open()
-	return session.lock(ctx, l, err)
+	return session.lock(ctx, l, errors.Join(err, s.Part.checkLocking(l)))
 }
 
 // lock is [Lock]; err is what is wrong with the settings.

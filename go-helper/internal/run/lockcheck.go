@@ -123,7 +123,7 @@ func sourcesOf(lists []*lockedList, applied [][]spec.Image) ([]*lockedSource, er
 	return all, nil
 }
 
-// checkSources asks for the tags of all locked images, for the digests that no tag names any longer, and for what indexes name.
+// checkSources asks for the tags of all locked images, or of the session's part of them, for the digests that no tag names any longer, and for what indexes name.
 func (s *session) checkSources(ctx context.Context, lists []*lockedList, applied [][]spec.Image) Code {
 	pool, err := registry.NewPool(s.poolOptions())
 	if err != nil {
@@ -136,6 +136,7 @@ func (s *session) checkSources(ctx context.Context, lists []*lockedList, applied
 	if err != nil {
 		return say(s.console, err)
 	}
+	all = s.sourcesPart(all)
 	each(len(all), func(i int) {
 		a := all[i]
 		var rule lint.Rule
@@ -165,7 +166,7 @@ func (s *session) checkSources(ctx context.Context, lists []*lockedList, applied
 			indexes = append(indexes, a)
 		}
 	}
-	return max(code, s.checkIndexes(ctx, pool, indexes), s.checkSignatures(ctx, pool, lists))
+	return max(code, s.checkIndexes(ctx, pool, indexes), s.checkSignatures(ctx, pool, all))
 }
 
 func (s *session) tellUnasked(place string, image *lock.Image, err error) Code {

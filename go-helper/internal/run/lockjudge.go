@@ -12,7 +12,6 @@ import (
 	"docker-mirror/go-helper/internal/lock"
 	"docker-mirror/go-helper/internal/reference"
 	"docker-mirror/go-helper/internal/registry"
-	"docker-mirror/go-helper/internal/spec"
 	"docker-mirror/go-helper/internal/verify"
 )
 
@@ -162,8 +161,8 @@ func rolledBack(w *lock.Want, digest v1.Hash, verdict *verify.Verdict) error {
 // sourceSigned is the rule that what is locked is signed, still and by today's policy.
 const sourceSigned lint.Rule = "signed"
 
-// checkSignatures judges all that is locked.
-func (s *session) checkSignatures(ctx context.Context, pool *registry.Pool, lists []*lockedList) Code {
+// checkSignatures judges what is locked.
+func (s *session) checkSignatures(ctx context.Context, pool *registry.Pool, locked []*lockedSource) Code {
 	judging, err := s.judgeBy(ctx, pool)
 	if err != nil {
 		return say(s.console, err)
@@ -174,21 +173,15 @@ func (s *session) checkSignatures(ctx context.Context, pool *registry.Pool, list
 	}
 	var findings []lint.Finding
 	var images []verify.Image
-	seen := map[string]bool{}
-	for _, list := range lists {
-		for i := range list.old.Images {
-			locked := &list.old.Images[i]
-			ref, err := reference.Parse(locked.Source)
-			what := locked.Source + " " + locked.Digest.String()
-			if err != nil || locked.Waiting() || seen[what] {
-				continue
-			}
-			seen[what] = true
-			images = append(images, verify.Image{
-				Name: ref, Read: s.config.source(ref), Digest: locked.Digest, Platforms: digestsOf(locked.Platforms), WasSigned: locked.Signed != "",
-			})
-			findings = append(findings, lint.Finding{Place: spec.Image{File: list.old.Name, Line: locked.Line}.Place(), Level: lint.Error, Rule: sourceSigned})
+	for _, l := range locked {
+		ref, err := reference.Parse(l.image.Source)
+		if err != nil {
+			continue
 		}
+		images = append(images, verify.Image{
+			Name: ref, Read: s.config.source(ref), Digest: l.image.Digest, Platforms: digestsOf(l.image.Platforms), WasSigned: l.image.Signed != "",
+		})
+		findings = append(findings, lint.Finding{Place: l.place, Level: lint.Error, Rule: sourceSigned})
 	}
 	errs := make([]error, len(images))
 	each(len(images), func(i int) {

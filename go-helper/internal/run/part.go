@@ -92,11 +92,11 @@ func (p Part) of(copies []plan.Copy) []plan.Copy {
 }
 
 // nothing says so where a part has no copies; empty if it has.
-func (p Part) nothing(mine, all int) string {
-	if mine > 0 {
+func (p Part) nothing(mine, all int, of string) string {
+	if mine > 0 || p.Count == 0 {
 		return ""
 	}
-	return fmt.Sprintf("shard %s has nothing to do: others have the %s of the plan", p, report.Plural(all, "image"))
+	return fmt.Sprintf("shard %s has nothing to do: others have the %s of the %s", p, report.Plural(all, "image"), of)
 }
 
 // take leaves the entries of the session's part. The rules of the set have been applied to all of them.
@@ -118,7 +118,7 @@ func (s *session) take(entries []*entry) []*entry {
 		entries[i].copy.Entry = i + 1
 		kept = append(kept, entries[i])
 	}
-	if notice := s.Part.nothing(len(kept), len(entries)); notice != "" {
+	if notice := s.Part.nothing(len(kept), len(entries), "plan"); notice != "" {
 		s.console.Notice(notice)
 	}
 	return kept

@@ -26,7 +26,7 @@ func Plan(ctx context.Context, s Streams, lists Lists, settings plan.Settings, p
 	}
 	if part.Count > 0 {
 		mine := part.of(copies)
-		if notice := part.nothing(len(mine), len(copies)); notice != "" {
+		if notice := part.nothing(len(mine), len(copies), "plan"); notice != "" {
 			console.Notice(notice)
 		}
 		copies = mine
