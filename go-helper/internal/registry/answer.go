@@ -94,7 +94,7 @@ func (b *answerBody) Close() error {
 
 // discard ends an answer: a short rest is read, so that the connection can be used again.
 func discard(resp *http.Response) {
-	if b, ok := resp.Body.(*answerBody); ok {
+	if b, ok := resp.Body.(interface{ within(limit time.Duration) }); ok {
 		b.within(discardPatience)
 	}
 	_, _ = io.CopyN(io.Discard, resp.Body, maxErrorBody)

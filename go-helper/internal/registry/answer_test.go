@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -159,5 +161,35 @@ func TestSilentBlobTimesOut(t *testing.T) {
 	}
 	if took := time.Since(began); took > 3*bodyTimeouts*policy.ResponseTimeout/2 {
 		t.Errorf("three tries took %s", took)
+	}
+}
+
+// What nobody needs of an answer isn't waited for as long as the rest of a blob, through a proxy as well.
+func TestRestsAreWaitedForBriefly(t *testing.T) {
+	t.Parallel()
+	c := stallingServer(t, func(r *http.Request) (int, http.Header, string) {
+		if r.URL.Path == "/v2/" {
+			return 200, nil, ""
+		}
+		return 201, nil, "half"
+	})
+	proxy := httptest.NewServer(&httputil.ReverseProxy{FlushInterval: -1, Director: func(*http.Request) {}})
+	t.Cleanup(proxy.Close)
+	for name, use := range map[string]func(*http.Request) (*url.URL, error){
+		"direct":          func(*http.Request) (*url.URL, error) { return nil, nil },
+		"through a proxy": func(*http.Request) (*url.URL, error) { return url.Parse(proxy.URL) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pool := newPool(t, Options{Host: func(string) HostOptions { return HostOptions{Proxy: use} }})
+			began := time.Now()
+			m := &Manifest{MediaType: "application/vnd.oci.image.manifest.v1+json", Body: []byte("{}")}
+			if err := pool.Client(c.Host()).PutManifest(t.Context(), "a/b", "v1", m); err != nil {
+				t.Error(err)
+			}
+			if took := time.Since(began); took < discardPatience || took > 4*discardPatience {
+				t.Errorf("took %s", took)
+			}
+		})
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // ProxyError tells that a request failed at a proxy, or on its way through one. The proxy's address is named without what logs
@@ -111,6 +112,13 @@ func (b *proxiedBody) Read(p []byte) (int, error) {
 		err = b.client.proxyError(b.request, err)
 	}
 	return n, err
+}
+
+// within ends the body after so long.
+func (b *proxiedBody) within(limit time.Duration) {
+	if b, ok := b.ReadCloser.(*answerBody); ok {
+		b.within(limit)
+	}
 }
 
 // answeredThrough is what is said of an answer that a proxy may have made itself: to plain HTTP it can.
