@@ -55,7 +55,7 @@ type Found struct {
 // Registry is where evidence is read; a *registry.Client is one.
 type Registry interface {
 	Host() string
-	Referrers(ctx context.Context, repository string, digest v1.Hash) ([]v1.Descriptor, error)
+	AllReferrers(ctx context.Context, repository string, digest v1.Hash) ([]v1.Descriptor, error)
 	HeadManifest(ctx context.Context, repository, identifier string) (v1.Descriptor, error)
 	GetManifest(ctx context.Context, repository, identifier string) (*registry.Manifest, error)
 	ReadBlob(ctx context.Context, repository string, digest v1.Hash, size int64, into io.Writer) (int64, error)

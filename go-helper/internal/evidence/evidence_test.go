@@ -25,7 +25,7 @@ type shelf struct {
 
 func (s *shelf) Host() string { return "registry.example" }
 
-func (s *shelf) Referrers(context.Context, string, v1.Hash) ([]v1.Descriptor, error) {
+func (s *shelf) AllReferrers(context.Context, string, v1.Hash) ([]v1.Descriptor, error) {
 	s.asked["referrers"]++
 	return s.referrers, nil
 }

@@ -75,7 +75,7 @@ func (l *looking) takes(size int64) bool {
 
 // referrers reads the bundles that refer to the manifest. Their annotations are hints that nobody needs.
 func (l *looking) referrers(ctx context.Context) {
-	list, err := l.at.Referrers(ctx, l.repository, l.digest)
+	list, err := l.at.AllReferrers(ctx, l.repository, l.digest)
 	if err != nil {
 		l.fail("what refers to "+l.digest.String(), err)
 		return
@@ -164,6 +164,10 @@ func (l *looking) tag(ctx context.Context, suffix string, place int) {
 		return
 	}
 	layers := slices.DeleteFunc(m.Layers, func(d v1.Descriptor) bool { return string(d.MediaType) != mediaType })
+	if len(layers) == 0 { // the tag is there for nothing else, so this isn't "there is none"
+		l.found[place] = []Item{{Kind: kind, Manifest: got.Digest, Refused: "the manifest of its " + what + " has no layer of type " + mediaType}}
+		return
+	}
 	if len(layers) > MaxItems {
 		layers = layers[:MaxItems]
 		l.beyond()

@@ -22,7 +22,17 @@ const maxReferrersPages = 100
 // Referrers"); where the registry has no such API, those that its referrers tag lists ("Referrers Tag Schema").
 // None is an answer of the registry; a failure is always an error.
 func (c *Client) Referrers(ctx context.Context, repository string, digest v1.Hash) ([]v1.Descriptor, error) {
-	if !c.noReferrers.Load() {
+	return c.referrers(ctx, repository, digest, c.noReferrers.Load())
+}
+
+// AllReferrers is [Client.Referrers] for who must not miss any: the API is asked though another repository of the registry had
+// none. Hosts have repositories of several kinds, and one wrong answer of a proxy would hold for all.
+func (c *Client) AllReferrers(ctx context.Context, repository string, digest v1.Hash) ([]v1.Descriptor, error) {
+	return c.referrers(ctx, repository, digest, false)
+}
+
+func (c *Client) referrers(ctx context.Context, repository string, digest v1.Hash, byTag bool) ([]v1.Descriptor, error) {
+	if !byTag {
 		list, supported, err := c.referrersAPI(ctx, repository, digest)
 		if supported || err != nil {
 			return list, err
@@ -40,17 +50,20 @@ func (c *Client) Referrers(ctx context.Context, repository string, digest v1.Has
 func (c *Client) ReferrersIndex(ctx context.Context, repository string, digest v1.Hash) (*Manifest, error) {
 	tag := ReferrersTag(digest)
 	there, err := c.HeadManifest(ctx, repository, tag)
-	var m *Manifest
-	if err == nil && there.Digest != digest {
-		m, err = c.GetManifest(ctx, repository, tag)
-	}
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return nil, nil
 	case err != nil:
 		return nil, err
-	case m == nil || m.Is(digest):
+	case there.Digest == digest:
 		return nil, nil // GitLab takes `sha256-<hex>` for the digest itself
+	}
+	m, err := c.GetManifest(ctx, repository, tag) // where this isn't there, it was a moment ago: that is no list without entries
+	if err != nil {
+		return nil, err
+	}
+	if m.Is(digest) {
+		return nil, nil
 	}
 	if _, err := manifestsOf(m.Body); err != nil {
 		return nil, fmt.Errorf("list referrers of %s: %w", where(c.host, repository, digest.String()), &NoIndexError{Tag: tag, Err: err})
@@ -89,10 +102,10 @@ func (c *Client) referrersAPI(ctx context.Context, repository string, digest v1.
 		accept: []int{http.StatusOK},
 		limit:  maxManifest,
 	}
-	for range maxReferrersPages {
+	for page := range maxReferrersPages {
 		answer, err := c.do(ctx, r)
 		var refused *Error
-		if errors.As(err, &refused) && slices.Contains(noSuchAPI, refused.Status) {
+		if page == 0 && errors.As(err, &refused) && slices.Contains(noSuchAPI, refused.Status) {
 			if !slices.ContainsFunc(ofThisManifest, refused.HasCode) {
 				c.noReferrers.Store(true)
 			}
@@ -102,15 +115,15 @@ func (c *Client) referrersAPI(ctx context.Context, repository string, digest v1.
 			return nil, false, err
 		}
 		// Servers that answer every path with a page of their own have no API either.
-		if !strings.HasPrefix(mediaType(answer.header), "application/") {
+		if page == 0 && !strings.HasPrefix(mediaType(answer.header), "application/") {
 			c.noReferrers.Store(true)
 			return nil, false, nil
 		}
-		page, err := manifestsOf(answer.body)
+		listed, err := manifestsOf(answer.body)
 		if err != nil {
 			return nil, false, wrapTransport(ctx, r.op, r.where(c), permanentf("the answer is no index: %v", err))
 		}
-		list = append(list, page...)
+		list = append(list, listed...)
 		next, err := c.nextPage(answer, r)
 		if err != nil {
 			return nil, false, wrapTransport(ctx, r.op, r.where(c), err)

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -112,5 +114,79 @@ func TestAReferrersTagThatIsTheManifestItself(t *testing.T) {
 				t.Errorf("%d manifests were read, want %d", n, test.gets)
 			}
 		})
+	}
+}
+
+// What a registry's first page has shown is that it has the API: a later one that is missing hides what it lists.
+func TestAListOfReferrersThatBreaksBetweenPagesIsNone(t *testing.T) {
+	t.Parallel()
+	const subject = "sha256:1111111111111111111111111111111111111111111111111111111111111111"
+	for name, test := range map[string]struct {
+		second func(w http.ResponseWriter)
+		says   string
+	}{
+		"not found":        {func(w http.ResponseWriter) { w.WriteHeader(http.StatusNotFound) }, "404 Not Found"},
+		"not allowed":      {func(w http.ResponseWriter) { w.WriteHeader(http.StatusMethodNotAllowed) }, "405 Method Not Allowed"},
+		"a page of a site": {func(w http.ResponseWriter) { _, _ = w.Write([]byte("<html>")) }, "the answer is no index"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				switch {
+				case r.URL.Path == "/v2/":
+				case r.URL.Query().Get("page") == "2":
+					test.second(w)
+				case strings.Contains(r.URL.Path, "/referrers/"):
+					w.Header().Set("Content-Type", "application/vnd.oci.image.index.v1+json")
+					w.Header().Set("Link", "<"+r.URL.Path+"?page=2>; rel=\"next\"")
+					_, _ = w.Write([]byte(`{"manifests":[]}`))
+				default:
+					w.WriteHeader(http.StatusNotFound)
+				}
+			}))
+			defer server.Close()
+			pool, err := registry.NewPool(registry.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer pool.Close()
+			digest, err := v1.NewHash(subject)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list, err := pool.Client(strings.TrimPrefix(server.URL, "http://")).Referrers(t.Context(), "x", digest)
+			if err == nil || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("listed %v, %v; want %q", list, err, test.says)
+			}
+		})
+	}
+}
+
+// One repository without the API says nothing of another one for who must not miss any.
+func TestReferrersOfARegistryWhoseRepositoriesDiffer(t *testing.T) {
+	t.Parallel()
+	server := devregistrytest.Start(t, devregistry.Options{})
+	server.SetFaults(devregistry.Faults{Intercept: devregistry.Always(func(r devregistry.Request) bool {
+		return r.Kind == devregistry.KindReferrers && r.Repository == "without"
+	}, devregistry.Fault{Status: http.StatusNotFound, Body: "404 page not found"})})
+	pool, err := registry.NewPool(registry.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	c := pool.Client(server.Host)
+	subject := v1.Hash{Algorithm: "sha256", Hex: strings.Repeat("1", 64)}
+	body := []byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","artifactType":"application/x","manifests":[],` +
+		`"subject":{"mediaType":"application/vnd.oci.image.index.v1+json","size":2,"digest":"` + subject.String() + `"}}`)
+	if err := server.PlantManifest("with", "referrer", "application/vnd.oci.image.index.v1+json", body); err != nil {
+		t.Fatal(err)
+	}
+	for repository, want := range map[string]int{"without": 0, "with": 1} {
+		if _, err := c.Referrers(t.Context(), "without", subject); err != nil {
+			t.Fatal(err)
+		}
+		if list, err := c.AllReferrers(t.Context(), repository, subject); err != nil || len(list) != want {
+			t.Errorf("%s: listed %v, %v; want %d", repository, list, err, want)
+		}
 	}
 }

@@ -45,7 +45,14 @@ type court struct {
 
 func newCourt(t *testing.T) *court {
 	t.Helper()
-	c := &court{t: t, registry: devregistrytest.Start(t, devregistry.Options{}), key: verifytest.NewKey(t)}
+	c := newCourtOf(t, nil)
+	c.asker = started(t, map[string]Material{"acme": {Keys: [][]byte{c.key.PEM(t)}}})
+	return c
+}
+
+func newCourtOf(t *testing.T, asker Asker) *court {
+	t.Helper()
+	c := &court{t: t, registry: devregistrytest.Start(t, devregistry.Options{}), key: verifytest.NewKey(t), asker: asker}
 	index, err := random.Index(256, 1, 2)
 	must(t, err)
 	ref, err := name.ParseReference(c.repository() + ":1")
@@ -58,7 +65,6 @@ func newCourt(t *testing.T) *court {
 	for _, m := range content.Manifests {
 		c.platforms = append(c.platforms, m.Digest)
 	}
-	c.asker = started(t, map[string]Material{"acme": {Keys: [][]byte{c.key.PEM(t)}}})
 	return c
 }
 

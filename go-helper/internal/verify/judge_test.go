@@ -82,47 +82,6 @@ func TestWhatMustCarryTheSignature(t *testing.T) {
 	wants(t, children.judge(signedByAcme+`on = "both"`), Verified, "")
 }
 
-// Whatever breaks while evidence is looked for leaves the question open. That is never "unsigned", and nothing tolerates it.
-func TestWhatBreaksLeavesTheQuestionOpen(t *testing.T) {
-	t.Parallel()
-	later := http.Header{"Retry-After": {"3600"}} // longer than anybody waits
-	tag := func(suffix string, kind devregistry.Kind) func(devregistry.Request) bool {
-		return func(r devregistry.Request) bool { return r.Kind == kind && strings.HasSuffix(r.Reference, suffix) }
-	}
-	for name, tt := range map[string]struct {
-		sign  bool
-		which func(devregistry.Request) bool
-		fault devregistry.Fault
-		cause string
-	}{
-		"the listing is throttled":     {false, is(devregistry.KindReferrers), devregistry.Fault{Status: 429, Header: later}, "429"},
-		"the listing fails":            {false, is(devregistry.KindReferrers), devregistry.Fault{Status: 503, Header: later}, "503"},
-		"the listing is denied":        {false, is(devregistry.KindReferrers), devregistry.Fault{Status: 403, Code: devregistry.CodeDenied}, "403"},
-		"the listing is no index":      {false, is(devregistry.KindReferrers), devregistry.Fault{Status: 200, Body: "{}", Header: http.Header{"Content-Type": {"application/json"}}}, "no index"},
-		"the tag is throttled":         {false, tag(".sig", devregistry.KindManifestHead), devregistry.Fault{Status: 429, Header: later}, "429"},
-		"the signature fails":          {true, tag(".sig", devregistry.KindManifestGet), devregistry.Fault{Status: 500, Header: later}, "500"},
-		"the signature is lost":        {true, is(devregistry.KindBlobGet), devregistry.Fault{Status: 404, Code: "BLOB_UNKNOWN"}, "404"},
-		"the signature is other bytes": {true, is(devregistry.KindBlobGet), devregistry.Fault{Corrupt: true}, "has the digest sha256:"},
-		"the signature is throttled":   {true, is(devregistry.KindBlobGet), devregistry.Fault{Status: 429, Header: later}, "429"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			c := newCourt(t)
-			if tt.sign {
-				c.sign(c.digest)
-			}
-			c.registry.SetFaults(devregistry.Faults{Intercept: devregistry.Always(tt.which, tt.fault)})
-			for _, rule := range []string{signedByAcme, signedByAcme + accepts} {
-				v := c.judge(rule)
-				wants(t, v, Undecided, tt.cause)
-				if err := v.Err(); strings.Contains(err.Error(), "not signed") || !strings.Contains(err.Error(), "could not be found out") {
-					t.Errorf("said %v", err)
-				}
-			}
-		})
-	}
-}
-
 // A listing that breaks doesn't matter where another one has what is wanted.
 func TestAVerifiedSignatureSettlesIt(t *testing.T) {
 	t.Parallel()
