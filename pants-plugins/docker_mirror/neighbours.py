@@ -16,7 +16,7 @@ from pants.base.specs import DirGlobSpec, RawSpecs
 from pants.engine.addresses import Address
 from pants.engine.fs import PathGlobs, Paths
 from pants.engine.rules import collect_rules, rule
-from pants.engine.target import Target, Targets
+from pants.engine.target import Targets
 from pants.util.memo import memoized_property
 
 from docker_mirror.field_sets import ImageListFieldSet
@@ -69,11 +69,8 @@ class ListsInRequest:
 @dataclass(frozen=True)
 class ListsIn:
     lists: tuple[ImageListFieldSet, ...]
-
-
-def is_near(target: Target) -> bool:
-    """A generated list is planned by itself: a list beside it need not wait for the command that generates it."""
-    return ImageListFieldSet.is_applicable(target) and not target.has_field(DockerMirrorListFromField)
+    generated: tuple[ImageListFieldSet, ...]
+    """These are planned each by itself: a list beside one need not wait for the command that generates it."""
 
 
 @rule
@@ -85,8 +82,12 @@ async def find_lists_in(request: ListsInRequest) -> ListsIn:
             description_of_origin="the search for image lists",
         )
     )
-    fields = (ImageListFieldSet.create(target) for target in targets if is_near(target))
-    return ListsIn(tuple(sorted(fields, key=lambda fs: fs.address)))
+    fields = [ImageListFieldSet.create(target) for target in targets if ImageListFieldSet.is_applicable(target)]
+    fields.sort(key=lambda fs: fs.address)
+    return ListsIn(
+        tuple(f for f in fields if not isinstance(f.source, DockerMirrorListFromField)),
+        tuple(f for f in fields if isinstance(f.source, DockerMirrorListFromField)),
+    )
 
 
 lists_in = rule_call(find_lists_in, ListsInRequest, ListsIn)

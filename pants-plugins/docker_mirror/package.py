@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,17 +11,20 @@ from pants.core.goals.package import BuiltPackage, BuiltPackageArtifact, Package
 from pants.engine.addresses import Address
 from pants.engine.fs import CreateDigest, Digest, FileContent
 from pants.engine.rules import collect_rules, rule
+from pants.engine.target import AllUnexpandedTargets
 from pants.engine.unions import UnionRule
 from pants.util.frozendict import FrozenDict
 from pants.util.logging import LogLevel
 
 from docker_mirror.errors import DockerMirrorError
 from docker_mirror.field_sets import ImageListFieldSet
-from docker_mirror.neighbours import Neighbours, NeighboursRequest, folder_of, neighbours_in
+from docker_mirror.neighbours import ListsIn, ListsInRequest, lists_in
 from docker_mirror.pants_compat import create_digest, rule_call
 from docker_mirror.plan import Plan, PlanError
 from docker_mirror.planning import PlanRequest, plan_for
-from docker_mirror.target_types import DockerMirrorSpecSourceField
+from docker_mirror.target_types import DockerMirrorOutputPathField, DockerMirrorSpecSourceField
+
+logger = logging.getLogger(__name__)
 
 
 class OutputPathError(DockerMirrorError):
@@ -69,9 +73,14 @@ def output_path(fields: ImageListFieldSet) -> str:
     return path
 
 
+def is_of_one_directory(template: str) -> bool:
+    """Whether no target in another directory can have the same path by this template."""
+    return "{full_directory}" in template or "{address}" in template
+
+
 @dataclass(frozen=True)
 class OutputPathsRequest:
-    folder: str
+    directories: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -83,11 +92,32 @@ class OutputPaths:
 
 @rule
 async def find_output_paths(request: OutputPathsRequest) -> OutputPaths:
-    neighbours: Neighbours = await neighbours_in(NeighboursRequest(request.folder))
-    return OutputPaths(output_paths(neighbours.lists))
+    found: ListsIn = await lists_in(ListsInRequest(request.directories))
+    return OutputPaths(output_paths((*found.lists, *found.generated)))
 
 
 output_paths_in = rule_call(find_output_paths, OutputPathsRequest, OutputPaths)
+
+
+@dataclass(frozen=True)
+class DirectoriesRequest:
+    """The directories of all targets that say themselves where their plans are written."""
+
+
+@dataclass(frozen=True)
+class Directories:
+    paths: tuple[str, ...]
+
+
+@rule
+async def find_directories(_: DirectoriesRequest, everything: AllUnexpandedTargets) -> Directories:
+    # This reads all BUILD files, and no source of a target: most of a repository has nothing to do with it.
+    field = DockerMirrorOutputPathField
+    own = {t.address.spec_path for t in everything if t.has_field(field) and t[field].value != field.default}
+    return Directories(tuple(sorted(own)))
+
+
+directories_of = rule_call(find_directories, DirectoriesRequest, Directories)
 
 
 def output_paths(lists: Iterable[ImageListFieldSet]) -> FrozenDict[str, tuple[Address, ...]]:
@@ -129,7 +159,15 @@ class PlanArtifact(BuiltPackageArtifact):
 async def package_plan(field_set: PackageImageListFieldSet) -> BuiltPackage:
     path = output_path(field_set)
     if field_set.output_path.value != field_set.output_path.default:
-        paths: OutputPaths = await output_paths_in(OutputPathsRequest(folder_of(field_set.address.spec_path)))
+        directories: tuple[str, ...] = (field_set.address.spec_path,)
+        if not is_of_one_directory(field_set.output_path.value):
+            try:
+                everywhere: Directories = await directories_of(DirectoriesRequest())
+                directories = everywhere.paths
+            except Exception:
+                # What is wrong with another BUILD file is none of this list's, and told where that is asked for.
+                logger.debug("No look for other targets' output_path", exc_info=True)
+        paths: OutputPaths = await output_paths_in(OutputPathsRequest(directories))
         shared = paths.addresses.get(path, ())
         if len(shared) > 1:
             raise OutputPathError(shared_output_path(path, shared))
