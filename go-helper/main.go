@@ -2,11 +2,14 @@
 package main
 
 import (
+	"io"
+	"log"
 	"os"
 
 	"docker-mirror/go-helper/internal/cli"
 )
 
 func main() {
+	log.SetOutput(io.Discard) // net/http tells there of what servers do wrong, in the midst of our own lines; what matters is an error
 	os.Exit(cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -19,10 +20,15 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 	ctx, stop := interruptible(context.Background())
 	defer stop()
 	code := run.CodeDone
-	root := newRoot(&code, in, out, errOut)
+	results := &remembering{Writer: out}
+	root := newRoot(&code, in, results, errOut)
 	completion(root)
 	root.SetArgs(args)
 	command, err := root.ExecuteContextC(ctx)
+	if err == nil && code == run.CodeDone && results.err != nil {
+		fmt.Fprintln(errOut, "docker-mirror: writing the results: "+report.Clean(results.err.Error()))
+		return run.CodeFailed
+	}
 	if err == nil {
 		return code
 	}
@@ -34,6 +40,24 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 		fmt.Fprintln(errOut, "docker-mirror: "+report.Clean(reportErr.Error()))
 	}
 	return run.CodeBadInput
+}
+
+// remembering keeps the first error of writing results: a part of them must not pass for all.
+type remembering struct {
+	io.Writer
+	mu  sync.Mutex
+	err error
+}
+
+// Write implements [io.Writer].
+func (r *remembering) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n, err := r.Writer.Write(p)
+	if r.err == nil {
+		r.err = err
+	}
+	return n, err
 }
 
 // newRoot makes the command tree; what a command ends with is put into code.

@@ -27,7 +27,7 @@ type Options struct {
 	Root    string
 	Dialect Dialect
 	Faults  Faults
-	// Logger gets one line a request at debug level; nil discards.
+	// Logger gets one line a request at debug level, and what the server fails at; nil discards.
 	Logger *slog.Logger
 }
 

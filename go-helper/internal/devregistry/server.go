@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -48,7 +49,7 @@ func (s *Server) serve(ctx context.Context, address string) (net.Listener, error
 	if err != nil {
 		return nil, fmt.Errorf("listening on %s: %w", address, err)
 	}
-	server := &http.Server{Handler: s.Registry, ReadHeaderTimeout: time.Minute}
+	server := &http.Server{Handler: s.Registry, ReadHeaderTimeout: time.Minute, ErrorLog: slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn)}
 	s.servers = append(s.servers, server)
 	s.serving.Go(func() { _ = server.Serve(listener) })
 	return listener, nil
