@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -102,7 +103,8 @@ func (c *court) judgeBy(rule string) *Judge {
 	text := "version = 1\n[trust.acme]\nkeys = [\"acme.pub\"]\nlog = \"none\"\n[[rule]]\nimages = [\"**\"]\n" + rule
 	p, err := policy.Parse("mirror-policy.toml", []byte(text))
 	must(c.t, err)
-	pool, err := registry.NewPool(registry.Options{PlainHTTP: func(string) bool { return true }})
+	// As many tries as ever, but no waiting: how long tries are apart is the registry package's to test.
+	pool, err := registry.NewPool(registry.Options{PlainHTTP: func(string) bool { return true }, Retry: registry.RetryPolicy{Backoff: time.Millisecond, MaxBackoff: time.Millisecond}})
 	must(c.t, err)
 	c.t.Cleanup(pool.Close)
 	return &Judge{Policy: p, Asker: c.asker, Client: func(host string) evidence.Registry { return pool.Client(host) }}
