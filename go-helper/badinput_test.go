@@ -39,6 +39,21 @@ func TestBadInputSendsNothing(t *testing.T) {
 		{"foreign layers", nil, []string{"copy", "--registry", "DST", "--foreign-layers", "all", "list.txt"}, []string{"--foreign-layers all", "skip, copy"}},
 		{"verify and dry run", nil, []string{"copy", "--registry", "DST", "--verify", "--dry-run", "list.txt"}, []string{"--verify"}},
 		{"report among the results", nil, []string{"copy", "--registry", "DST", "--report", "-", "list.txt"}, []string{"--report -", "file"}},
+		{"report over a list", nil, []string{"copy", "--registry", "DST", "--report", "./list.txt", "list.txt"}, []string{"--report ./list.txt: would take the place of the list list.txt: "}},
+		{"page over a lock", nil, []string{"copy", "--registry", "DST", "--report-html", "list.txt.lock", "list.txt"}, []string{"--report-html list.txt.lock: would take the place of the lock list.txt.lock: "}},
+		{
+			"one file for two",
+			map[string]string{"c.toml": ""},
+			[]string{"copy", "--registry", "DST", "--config", "c.toml", "--report", "c.toml", "--report-html", "x", "--metrics", "./x", "list.txt"},
+			[]string{"--report c.toml: would take the place of --config: ", "--metrics ./x: would take the place of --report-html: "},
+		},
+		{"plan over its list", nil, []string{"plan", "--registry", "DST", "--output", "list.txt", "list.txt"}, []string{"--output list.txt: would take the place of the list list.txt: "}},
+		{
+			"list over its manifests",
+			map[string]string{"pod.yaml": "kind: Pod\nspec: {containers: [{image: a:1}]}\n"},
+			[]string{"extract", "--output", "pod.yaml", "pod.yaml"},
+			[]string{"--output pod.yaml: would take the place of the manifests pod.yaml: "},
+		},
 		{"report into nowhere", nil, []string{"copy", "--registry", "DST", "--report", "no/such/folder.json", "list.txt"}, []string{"no/such"}},
 		{
 			"all errors of all files",

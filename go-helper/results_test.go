@@ -102,3 +102,18 @@ func TestBrokenServersLeaveJSONProgressAlone(t *testing.T) {
 		}
 	}
 }
+
+// A report never takes the place of what the run reads, also where that is all that is wrong.
+func TestReportsLeaveListsAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorkplace(t)
+	dst := startRegistry(t)
+	const list = "registry.invalid/app:1\n"
+	w.write("images.txt", list)
+	for _, flag := range []string{"--report", "--report-html", "--metrics"} {
+		w.run(2, "copy", "--registry", dst.Host, flag, "images.txt", "images.txt")
+		if data, err := os.ReadFile(w.path("images.txt")); err != nil || string(data) != list {
+			t.Fatalf("%s: %q, %v", flag, data, err)
+		}
+	}
+}

@@ -29,6 +29,10 @@ func Mirror(ctx context.Context, s Settings, batchFile string, choice Choice) Co
 	if s.Report == "" {
 		s.Report = b.Report
 	}
+	s.reads = append(s.reads, argument{"--batch", batchFile})
+	for _, p := range b.Plans {
+		s.reads = append(s.reads, argument{"the plan " + p.Path, p.Path})
+	}
 	session, settingsErr := s.open()
 	if err := errors.Join(err, settingsErr); err != nil {
 		return session.badInput(err)

@@ -9,6 +9,7 @@ import (
 
 // Copy plans the lists and copies what they say.
 func Copy(ctx context.Context, s Settings, lists Lists, settings plan.Settings, choice Choice) Code {
+	s.reads = lists.inputs()
 	session, err := s.open()
 	if err != nil {
 		return session.badInput(err)

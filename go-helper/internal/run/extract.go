@@ -34,7 +34,7 @@ func Extract(ctx context.Context, s Streams, manifests []string, e Extraction) C
 	for _, note := range found.Notes {
 		console.Notice(note)
 	}
-	if err := errors.Join(err, extractErr); err != nil {
+	if err := errors.Join(err, extractErr, apart(argument{"--output", e.Output}, inputs("the manifests", manifests))); err != nil {
 		return say(console, err)
 	}
 	tellLeftOut(console, found.LeftOut, e.Explain)

@@ -14,7 +14,9 @@ import (
 func MergeReports(streams Streams, files []string, output, metrics string, partial bool) Code {
 	console := report.NewConsole(report.ModePlain, streams.Err, false)
 	defer console.Close()
-	err := errors.Join(checkReportPath("--output", output), checkReportPath("--metrics", metrics))
+	read := inputs("the report", files)
+	err := errors.Join(checkReportPath("--output", output), checkReportPath("--metrics", metrics),
+		apart(argument{"--output", output}, read), apart(argument{"--metrics", metrics}, append(read, argument{"--output", output})))
 	var reports []report.Named
 	for _, file := range files {
 		r, readErr := report.ReadFile(file)

@@ -10,7 +10,7 @@ import (
 // Page makes one page of reports, for people: what is mirrored where.
 func Page(streams Streams, files []string, output string) Code {
 	var reports []*report.Report
-	var errs error
+	errs := apart(argument{"--output", output}, inputs("the report", files))
 	for _, file := range files {
 		r, err := report.ReadFile(file)
 		if err != nil {

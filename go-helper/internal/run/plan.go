@@ -20,7 +20,7 @@ func Plan(ctx context.Context, s Streams, lists Lists, settings plan.Settings, p
 	if ctx.Err() != nil {
 		return CodeInterrupted
 	}
-	copies, err := makePlan(files, lists, settings, errors.Join(err, part.check()))
+	copies, err := makePlan(files, lists, settings, errors.Join(err, part.check(), apart(argument{"--output", output}, lists.inputs())))
 	if err != nil {
 		return say(console, err)
 	}

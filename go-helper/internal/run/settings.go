@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -45,8 +43,9 @@ func (s Streams) write(file string, result []byte) error {
 // Settings are what all commands that copy have in common.
 type Settings struct {
 	Streams
-	Version string // of the program, for the report and the user agent
-	Command string // which command it is, for the report
+	reads   []argument // the command's own files, which it mustn't write to
+	Version string     // of the program, for the report and the user agent
+	Command string     // which command it is, for the report
 
 	Concurrency int    // blobs in transfer at once, at least 1
 	Verbose     bool   // debug log on Err, and a line for each copy
@@ -137,16 +136,7 @@ func (s Settings) open() (*session, error) {
 	if s.Verify && s.DryRun {
 		err = errors.Join(err, errors.New("leave out --dry-run: --verify writes nothing"))
 	}
-	err = errors.Join(err, s.checkLayouts())
-	for _, file := range []struct {
-		flag string
-		path *string
-	}{{"--report", &s.Report}, {"--report-html", &s.ReportHTML}, {"--metrics", &s.Metrics}} {
-		if reportErr := checkReportPath(file.flag, *file.path); reportErr != nil {
-			err = errors.Join(err, reportErr)
-			*file.path = ""
-		}
-	}
+	err = errors.Join(err, s.checkLayouts(), s.checkOutputs())
 	configured, configErr := readConfig(s.Config)
 	configured.shareLimits(s.Part.sharers())
 	configured, proxyErr := configured.withProxies()
@@ -169,27 +159,6 @@ func (s Settings) open() (*session, error) {
 		engine:   engine.Run,
 		report:   report.Report{Version: s.Version, Command: s.Command, Started: now(), DryRun: s.DryRun, Shard: s.Part.report()},
 	}, err
-}
-
-// checkReportPath finds out before anything is sent whether the report can be written at the end.
-func checkReportPath(flag, path string) error {
-	switch path {
-	case "":
-		return nil
-	case "-":
-		return fmt.Errorf("%s -: results go to standard output, so the report needs a file of its own", flag)
-	}
-	info, err := os.Stat(filepath.Dir(path))
-	switch {
-	case err != nil:
-		return fmt.Errorf("%s %s: %w", flag, path, err)
-	case !info.IsDir():
-		return fmt.Errorf("%s %s: %s is no folder", flag, path, filepath.Dir(path))
-	}
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return fmt.Errorf("%s %s: is a folder", flag, path)
-	}
-	return nil
 }
 
 // failed notes errors of the run itself.
