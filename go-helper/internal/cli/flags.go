@@ -130,7 +130,7 @@ func addRunFlags(c *cobra.Command, s *run.Settings) {
 	flags.BoolVar(&s.CheckPlatforms, "check-platforms", false, "also ask for the manifests below unchanged indexes, because an earlier run may have left platforms out (--index=sparse)")
 	flags.BoolVar(&s.ReportMoved, "report-moved", false, "report tags of locked images that name something else now, at the price of a request per tag")
 	flags.BoolVar(&s.DryRun, "dry-run", false, "show what would be copied, and write nothing")
-	flags.BoolVar(&s.Force, "force", false, "check the content of destinations that have the right digest, too, and repair it")
+	flags.BoolVar(&s.Force, "force", false, "also look at what destinations have below the right digest, and send again what is missing or has another size (with --verify=deep: or other content)")
 	addPolicyFlags(c, s)
 	addVerifyFlag(c, s)
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"docker-mirror/go-helper/internal/ecr"
 	"docker-mirror/go-helper/internal/engine"
 	"docker-mirror/go-helper/internal/registry"
@@ -74,11 +76,14 @@ func hint(c engine.Copy, err error, foreign bool) string {
 // ofEngine is the hint of what the engine itself found.
 func ofEngine(c engine.Copy, err error) string {
 	var missing *engine.MissingManifestsError
+	var damaged *registry.DamagedBlobError
 	switch {
 	case errors.Is(err, engine.ErrInterrupted):
 		return "the next run makes this copy"
 	case errors.As(err, new(*engine.GoneError)) && c.Source.Tag != "":
 		return fmt.Sprintf("lock --upgrade=%s:%s takes what the tag names now", c.Source.Name(), c.Source.Tag)
+	case errors.Is(err, engine.ErrDrift) && errors.As(err, &damaged) && damaged.Got != (v1.Hash{}):
+		return "run with --verify=deep --force to repair the destination: --force alone reads no blobs"
 	case errors.Is(err, engine.ErrDrift):
 		return "run with --force to repair the destination"
 	case errors.As(err, &missing) && missing.Kept != "":

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"docker-mirror/go-helper/internal/engine"
 	"docker-mirror/go-helper/internal/reference"
 	"docker-mirror/go-helper/internal/registry"
@@ -69,6 +71,11 @@ func TestHintsSayWhatToDo(t *testing.T) {
 		{"damaged", &registry.DigestMismatchError{}, "the content is not what its digest says: the registry, or something on the way to it, is damaged"},
 		{"a damaged manifest is kept", fmt.Errorf("copying: %w", &registry.KeptManifestError{}), "delete the manifest at the registry, or have it collect what nothing refers to, and run again"},
 		{"a damaged manifest at the destination", fmt.Errorf("%w: %w", engine.ErrDrift, &registry.DigestMismatchError{}), "run with --force to repair the destination"},
+		{
+			"damaged content at the destination", fmt.Errorf("%w: %w", engine.ErrDrift, &registry.DamagedBlobError{Size: 1, Want: 1, Got: v1.Hash{Algorithm: "sha256", Hex: "00"}}),
+			"run with --verify=deep --force to repair the destination: --force alone reads no blobs",
+		},
+		{"a cut blob at the destination", fmt.Errorf("%w: %w", engine.ErrDrift, &registry.DamagedBlobError{Size: 1, Want: 2}), "run with --force to repair the destination"},
 		{"drift", fmt.Errorf("%w: lacks a blob", engine.ErrDrift), "run with --force to repair the destination"},
 		{
 			"sparse", fmt.Errorf("copying: %w", &engine.SparseRefusedError{Err: at(404, "dst.example", "mirror/app")}),
