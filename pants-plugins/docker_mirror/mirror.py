@@ -74,8 +74,8 @@ class MirrorGoalSubsystem(GoalSubsystem):
     )
     force = BoolOption(
         default=False,
-        help="Also look at what destinations have below the right digest, and send again what is missing or has another "
-        "size (with `-- --verify=deep`: or other content).",
+        help="Also look at what destinations have below the right digest, and send again what is missing or has "
+        "another size (with `-- --verify=deep`: or other content).",
     )
     only = StrListOption(
         help="Mirror only the images with these `AS` names, or these images, in any spelling.",
