@@ -153,18 +153,57 @@ func TestShardsTellEachOtherWhatTheyBrought(t *testing.T) {
 // The next run knows from the start, on machines of its own, also as another number of shards.
 func TestTheNextRunKnowsWhatWasTold(t *testing.T) {
 	t.Parallel()
+	for _, where := range []string{"a folder", "a repository"} {
+		t.Run(where, func(t *testing.T) {
+			t.Parallel()
+			w := newWorkplace(t)
+			src, dst := startRegistry(t), startRegistry(t)
+			set := seedBases(t, w, src)
+			src.SetFaults(devregistry.Faults{})
+			share := "--share=" + w.path("share")
+			if where == "a repository" {
+				share = "--share=oci://" + dst.Host + "/tools/share"
+			}
+			first := strings.SplitAfter(strings.TrimSpace(readFile(t, w.path(set.list))), "\n")
+			w.write("first.txt", strings.Join(first[:32], ""))
+			w.runShards(2, "copy", "--registry", dst.Host, share, "first.txt")
+			src.Log().Reset()
+			w.runShards(3, "copy", "--registry", dst.Host, share, set.list)
+			set.wantWhole(t, dst.Host)
+			if bytes := src.Log().DownloadedBytes(); bytes >= baseBytes {
+				t.Errorf("%d bytes were downloaded, with a base among them", bytes)
+			}
+		})
+	}
+}
+
+// In a repository of the destination, with a tag there that is something else: every image arrives, in fewer bytes.
+func TestShardsTellEachOtherInARepository(t *testing.T) {
+	t.Parallel()
 	w := newWorkplace(t)
-	src, dst := startRegistry(t), startRegistry(t)
+	src, alone := startRegistry(t), startRegistry(t)
+	dst := devregistrytest.Start(t, devregistry.Options{})
 	set := seedBases(t, w, src)
-	src.SetFaults(devregistry.Faults{})
-	first := strings.SplitAfter(strings.TrimSpace(readFile(t, w.path(set.list))), "\n")
-	w.write("first.txt", strings.Join(first[:32], ""))
-	w.runShards(2, "copy", "--registry", dst.Host, "--share="+w.path("share"), "first.txt")
+	share := dst.Host + "/tools/share"
+	image := pushImage(t, share+":origins-2", 512, 1)
+	w.runShards(4, "copy", "--registry", alone.Host, "--concurrency=1", set.list)
+	bytes := src.Log().DownloadedBytes()
 	src.Log().Reset()
-	w.runShards(3, "copy", "--registry", dst.Host, "--share="+w.path("share"), set.list)
+	w.runShards(4, "copy", "--registry", dst.Host, "--concurrency=1", "--share=oci://"+share, set.list)
+	told := src.Log().DownloadedBytes()
 	set.wantWhole(t, dst.Host)
-	if bytes := src.Log().DownloadedBytes(); bytes >= baseBytes {
-		t.Errorf("%d bytes were downloaded, with a base among them", bytes)
+	t.Logf("each for itself: %d bytes; told: %d", bytes, told)
+	if told > bytes*3/4 {
+		t.Errorf("told: %d bytes, and %d each for itself", told, bytes)
+	}
+	for i := range 4 {
+		if digest := digestAt(t, fmt.Sprintf("%s:origins-%d", share, i)); digest == image {
+			t.Errorf("shard %d told nothing", i)
+		}
+	}
+	for _, name := range []string{"oci://", "oci://" + share + ":tag", "oci://share"} {
+		p := w.run(2, "copy", "--registry", dst.Host, "--shard=0/1", "--share="+name, set.list)
+		wantContains(t, "stderr", p.stderr.String(), "--share "+name)
 	}
 }
 

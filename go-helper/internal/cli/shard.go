@@ -20,7 +20,7 @@ func (v shardValue) Type() string { return "shard" }
 // addShardFlags is for commands that copy.
 func addShardFlags(c *cobra.Command, part *run.Part) {
 	addPartFlags(c, part)
-	c.Flags().StringVar(&part.Share, "share", "", "shards tell each other in `FOLDER` which repository has got which blob, so that what one has uploaded others mount; "+
+	c.Flags().StringVar(&part.Share, "share", "", "shards tell each other in `WHERE`, a folder or oci://REPOSITORY, which repository has got which blob, so that what one has uploaded others mount; "+
 		"all of them need it, and what is false or lost there costs bytes and nothing else")
 }
 

@@ -77,7 +77,7 @@ func Run(ctx context.Context, copies []Copy, opts Options) []Result {
 	r.observe(RunStarted{Copies: len(copies)})
 	r.sparse.Load()
 	r.loop()
-	r.origins.Close()
+	r.origins.Close(ctx)
 	r.sparse.Close()
 	return r.results
 }

@@ -131,6 +131,7 @@ func (s *session) runEngine(ctx, outer context.Context, pool *registry.Pool, w *
 }
 
 func (s *session) engineOptions(pool *registry.Pool) engine.Options {
+	share, _ := s.Part.share() // which was checked
 	return engine.Options{
 		Pool:        pool,
 		Concurrency: s.Concurrency,
@@ -142,7 +143,7 @@ func (s *session) engineOptions(pool *registry.Pool) engine.Options {
 		SkipMissing:    s.Missing == missingSkipped,
 		CachePath:      cacheFile("blob-origins"),
 		SparsePath:     cacheFile("sparse-indexes"),
-		Share:          s.Part.share(),
+		Share:          share,
 	}
 }
 

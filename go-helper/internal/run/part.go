@@ -5,11 +5,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strconv"
-	"time"
+	"strings"
 
 	"docker-mirror/go-helper/internal/engine"
 	"docker-mirror/go-helper/internal/plan"
+	"docker-mirror/go-helper/internal/reference"
 	"docker-mirror/go-helper/internal/report"
 	"docker-mirror/go-helper/internal/shard"
 )
@@ -19,7 +19,7 @@ type Part struct {
 	shard.Shard
 	// AtOnce is how many of the shards run at the same time, and so share the limits of registries; 0: all of them.
 	AtOnce int
-	// Share is a folder in which they tell each other what they have brought where; empty: none.
+	// Share is a folder, or oci:// and a repository, in which they tell each other what they have brought where; empty: none.
 	Share string
 }
 
@@ -32,7 +32,8 @@ func (p Part) check() error {
 	case p.Share != "" && p.Count == 0:
 		return errors.New("--share goes with --shard")
 	}
-	return nil
+	_, err := p.share()
+	return err
 }
 
 // sharers is how many processes share a limit that is set for all of them.
@@ -46,21 +47,25 @@ func (p Part) sharers() int {
 	return min(p.AtOnce, p.Count)
 }
 
-const (
-	// leastListening is how often a shard reads what others tell, and listeningPerShard makes it seldomer the more there are: on a
-	// file system of the network each of them asks for the files of all others.
-	leastListening    = 200 * time.Millisecond
-	listeningPerShard = 15 * time.Millisecond
-)
+// inRepository is what the name of a repository begins with where it could be taken for a folder.
+const inRepository = "oci://"
 
 // share is where the part exchanges advice with the others.
-func (p Part) share() engine.Share {
-	if p.Share == "" {
-		return engine.Share{}
+func (p Part) share() (engine.Share, error) {
+	name, remote := strings.CutPrefix(p.Share, inRepository)
+	s := engine.Share{Index: p.Index, Count: p.Count}
+	if !remote {
+		s.Folder = p.Share
+		return s, nil
 	}
-	return engine.Share{
-		Folder: p.Share, Name: strconv.Itoa(p.Index), Every: max(leastListening, time.Duration(p.sharers())*listeningPerShard),
+	var err error
+	if s.Repository, err = reference.Parse(name); err != nil {
+		return s, fmt.Errorf("--share %s: %w", p.Share, err)
 	}
+	if s.Repository.Name() != name {
+		return s, fmt.Errorf("--share %s: want a repository in full and without a tag, as in %sregistry.example/mirror/share", p.Share, inRepository)
+	}
+	return s, nil
 }
 
 // report is what the run's report says of the part before the plan is known.

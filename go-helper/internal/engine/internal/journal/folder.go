@@ -71,7 +71,7 @@ func (f *Folder) Tell(origins []Origin) {
 }
 
 // Close implements [Exchange].
-func (f *Folder) Close() { f.own.close() }
+func (f *Folder) Close(context.Context) { f.own.close() }
 
 // Hear implements [Exchange].
 func (f *Folder) Hear(context.Context) (origins []Origin) {

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -23,7 +24,7 @@ func opened(t *testing.T, f *Folder, matters func(string) bool) []Origin {
 func shard(t *testing.T, dir, name string) *Folder {
 	t.Helper()
 	f := NewFolder(dir, name, quiet)
-	t.Cleanup(f.Close)
+	t.Cleanup(func() { f.Close(context.Background()) })
 	return f
 }
 
@@ -176,7 +177,7 @@ func TestTheFolderHasBounds(t *testing.T) {
 	wantHeard(t, "no folder", opened(t, f, everywhere))
 	f.Tell([]Origin{{"r", "a", digest(1)}})
 	f.Tell([]Origin{{"r", "b", digest(1)}})
-	f.Close()
+	f.Close(t.Context())
 	if said := log.String(); strings.Count(said, "level=WARN") != 1 || !strings.Contains(said, "other processes are told nothing") {
 		t.Errorf("said %q", said)
 	}

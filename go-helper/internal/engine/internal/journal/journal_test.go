@@ -44,7 +44,7 @@ func TestOriginsAreKnownToLaterRuns(t *testing.T) {
 		t.Errorf("a later run knows %v, want the newest first", got)
 	}
 	second.Add(a)
-	second.Close()
+	second.Close(t.Context())
 	second.Add(Origin{"r:5000", "c", digest(1)})
 	if read(t, path) != noted {
 		t.Errorf("noted again, or after the end:\n%s", read(t, path))
@@ -101,7 +101,7 @@ func TestAFileThatGrowsIsHalved(t *testing.T) {
 		t.Errorf("%d of %d are known, the newest is %s", len(got), n, got[0].Digest)
 	}
 	o.Add(Origin{"r", "next", digest(0)})
-	o.Close()
+	o.Close(t.Context())
 	if kept := read(t, path); strings.Count(kept, "\n") != n-n/2+1 || !strings.HasSuffix(kept, "r next "+digest(0).String()+"\n") {
 		t.Errorf("%d lines are kept", strings.Count(kept, "\n"))
 	}
@@ -127,7 +127,7 @@ func TestNothingIsKeptWhereNothingCanBe(t *testing.T) {
 		if !s.Knows("r", "a", digest(1)) {
 			t.Error("the run itself forgets")
 		}
-		o.Close()
+		o.Close(t.Context())
 		s.Close()
 	}
 }

@@ -39,7 +39,8 @@ type Exchange interface {
 	Hear(ctx context.Context) []Origin
 	// Tell tells them. It doesn't wait for them.
 	Tell(origins []Origin)
-	Close()
+	// Close ends it, and may send what is left to tell.
+	Close(ctx context.Context)
 }
 
 // Origins remembers which repository has which blob: a line `host repository digest` each, appended as blobs commit. It is safe for
@@ -114,9 +115,9 @@ func (o *Origins) Tell(origins ...Origin) {
 func (o *Origins) Hear(ctx context.Context) []Origin { return o.exchange.Hear(ctx) }
 
 // Close ends the run's notes.
-func (o *Origins) Close() {
+func (o *Origins) Close(ctx context.Context) {
 	o.file.close()
 	if o.exchange != nil {
-		o.exchange.Close()
+		o.exchange.Close(ctx)
 	}
 }
