@@ -114,8 +114,8 @@ func (p point) ways() map[string]way {
 		ways["cut off"] = way{devregistry.Fault{CutDownload: devregistry.Halfway()}, "EOF", false}
 		if p.kind == devregistry.KindBlobGet {
 			ways["other bytes"] = way{devregistry.Fault{Corrupt: true}, "has the digest sha256:", false}
-			ways["stalls"] = way{devregistry.Fault{StallDownload: devregistry.Halfway()}, "no byte", true}
 		}
+		ways["stalls"] = way{devregistry.Fault{StallDownload: devregistry.Halfway()}, "no byte came", true}
 		ways["garbage"] = way{devregistry.Fault{Status: 200, Body: "{\"", Header: json}, p.garbage, false}
 		ways["an object"] = way{devregistry.Fault{Status: 200, Body: "{}", Header: json}, p.empty, false}
 	}
