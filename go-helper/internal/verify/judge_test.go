@@ -115,6 +115,11 @@ func TestSignaturesThatWillNotDo(t *testing.T) {
 			}
 			verifytest.SignTag(t, c.repository(), c.digest, ".sig", append(layers, c.key.Signature(t, c.digest.String(), c.repository()))...)
 		}, "", "more is attached to it than the 50 signatures"},
+		"more bundles than are read": {func(c *court) {
+			for i := range evidence.MaxItems + 1 {
+				verifytest.Refer(t, c.repository(), c.digest, other.Bundle(t, c.digest, verifytest.SignaturePredicate, i))
+			}
+		}, "", "more is attached to it than the 50 signatures"},
 		"larger than is read": {func(c *court) {
 			verifytest.Refer(t, c.repository(), c.digest, c.key.Bundle(t, c.digest, verifytest.SignaturePredicate, strings.Repeat("x", 2<<20)))
 		}, "", "and at most 1048576 are read"},

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"math/big"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -122,11 +123,16 @@ var (
 
 func (i *Instance) certificate(t testing.TB, key Key, by Identity) []byte {
 	t.Helper()
-	subject, err := url.Parse(by.Subject)
-	must(t, err)
 	template := &x509.Certificate{
-		SerialNumber: serial(t), NotBefore: by.At.Add(-time.Minute), NotAfter: by.At.Add(9 * time.Minute), URIs: []*url.URL{subject},
+		SerialNumber: serial(t), NotBefore: by.At.Add(-time.Minute), NotAfter: by.At.Add(9 * time.Minute),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning},
+	}
+	if strings.Contains(by.Subject, "://") {
+		subject, err := url.Parse(by.Subject)
+		must(t, err)
+		template.URIs = []*url.URL{subject}
+	} else {
+		template.EmailAddresses = []string{by.Subject}
 	}
 	say := func(id asn1.ObjectIdentifier, value string) {
 		der, err := asn1.MarshalWithParams(value, "utf8")
