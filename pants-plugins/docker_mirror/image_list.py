@@ -127,13 +127,19 @@ def not_one_list(field: DockerMirrorListFromField, named: str, files: tuple[str,
 generated_list_of = rule_call(generate_list, GeneratedListRequest, GeneratedList)
 
 
+def lock_path(fields: ImageListFieldSet) -> str:
+    """Where a target's lock is, or would be, from the build root."""
+    if isinstance(fields.source, DockerMirrorSpecSourceField):
+        return fields.source.file_path + LOCK_SUFFIX
+    return fields.lock.lock_path
+
+
 def image_list(fields: ImageListFieldSet, generated: GeneratedList | None) -> ImageList:
     if isinstance(fields.source, DockerMirrorSpecSourceField):
-        path = fields.source.file_path
-        return ImageList(path, path + LOCK_SUFFIX)
+        return ImageList(fields.source.file_path, lock_path(fields))
     if generated:
-        return ImageList(generated.path, fields.lock.lock_path, generated.error)
-    return ImageList(f"__docker_mirror_images/{fields.address.path_safe_spec}.toml", fields.lock.lock_path)
+        return ImageList(generated.path, lock_path(fields), generated.error)
+    return ImageList(f"__docker_mirror_images/{fields.address.path_safe_spec}.toml", lock_path(fields))
 
 
 def hidden_list(images: ImageList, digest: Digest, others: Mapping[str, Digest | None]) -> ImageList:

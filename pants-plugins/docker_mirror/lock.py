@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from abc import ABCMeta
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,13 +26,14 @@ from pants.engine.target import (
 )
 from pants.engine.unions import UnionRule, union
 from pants.option.option_types import ArgsListOption, BoolOption, StrListOption, StrOption
-from pants.util.strutil import softwrap
+from pants.util.strutil import pluralize, softwrap
 
 from docker_mirror import environment
 from docker_mirror.errors import EXIT_BAD_INPUT
 from docker_mirror.field_sets import ImageListFieldSet
 from docker_mirror.helper import HELPER_EXE, AvailableHelper, MirrorHelper
-from docker_mirror.image_list import ImageLists, ImageListsRequest, image_lists_of
+from docker_mirror.image_list import ImageLists, ImageListsRequest, image_lists_of, lock_path
+from docker_mirror.lock_fields import DockerMirrorLockedField
 from docker_mirror.pants_compat import (
     concurrently,
     create_digest,
@@ -49,6 +50,9 @@ from docker_mirror.target_types import DockerMirrorSpecSourceField
 from docker_mirror.verifier import JudgingHelper, JudgingHelperRequest, judging_helper
 
 _BATCH_FILE = "lists.json"
+
+_NAMED = 10
+"""How many lists that are left out are named."""
 
 
 @union(in_scope_types=[EnvironmentName])
@@ -147,7 +151,9 @@ async def lock_inputs(request: LockInputsRequest, alone: MirrorHelper) -> LockIn
 lock_inputs_of = rule_call(lock_inputs, LockInputsRequest, LockInputs)
 
 
-def batch_json(fields: Iterable[ImageListFieldSet], inputs: LockInputs, build_root: str) -> bytes:
+def batch_json(
+    fields: Iterable[ImageListFieldSet], unlocked: Iterable[ImageListFieldSet], inputs: LockInputs, build_root: str
+) -> bytes:
     """The file that `docker-mirror lock --batch` reads. Locks, and what is pinned to them, are in the build root."""
 
     def lists() -> Iterator[dict[str, Any]]:
@@ -157,13 +163,28 @@ def batch_json(fields: Iterable[ImageListFieldSet], inputs: LockInputs, build_ro
                 # What is made of a BUILD file, or generated, is in the sandbox alone.
                 "list": images.path if in_sandbox else os.path.join(build_root, images.path),
                 "list_name": images.path,
+                **({"target": field_set.address.spec} if in_sandbox else {}),
                 "lock": os.path.join(build_root, images.lock),
                 "lock_name": images.lock,
                 "settings": json.loads(settings.json),
                 "pins": [{"path": os.path.join(build_root, path), "name": path} for path in pinned_files(field_set)],
             }
 
-    return json.dumps({"lists": list(lists())}, indent=2).encode()
+    left_out = [
+        {"target": field_set.address.spec, "lock": os.path.join(build_root, lock_path(field_set))}
+        for field_set in unlocked
+    ]
+    return json.dumps({"lists": list(lists()), "unlocked": left_out}, indent=2).encode()
+
+
+def left_out_text(unlocked: Sequence[ImageListFieldSet]) -> str:
+    """What is said of lists that are not to be locked, however many there are."""
+    names = [str(field_set.address) for field_set in unlocked[:_NAMED]]
+    more = f" and {len(unlocked) - _NAMED} more" if len(unlocked) > _NAMED else ""
+    return (
+        f"{pluralize(len(unlocked), 'list')} left out, as the field `{DockerMirrorLockedField.alias}` or "
+        f"`[docker-mirror].lock` is off: {', '.join(names)}{more}."
+    )
 
 
 def lock_argv(goal: LockGoalSubsystem, subsystem: DockerMirrorSubsystem) -> tuple[str, ...]:
@@ -199,13 +220,16 @@ async def lock(
         )
     )
     if not roots.field_sets:
-        console.print_stderr("No image list is selected, so nothing was locked.")
+        console.print_stderr(f"No image list is selected, so nothing was {'checked' if goal.check else 'locked'}.")
     fields: list[ImageListFieldSet] = []
+    unlocked: list[ImageListFieldSet] = []
     for field_set in sorted(roots.field_sets, key=lambda fs: fs.address):
         assert isinstance(field_set, ImageListFieldSet)
-        if field_set.locked.choice(subsystem.lock) != "off":
-            fields.append(field_set)
-    if not fields:
+        (unlocked if field_set.locked.choice(subsystem.lock) == "off" else fields).append(field_set)
+    if unlocked:
+        console.print_stderr(left_out_text(unlocked))
+    # What has changed since a revision is judged even where no list is left.
+    if not fields and not goal.base:
         return Lock(exit_code=0)
 
     inputs: LockInputs = await lock_inputs_of(LockInputsRequest(tuple(fields), verifies=goal.online or not goal.check))
@@ -222,7 +246,7 @@ async def lock(
         return Lock(exit_code=EXIT_BAD_INPUT)
 
     batch: Digest = await create_digest(
-        CreateDigest([FileContent(_BATCH_FILE, batch_json(fields, inputs, BuildRoot().path))])
+        CreateDigest([FileContent(_BATCH_FILE, batch_json(fields, unlocked, inputs, BuildRoot().path))])
     )
     input_digest: Digest = await merge_digests(MergeDigests((batch, inputs.lists.digest)))
     env: EnvironmentVars = await environment_vars_subset(

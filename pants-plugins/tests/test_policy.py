@@ -71,7 +71,7 @@ def reviewed(project: PantsProject, source: DevRegistry, dev_destination: DevReg
     """A repository whose policy wants digests to be a week old. Without Go, so nothing can be built."""
     source.seed()
     project.use_registry(dev_destination.host)
-    project.env.update(PANTS_PANTSD="true", PANTS_DOCKER_MIRROR_GO_SEARCH_PATHS="[]")
+    project.env["PANTS_DOCKER_MIRROR_GO_SEARCH_PATHS"] = "[]"
     project.write(
         {
             "3rdparty/images.txt": f"{source.host}/single:1.0\n",
@@ -80,6 +80,21 @@ def reviewed(project: PantsProject, source: DevRegistry, dev_destination: DevReg
         }
     )
     return Reviewed(project)
+
+
+MADE = """\
+docker_mirror_images()
+docker_mirror_inline_image(name="inline", image="HOST/api:2.3")
+docker_mirror_generated_list(name="generated", list_from=[":render"])
+shell_command(
+    name="render",
+    command="sed s/TAG/2.3/ template > rendered.txt",
+    tools=["sed"],
+    execution_dependencies=[":template"],
+    output_files=["rendered.txt"],
+)
+file(name="template", source="template")
+"""
 
 
 class Reviewed:
@@ -153,3 +168,38 @@ def test_what_verifies_signatures_is_built_nowhere_else(reviewed: Reviewed) -> N
     assert "found no `go`" in wanted.stderr, wanted
     # What compares files verifies nothing.
     reviewed.lock(0, "--check").succeeded()
+
+
+def test_lists_that_targets_make_are_judged_by_their_locks(reviewed: Reviewed, source: DevRegistry) -> None:
+    reviewed.project.replace("pants.toml", '["docker_mirror"]', '["docker_mirror", "pants.backend.shell"]')
+    build = MADE.replace("HOST", source.host)
+    reviewed.project.write({"3rdparty/BUILD": build, "3rdparty/template": f"{source.host}/worker:TAG\n"})
+    reviewed.branch()
+    locks = {f"3rdparty/{name}.lock" for name in ("images.txt", "inline.image", "generated.image")}
+
+    reviewed.lock(0).succeeded()
+    for lock in locks:
+        assert 'because = "adopted: ' in reviewed.read(lock)
+    reviewed.project.commit()
+    adopted = reviewed.lock(0, "--check", "--base=main").failed()
+    assert "3rdparty/images.txt.lock: warn: is the first lock of a list that main has without one" in adopted.stdout
+    assert adopted.stdout.count("main can't show that it was, as a target makes the list") == 2, adopted
+    reviewed.merge()
+
+    for image in ("single:1.0", "api:2.3", "worker:2.3"):
+        source.push_image(image, b"another")
+    reviewed.lock(1, "--observe").succeeded()
+    for lock in locks:
+        assert f" {reviewed.at(1)}" in reviewed.read(lock)
+    reviewed.project.commit()
+    reviewed.lock(1, "--check", "--base=main", "--allow=observations").succeeded()
+
+    off = build.replace('name="inline"', 'name="inline", locked="off"').replace("docker_mirror_images()", "")
+    reviewed.project.write({"3rdparty/BUILD": off})
+    reviewed.project.commit()
+    out = reviewed.lock(1, "--check", "--base=main").failed()
+    assert "1 list left out, as the field `locked` or `[docker-mirror].lock` is off: 3rdparty:inline." in out.stderr, (
+        out
+    )
+    lost = "3rdparty:inline: error: is not to be locked any longer, and main has its lock: 3rdparty/inline.image.lock"
+    assert f"{lost} [unlocked]" in out.stdout, out

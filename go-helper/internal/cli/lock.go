@@ -52,11 +52,9 @@ entry; the others are written, and the exit code is 1.`,
 				locking.Lists = append(locking.Lists, run.LockedList{List: file, Settings: wanted})
 			}
 			if batch != "" {
-				lists, err := run.ReadLockBatch(batch)
-				if err != nil {
+				if err := locking.ReadBatch(batch); err != nil {
 					return err
 				}
-				locking.Lists = append(locking.Lists, lists...)
 			} else if len(files) == 0 {
 				return errors.New("name the lists to lock")
 			}

@@ -84,6 +84,8 @@ type Since struct {
 	Now    time.Time
 	// Adopts tells that the revision has the list, but no lock for it.
 	Adopts bool
+	// Made tells that the list is no file: a revision can't show that it had the list, which may be as new as its lock.
+	Made bool
 }
 
 // Changed judges what is new in a lock since a revision: a digest must have been known there for its rule's cooldown, and what
@@ -129,6 +131,8 @@ func (s *Since) digest(image *Image, ref reference.Reference, rule *policy.Rule,
 	case image.Seen.After(s.Now.Add(maxAhead)):
 		say(History, "was seen at %s, which is yet to come", formatTime(image.Seen))
 	case rule.Cooldown == 0 || s.Adopts:
+	case image.Because == Adopted && s.Made:
+		say(Immature, "is locked as if its list had been there without a lock, and %s can't show that it was, as a target makes the list: have it wait first (lock --observe), or say --now and --because", s.Name)
 	case image.Because == Adopted:
 		say(Immature, "is locked as if its list had been there without a lock, which it wasn't at %s: have it wait first (lock --observe), or say --now and --because", s.Name)
 	case image.Because != "" && !rule.Exceptions:

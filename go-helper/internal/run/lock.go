@@ -22,15 +22,24 @@ type LockedList struct {
 	Lock string // file; empty: beside the list
 	// ListName and LockName are what messages call the files; empty: by their paths.
 	ListName, LockName string
-	Settings           plan.Settings
+	// Target is who made the list, where it is no file of the repository.
+	Target   string
+	Settings plan.Settings
 	// Pins are files that are pinned to the list once it is locked.
 	Pins []PinnedFile
 }
 
+// UnlockedList is a list that is not to have a lock.
+type UnlockedList struct {
+	Name, Lock string // what messages call it; the file that would be its lock
+}
+
 // Locking says what is to be done with the locks of lists.
 type Locking struct {
-	Lists  []LockedList
-	Format string // of all lists; empty: by each file's ending
+	Lists []LockedList
+	// Unlocked are lists that are left out: one may have been locked at the base.
+	Unlocked []UnlockedList
+	Format   string // of all lists; empty: by each file's ending
 	// UpgradeAll resolves everything again, Upgrade the images that it names.
 	UpgradeAll bool
 	Upgrade    []string
@@ -129,9 +138,10 @@ func (s *session) lockInterrupted() Code {
 func (l Locking) read(ctx context.Context, s Settings, notice func(string)) ([]*lockedList, error) {
 	var all []*lockedList
 	var errs []error
-	seen := map[string]*lockedList{}
+	type file struct{ list, lock string }
+	seen := map[file]*lockedList{}
 	for _, listed := range l.Lists {
-		if twice := seen[listed.List]; twice != nil { // another target may want other platforms
+		if twice := seen[file{listed.List, listed.Lock}]; twice != nil { // another target may want other platforms
 			twice.settings, twice.pins = append(twice.settings, listed.Settings), append(twice.pins, listed.Pins)
 			continue
 		}
@@ -140,12 +150,29 @@ func (l Locking) read(ctx context.Context, s Settings, notice func(string)) ([]*
 			return nil, ctx.Err()
 		}
 		if errs = append(errs, err); err == nil {
-			seen[listed.List] = list
+			seen[file{listed.List, listed.Lock}] = list
 			all = append(all, list)
 		}
 	}
-	return all, errors.Join(errs...)
+	return all, errors.Join(append(errs, oneLockEach(all))...)
 }
+
+// oneLockEach refuses lists that would write each other's lock, and of which one check would hold for the other.
+func oneLockEach(lists []*lockedList) error {
+	var errs []error
+	first := map[string]*lockedList{}
+	for _, list := range lists {
+		if other := first[list.Lock]; other != nil {
+			errs = append(errs, fmt.Errorf("%s would be the lock of %s and of %s: give each one of its own", list.LockName, other.called(), list.called()))
+			continue
+		}
+		first[list.Lock] = list
+	}
+	return errors.Join(errs...)
+}
+
+// called is what messages call the list.
+func (l LockedList) called() string { return cmp.Or(l.Target, l.ListName) }
 
 func (l LockedList) read(ctx context.Context, s Settings, format string, notice func(string)) (*lockedList, error) {
 	if l.List == spec.StandardInput {

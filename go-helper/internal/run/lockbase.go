@@ -103,11 +103,12 @@ func (s *session) checkBase(ctx context.Context, lists []*lockedList, l Locking)
 		if list.bytes == nil {
 			continue // told without a revision
 		}
-		adopts := b.revision.Has(b.listPath(list)) && !b.revision.Has(lockPath)
+		listPath := b.listPath(list)
+		adopts := b.revision.Has(listPath) && !b.revision.Has(lockPath)
 		if adopts {
 			code = s.tellFinding(lint.Finding{Place: list.LockName, Level: lint.Warning, Rule: lint.Unlocked, Msg: "is the first lock of a list that " + l.Base + " has without one: nobody can vouch for how old its digests are"}, code)
 		}
-		problems := list.old.Changed(lock.Since{Known: b.known, Name: l.Base, Policy: b.policy, Now: l.now(), Adopts: adopts})
+		problems := list.old.Changed(lock.Since{Known: b.known, Name: l.Base, Policy: b.policy, Now: l.now(), Adopts: adopts, Made: listPath == ""})
 		if l.Allow == AllowObservations {
 			more, err := b.onlyObserves(ctx, list, lockPath)
 			if err != nil {
@@ -116,6 +117,9 @@ func (s *session) checkBase(ctx context.Context, lists []*lockedList, l Locking)
 			problems = append(problems, more...)
 		}
 		code = s.tellProblems(problems, code)
+	}
+	if code, err = s.checkUnlocked(b, l, code); err != nil {
+		return CodeBadInput, err
 	}
 	if l.Allow != AllowObservations {
 		return code, nil
@@ -132,6 +136,20 @@ func (s *session) checkBase(ctx context.Context, lists []*lockedList, l Locking)
 	return code, nil
 }
 
+// checkUnlocked tells which lists of a lock at the revision have been let out of their lock.
+func (s *session) checkUnlocked(b *base, l Locking, code Code) (Code, error) {
+	for _, list := range l.Unlocked {
+		path, err := b.revision.Path(list.Lock)
+		if err != nil {
+			return CodeBadInput, fmt.Errorf("--base: %w", err)
+		}
+		if b.revision.Has(path) {
+			code = s.tellFinding(lint.Finding{Place: list.Name, Level: lint.Error, Rule: lint.Unlocked, Msg: "is not to be locked any longer, and " + l.Base + " has its lock: " + path}, code)
+		}
+	}
+	return code, nil
+}
+
 func (s *session) tellProblems(problems []*lock.Problem, code Code) Code {
 	for _, problem := range problems {
 		place := spec.Image{File: problem.At.File, Line: problem.At.Line}.Place()
@@ -140,7 +158,7 @@ func (s *session) tellProblems(problems []*lock.Problem, code Code) Code {
 	return code
 }
 
-// listPath is where the revision has a list; empty for one that is made of a BUILD file.
+// listPath is where the revision has a list; empty for one that is made of a BUILD file, or by another target.
 func (b *base) listPath(list *lockedList) string {
 	path, err := b.revision.Path(list.List)
 	if err != nil {

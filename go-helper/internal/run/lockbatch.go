@@ -14,11 +14,16 @@ type lockBatch struct {
 	Lists []struct {
 		List     string          `json:"list"`      // path
 		ListName string          `json:"list_name"` // for messages
+		Target   string          `json:"target"`    // who made the list, where it is no file of the repository
 		Lock     string          `json:"lock"`      // path
 		LockName string          `json:"lock_name"`
 		Settings json.RawMessage `json:"settings"`
 		Pins     []PinnedFile    `json:"pins"`
 	} `json:"lists"`
+	Unlocked []struct {
+		Target string `json:"target"`
+		Lock   string `json:"lock"` // path
+	} `json:"unlocked"`
 }
 
 // PinnedFile is a file that is pinned to a list.
@@ -27,27 +32,29 @@ type PinnedFile struct {
 	Name string `json:"name"` // for messages; empty: by its path
 }
 
-// ReadLockBatch reads the lists of a batch.
-func ReadLockBatch(file string) ([]LockedList, error) {
+// ReadBatch adds the lists of a batch.
+func (l *Locking) ReadBatch(file string) error {
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("can't read the batch: %w", err)
+		return fmt.Errorf("can't read the batch: %w", err)
 	}
 	var b lockBatch
 	if err := decodeStrictly(data, &b); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return fmt.Errorf("%s: %w", file, err)
 	}
-	var lists []LockedList
 	var errs []error
-	for _, l := range b.Lists {
-		list := LockedList{List: l.List, ListName: l.ListName, Lock: l.Lock, LockName: l.LockName, Pins: l.Pins}
-		if len(l.Settings) > 0 {
+	for _, u := range b.Unlocked {
+		l.Unlocked = append(l.Unlocked, UnlockedList{u.Target, u.Lock})
+	}
+	for _, of := range b.Lists {
+		list := LockedList{List: of.List, ListName: of.ListName, Target: of.Target, Lock: of.Lock, LockName: of.LockName, Pins: of.Pins}
+		if len(of.Settings) > 0 {
 			var err error
-			if list.Settings, err = plan.ReadSettings(file, l.Settings); err != nil {
+			if list.Settings, err = plan.ReadSettings(file, of.Settings); err != nil {
 				errs = append(errs, err)
 			}
 		}
-		lists = append(lists, list)
+		l.Lists = append(l.Lists, list)
 	}
-	return lists, errors.Join(errs...)
+	return errors.Join(errs...)
 }

@@ -21,7 +21,7 @@ func (s *session) checkLocks(ctx context.Context, lists []*lockedList, l Locking
 	var checked []lint.Locked
 	applied := make([][]spec.Image, len(lists)) // of locks that fit
 	for i, list := range lists {
-		locked := lint.Locked{List: list.ListName}
+		locked := lint.Locked{List: list.called()}
 		if list.bytes != nil {
 			locked.Lock = list.old
 			if applied[i], locked.Problems = list.old.Apply(list.images); len(locked.Problems) > 0 {
