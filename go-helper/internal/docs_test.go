@@ -25,7 +25,7 @@ func TestPagesNameTestsThatExist(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, file := range []string{"security.md", "registries.md"} {
+	for _, file := range []string{"security.md", "registries.md", "policy.md"} {
 		page, err := os.ReadFile(filepath.Join("../../docs", file))
 		if err != nil {
 			t.Fatal(err)
