@@ -21,7 +21,7 @@ from mirrorbench.tools import DESTINATION_PREFIX, SKOPEO_CACHE, SOURCE_PREFIX, T
 Measurement = dict[str, Any]
 """A line of results.jsonl: tool, case, its least, usage, what the proxies counted, what verify found."""
 
-REVISIONS = {"S0": (0, 1), "S1": (0, 1, 2), "S2": (0,), "S3": (0,)}
+REVISIONS = {"S0": (0, 1), "S1": (0, 1, 2), "S2": (0,), "S3": (0,), "S4": (0,)}
 COMPLETE = ("S0", "S1")
 """Sets that a case wants at the destination beforehand, in revision 0."""
 

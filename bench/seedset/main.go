@@ -3,7 +3,8 @@
 //	seedset -set S1 -revision 0 -registry http://127.0.0.1:5000 -prefix lib/ -out S1-r0.json
 //
 // Sets: S0 (4 small images, for checks), S1 (40 images in 40 repositories, 390 MB), S2 (300 small tags in
-// 20 repositories), S3 (one layer of 1.5 GB; twenty of 100 MB). Revision 1 gives some tags of S1 and S2
+// 20 repositories), S3 (one layer of 1.5 GB; twenty of 100 MB), S4 (1,000 tags in 250 repositories on forty bases, 150 MB).
+// Revision 1 gives some tags of S1 and S2
 // new content on the same bases; revision 2 adds three images to S1, in new repositories, on known bases.
 package main
 
@@ -51,7 +52,7 @@ func main() {
 func run(args []string) error {
 	flags := flag.NewFlagSet("seedset", flag.ContinueOnError)
 	var (
-		name     = flags.String("set", "S1", "S0, S1, S2 or S3")
+		name     = flags.String("set", "S1", "S0, S1, S2, S3 or S4")
 		revision = flags.Int("revision", 0, "0, 1 or 2")
 		registry = flags.String("registry", "", "push to this one, http://127.0.0.1:PORT (empty: only describe)")
 		prefix   = flags.String("prefix", "lib/", "what repositories begin with")

@@ -48,7 +48,7 @@ func (ls layers) get(seed string, low, high int64) *layer {
 }
 
 func imagesOf(set string, revision int) ([]image, error) {
-	revisions := map[string]int{"S0": 1, "S1": 2, "S2": 1, "S3": 0}
+	revisions := map[string]int{"S0": 1, "S1": 2, "S2": 1, "S3": 0, "S4": 0}
 	last, known := revisions[set]
 	if !known || revision < 0 || revision > last {
 		return nil, fmt.Errorf("no set %s of revision %d", set, revision)
@@ -60,6 +60,8 @@ func imagesOf(set string, revision int) ([]image, error) {
 		return sharedBases(revision), nil
 	case "S2":
 		return manyTags(revision), nil
+	case "S4":
+		return skewedBases(), nil
 	default:
 		return largeLayers(), nil
 	}
@@ -168,4 +170,27 @@ func largeLayers() []image {
 		{repository: "huge", tag: "1.0.0", platforms: []platformLayers{{platforms[0], huge}}},
 		{repository: "wide", tag: "1.0.0", docker: true, platforms: []platformLayers{{platforms[0], wide}}},
 	}
+}
+
+// skewedBases is S4: four tags in each of 250 repositories, on forty bases of which few have most of the repositories. Later tags of a
+// repository are on another base, as after a rebuild.
+func skewedBases() []image {
+	made := layers{}
+	random := randomOf("pick S4")
+	var images []image
+	for repository := range 250 {
+		drawn := random.Float64()
+		base := int(40 * drawn * drawn)
+		for tag := range 4 {
+			images = append(images, image{
+				repository: fmt.Sprintf("team%03d/app", repository), tag: fmt.Sprintf("1.%d.0", tag), docker: repository%2 == 0,
+				platforms: []platformLayers{{platforms[0], []*layer{
+					made.get(fmt.Sprintf("skewed%d", (base+tag/2)%40), 1100*kB, 2000*kB),
+					made.get(fmt.Sprintf("skewed-common%d", repository), 50*kB, 350*kB),
+					made.get(fmt.Sprintf("skewed-own%d-%d", repository, tag), 10*kB, 50*kB),
+				}}},
+			})
+		}
+	}
+	return images
 }

@@ -20,6 +20,7 @@ func TestSetsStayAsTheyAre(t *testing.T) {
 	}{
 		{"S0", 0, 4, 7, 13, 549381, "sha256:ff19a759b580f25131ab74bdf7003e60d72fc2c74ab5ad9df020d5483cf5d53b"},
 		{"S0", 1, 4, 7, 13, 601619, "sha256:e9c3634c0c700b1b6a951b9fd112ab8a51f909107cd1414622f7ed72471990a8"},
+		{"S4", 0, 1000, 1000, 2290, 144337481, "sha256:de08946a1671362f480b77b3163ad2ec6b16214094947275d184925186236eea"},
 		{"S2", 0, 300, 420, 1116, 13994328, "sha256:33f885436d7fdc310b1abcb8058b4d646cdcb5877f61a75be76fbb0e75638d15"},
 	} {
 		images, err := imagesOf(test.set, test.revision)
