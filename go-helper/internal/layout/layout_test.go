@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/iotest"
 
@@ -233,13 +234,19 @@ func TestHostileLayoutsAreRefused(t *testing.T) {
 
 func TestAFileThatCantBeReadIsNoLoginProblem(t *testing.T) {
 	l, dir := newTestLayout(t)
-	digest := digestOf(t, "x")
-	if err := os.MkdirAll(filepath.Join(dir, blobName(digest)), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	resp, body := ask(t, l, "GET", "/v2/docker.io/a/blobs/"+digest.String(), nil)
-	if resp.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(body, "is no file") {
-		t.Errorf("%s %s", resp.Status, body)
+	for name, plant := range map[string]func(path string) error{
+		"folder": func(path string) error { return os.Mkdir(path, 0o700) },
+		"pipe":   func(path string) error { return syscall.Mkfifo(path, 0o600) },
+	} {
+		digest := digestOf(t, name)
+		path := filepath.Join(dir, blobName(digest))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), plant(path)); err != nil {
+			t.Fatal(err)
+		}
+		resp, body := ask(t, l, "GET", "/v2/docker.io/a/blobs/"+digest.String(), nil)
+		if resp.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(body, "is no file") {
+			t.Errorf("%s: %s %s", name, resp.Status, body)
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 const (
@@ -102,7 +103,7 @@ func (f *file) fail(err error) {
 }
 
 func (f *file) read() ([]string, error) {
-	earlier, err := os.Open(f.path)
+	earlier, err := os.OpenFile(f.path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe would be waited for
 	if err != nil {
 		return nil, err
 	}
