@@ -67,6 +67,7 @@ type (
 		Err      error
 		Why      string // the core of Err: "connection refused"
 		Wait     time.Duration
+		TimedOut bool // nothing came for long
 		// Try is the one that failed, of so many Tries; 0 where the registry asked for the wait.
 		Try, Tries int
 	}

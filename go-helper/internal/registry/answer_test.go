@@ -128,7 +128,7 @@ func TestTricklingBodies(t *testing.T) {
 	policy := impatient
 	policy.ResponseTimeout, policy.StallTimeout = 20*time.Millisecond, time.Second
 	c := newPool(t, Options{Retry: policy}).Client(strings.TrimPrefix(server.URL, "http://"))
-	if err := getTag(t.Context(), c); err == nil || !strings.Contains(err.Error(), "the answer didn't end for 100ms") {
+	if err := getTag(t.Context(), c); !TimedOut(err) || !strings.Contains(err.Error(), "the answer didn't end for 100ms") {
 		t.Errorf("a manifest: got %v", err)
 	}
 	b, err := c.OpenBlob(t.Context(), "a/b", digestOf(nil), 0)
@@ -156,7 +156,7 @@ func TestSilentBlobTimesOut(t *testing.T) {
 	c := newPool(t, Options{Retry: policy}).Client(strings.TrimPrefix(server.URL, "http://"))
 	began := time.Now()
 	_, err := c.OpenBlob(t.Context(), "a/b", digestOf(nil), 0)
-	if !Temporary(err) {
+	if !Temporary(err) || !TimedOut(err) {
 		t.Errorf("got %v", err)
 	}
 	if took := time.Since(began); took > 3*bodyTimeouts*policy.ResponseTimeout/2 {

@@ -30,6 +30,7 @@ type transportError struct {
 	op, where string
 	err       error
 	temporary bool
+	timedOut  bool
 }
 
 func (e *transportError) Error() string { return e.op + " " + e.where + ": " + e.err.Error() }
@@ -68,7 +69,7 @@ func wrapTransport(ctx context.Context, op, where string, err error) error {
 	if !errors.As(err, &mine) && errors.As(err, &netErr) && netErr.Timeout() {
 		// net/http's own timeouts claim to be context.DeadlineExceeded, which here means the caller's.
 		err = errors.New(redactURLError(err).Error())
-		return &transportError{op: op, where: where, err: err, temporary: true}
+		return &transportError{op: op, where: where, err: err, temporary: true, timedOut: true}
 	}
 	return &transportError{op: op, where: where, err: redactURLError(err), temporary: passing(err)}
 }
@@ -119,6 +120,12 @@ func (e *permanentError) Error() string { return e.msg }
 
 func permanentf(format string, args ...any) error {
 	return &permanentError{msg: fmt.Sprintf(format, args...)}
+}
+
+// TimedOut tells whether something failed because nothing came for long.
+func TimedOut(err error) bool {
+	var broken *transportError
+	return errors.As(err, &broken) && broken.timedOut || errors.As(err, new(*timeoutError))
 }
 
 // Temporary tells whether what failed may succeed on another try: 408, 425, 429 and 5xx (but 501 and 505),

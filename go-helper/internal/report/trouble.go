@@ -14,6 +14,8 @@ import (
 const (
 	// troubleFrom is the shortest wait for a registry that is shown: shorter ones are over before they are read.
 	troubleFrom = time.Second
+	// troubleAfter is how long it is shown that a registry gave no answer in time, which was a long wait already.
+	troubleAfter = 30 * time.Second
 	// troubleEvery is how long one registry's trouble is told only once where lines stay.
 	troubleEvery = 30 * time.Second
 )
@@ -33,6 +35,7 @@ type trouble struct {
 	try, tries int
 	until      time.Time
 	wait       time.Duration
+	slow       bool // no answer came in time, and the next try is under way
 }
 
 func newTroubles() *troubles {
@@ -73,10 +76,13 @@ func (t *troubles) observe(event engine.Event, now time.Time) (registry string) 
 		registry, found = e.Registry, trouble{why: e.Reason, wait: e.For}
 	case engine.Retried:
 		registry, found = e.Registry, trouble{why: e.Why, try: e.Try, tries: e.Tries, wait: e.Wait}
+		if e.TimedOut && e.Try > 0 && e.Wait < troubleFrom {
+			found.wait, found.slow = troubleAfter, true
+		}
 	default:
 		return ""
 	}
-	if found.until = now.Add(found.wait); found.wait < troubleFrom || found.until.Before(t.now[registry].until) {
+	if found.until = now.Add(found.wait); found.wait < troubleFrom || !t.now[registry].slow && found.until.Before(t.now[registry].until) {
 		return ""
 	}
 	t.now[registry] = found
@@ -94,7 +100,9 @@ func (t *troubles) text(registry string, now time.Time) string {
 		return ""
 	}
 	text := registry + ": " + found.why
-	if found.try > 0 {
+	if found.slow {
+		text += fmt.Sprintf(", try %d of %d; the next is under way", found.try, found.tries)
+	} else if found.try > 0 {
 		text += fmt.Sprintf(", try %d of %d; next in %s", found.try, found.tries, durationText(left))
 	} else {
 		text += "; left alone for " + durationText(left)

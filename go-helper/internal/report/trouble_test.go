@@ -16,6 +16,8 @@ func TestTroublesSayWhoWaitsForWhatAndHowLong(t *testing.T) {
 	refused := func(try int, wait time.Duration) engine.Retried {
 		return engine.Retried{Registry: "d", Err: errors.New("in full"), Why: "connection refused", Wait: wait, Try: try, Tries: 8}
 	}
+	silent := refused(1, 75*time.Millisecond)
+	silent.Why, silent.TimedOut = "no answer", true
 	paused := engine.RegistryPaused{Registry: "d", For: 30 * time.Second, Reason: "429"}
 	ended := engine.CopyEnded{Index: 1}
 	for name, tt := range map[string]struct {
@@ -27,6 +29,9 @@ func TestTroublesSayWhoWaitsForWhatAndHowLong(t *testing.T) {
 		"time passes":            {[]engine.Event{refused(3, 4*time.Second)}, time.Second, []string{"d: connection refused, try 3 of 8; next in 3.0s; 2 images wait"}},
 		"it is over":             {[]engine.Event{refused(3, 4*time.Second)}, 4 * time.Second, nil},
 		"too short to tell":      {[]engine.Event{refused(1, 75*time.Millisecond)}, 0, nil},
+		"a long try":             {[]engine.Event{silent}, 0, []string{"d: no answer, try 1 of 8; the next is under way; 2 images wait"}},
+		"long ago":               {[]engine.Event{silent}, time.Minute, nil},
+		"a wait after it":        {[]engine.Event{silent, refused(2, 4*time.Second)}, 0, []string{"d: connection refused, try 2 of 8; next in 4.0s; 2 images wait"}},
 		"a pause":                {[]engine.Event{paused}, 0, []string{"d: 429; left alone for 30s; 2 images wait"}},
 		"the longer wait counts": {[]engine.Event{paused, refused(3, 4*time.Second)}, 0, []string{"d: 429; left alone for 30s; 2 images wait"}},
 		"one copy ends, twice":   {[]engine.Event{ended, ended, paused}, 0, []string{"d: 429; left alone for 30s; 1 image waits"}},

@@ -162,6 +162,7 @@ func (s *session) poolOptions() registry.Options {
 		OnRetry: func(r registry.Retry) {
 			s.console.Observe(engine.Retried{
 				Registry: r.Host, What: r.What, Err: r.Err, Why: registry.Why(r.Err), Wait: r.Wait, Try: r.Try, Tries: r.Tries,
+				TimedOut: registry.TimedOut(r.Err),
 			})
 		},
 	}
