@@ -11,6 +11,8 @@ from pants.source.filespec import Filespec, FilespecMatcher
 from pants.util.memo import memoized_property
 from pants.util.strutil import softwrap
 
+from docker_mirror.pants_compat import excluded_globs
+
 LOCK_SUFFIX = ".lock"
 """What the name of a list's lock has more than the list's."""
 
@@ -21,7 +23,7 @@ def with_locks(spec: Filespec) -> FilespecMatcher:
     def both(globs: Iterable[str]) -> list[str]:
         return [name for glob in globs for name in (glob, glob + LOCK_SUFFIX)]
 
-    return FilespecMatcher(both(spec["includes"]), both(spec.get("excludes", [])))
+    return FilespecMatcher(both(spec["includes"]), both(excluded_globs(spec)))
 
 
 class LockChoice(Enum):

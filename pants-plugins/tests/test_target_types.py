@@ -8,6 +8,7 @@ from pants.engine.target import (
     InvalidFieldException,
     InvalidTargetException,
     MultipleSourcesField,
+    SourcesField,
     Tags,
     Target,
     TargetGenerator,
@@ -15,7 +16,7 @@ from pants.engine.target import (
 from pants.testutil.rule_runner import RuleRunner
 from pants.util.frozendict import FrozenDict
 
-from docker_mirror.lock_fields import DockerMirrorLockedField, LockChoice
+from docker_mirror.lock_fields import DockerMirrorInlineLockField, DockerMirrorLockedField, LockChoice
 from docker_mirror.register import target_types
 from docker_mirror.target_types import (
     DockerMirrorImageListTarget,
@@ -28,6 +29,7 @@ from docker_mirror.target_types import (
     DockerMirrorRepositoryField,
     DockerMirrorSelectField,
     DockerMirrorSpecSourceField,
+    DockerMirrorSpecSourcesField,
 )
 
 ADDRESS = Address("3rdparty", target_name="images")
@@ -156,3 +158,18 @@ def test_which_locks_a_target_uses(option: LockChoice) -> None:
     assert DockerMirrorLockedField(None, ADDRESS).choice(option) == option.value
     for value in ("use", "require", "off"):
         assert DockerMirrorLockedField(value, ADDRESS).choice(option) == value
+
+
+@pytest.mark.parametrize(
+    ("field", "selecting"),
+    [
+        (DockerMirrorSpecSourceField("a.txt", ADDRESS), ["a.txt", "a.txt.lock"]),
+        (DockerMirrorSpecSourcesField(["*.txt", "!b.txt"], ADDRESS), ["a.txt", "a.txt.lock"]),
+        (DockerMirrorSpecSourcesField(["*.txt"], ADDRESS), ["a.txt", "a.txt.lock", "b.txt", "b.txt.lock"]),
+        (DockerMirrorInlineLockField(None, ADDRESS), ["images.image.lock"]),
+    ],
+)
+def test_files_that_select_a_target(field: SourcesField, selecting: list[str]) -> None:
+    files = ("a.txt", "a.txt.lock", "b.txt", "b.txt.lock", "c.lock", "images.image.lock")
+    found = field.filespec_matcher.matches([f"3rdparty/{file}" for file in files])
+    assert sorted(found) == [f"3rdparty/{file}" for file in selecting]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pants.version import PANTS_SEMVER
 
 from docker_mirror.pants_compat._check_skip import CheckSkipRequest, CheckSkipResult, check_skip_union_rules
+from docker_mirror.pants_compat._filespec import excluded_globs
 
 CALL_BY_NAME: bool = PANTS_SEMVER.release >= (2, 27)
 """Whether this Pants can call rules by name. 2.27 is the first where everything we call can be."""
@@ -77,6 +78,7 @@ __all__ = [
     "digest_entries",
     "download_external_tool",
     "environment_vars_subset",
+    "excluded_globs",
     "execute_process",
     "execute_process_or_raise",
     "field_sets_for_target_roots",

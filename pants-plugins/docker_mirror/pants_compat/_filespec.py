@@ -1,0 +1,12 @@
+"""Pants 2.33 and later keep a field's globs in an object, and earlier ones in a dictionary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pants.source.filespec import Filespec
+
+
+def excluded_globs(spec: Filespec) -> Iterable[str]:
+    """What a field's globs leave out: those after a `!`."""
+    return spec.get("excludes", ()) if isinstance(spec, dict) else spec.excludes
