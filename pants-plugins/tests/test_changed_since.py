@@ -66,6 +66,43 @@ def test_what_selects_what(lists: PantsProject) -> None:
     assert changed(lists) == set()
 
 
+def test_moves_macros_and_locks(lists: PantsProject) -> None:
+    lists.env["PANTS_PANTSD"] = "true"
+    lists.replace("pants.toml", "[GLOBAL]\n", "[GLOBAL]\nbuild_file_prelude_globs = ['macros.py']\n")
+    macro = "def mirrored(name):\n    docker_mirror_inline_image(name=name, image=f'a.example/{name}:TAG')\n"
+    lists.write(
+        {
+            "macros.py": macro.replace("TAG", "1"),
+            "3rdparty/macro/BUILD": "mirrored('made')",
+            "3rdparty/apps/b.txt.lock": "{}",
+            "3rdparty/base/images.txt.lock": "{}",
+        }
+    )
+    lists.commit()
+
+    # The macro's target is there, and not selected.
+    lists.write({"macros.py": macro.replace("TAG", "2")})
+    lists.write({"3rdparty/apps/b.txt.lock": "{ }", "3rdparty/base/images.txt.lock": "{ }"})
+    assert changed(lists) == {"3rdparty/apps/b.txt", "3rdparty/base:base"}
+    lists.commit()
+
+    # What a lock belonged to that isn't there any more, and the generator of that, as if the list had been deleted.
+    for lock in ("3rdparty/apps/b.txt.lock", "3rdparty/base/images.txt.lock"):
+        (lists.directory / lock).unlink()
+    assert changed(lists) == {"3rdparty/apps/b.txt", "3rdparty/apps:apps", "3rdparty/base:base"}
+    lists.commit()
+
+    # To older versions git shows the new names alone: a target that still names the old one isn't selected.
+    lists.git("mv", "3rdparty/apps/a.txt", "3rdparty/apps/moved.txt")
+    lists.git("mv", "3rdparty/base/images.txt", "3rdparty/base/moved.txt")
+    lists.git("rm", "-q", "deploy/BUILD")
+    both_names = lists.pants.release >= (2, 32)
+    old_owners = {"3rdparty/apps:apps", "3rdparty/base:base"} if both_names else set()
+    assert changed(lists) == {"3rdparty/apps/moved.txt", *old_owners}
+    lists.replace("3rdparty/base/BUILD", "images.txt", "moved.txt")
+    assert changed(lists) == {"3rdparty/apps/moved.txt", "3rdparty/base:base", *old_owners}
+
+
 def test_publish_and_mirror_take_what_changed(
     lists: PantsProject, source: DevRegistry, dev_destination: DevRegistry
 ) -> None:
