@@ -46,13 +46,14 @@ damaged or lost part makes that part again. Each part is a tar by itself; copy -
 
 func newBundleVerify(code *run.Code, streams run.Streams) *cobra.Command {
 	return &cobra.Command{
-		Use:   "verify DIR|PART...",
+		Use:   "verify DIR|PREFIX|PART...",
 		Short: "Check that a bundle is whole and undamaged, without any network",
 		Long: `Check an OCI layout, or the parts of an archive of one: each part against its sum, each blob against its digest,
 and that all is there that the images consist of. What is wrong is printed, with the part and the images that it
 concerns, and the exit code is 1.`,
-		Example: `  docker-mirror bundle verify /media/usb`,
-		Args:    cobra.MinimumNArgs(1),
+		Example: `  docker-mirror bundle verify /media/usb
+  docker-mirror bundle verify /media/usb/october`,
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, paths []string) error {
 			*code = run.VerifyBundle(c.Context(), streams, paths)
 			return nil

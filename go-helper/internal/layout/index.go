@@ -153,6 +153,20 @@ func (x *index) images() []Name {
 	return names
 }
 
+// Bare lists the names that others gave and that aren't in full: nobody can tell which repository's they are.
+func (l *Layout) Bare() (names []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, d := range l.index.all() {
+		if name := d.Annotations[refName]; name != "" {
+			if _, _, ok := splitName(name); !ok {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
 // attachedBy tells whether a tag is cosign's, or a referrers tag: `sha256-<hex>` with or without an ending.
 func attachedBy(tag string) bool {
 	algorithm, rest, ok := strings.Cut(tag, "-")

@@ -26,6 +26,8 @@ const (
 	blobsDir   = "blobs"
 	workDir    = ".docker-mirror" // unfinished blobs, and the lock
 	marker     = `{"imageLayoutVersion":"1.0.0"}`
+	// unfinishedFile is there while a run writes, and stays where it is interrupted or killed.
+	unfinishedFile = workDir + "/unfinished"
 )
 
 // Layout is one layout, or several that are read as one. It is safe for concurrent use.
@@ -37,6 +39,8 @@ type Layout struct {
 	mu       sync.Mutex
 	index    *index
 	dirty    bool // the index on disk is older
+	started  bool // something was written
+	finished bool // all that was to be written was tried
 	flushed  time.Time
 	uploads  map[string]*upload
 	uploaded int               // sessions so far
@@ -51,6 +55,9 @@ type Layout struct {
 
 // wanted is what is known of a name before it is written.
 type wanted struct{ platforms []string }
+
+// ErrUnfinished tells that a layout may lack images without a trace.
+var ErrUnfinished = errors.New("the run that wrote it was interrupted, or isn't over, so that images may be missing: run it again")
 
 // ErrInUse tells that another process writes the layout.
 var ErrInUse = errors.New("another process is writing this layout")
@@ -121,6 +128,9 @@ func (l *Layout) begin() error {
 		}
 	}
 	if _, err := l.root.Stat(indexFile); errors.Is(err, fs.ErrNotExist) {
+		if err := l.begun(); err != nil {
+			return err
+		}
 		l.dirty = true
 		if err := l.flush(); err != nil {
 			return err
@@ -141,7 +151,7 @@ func Open(paths ...string) (*Layout, error) {
 	}
 	l := newLayout(opened)
 	if err := l.read(); err != nil {
-		return nil, errors.Join(err, opened.close())
+		return nil, errors.Join(errors.Join(append(l.Damages(), err)...), opened.close())
 	}
 	return l, nil
 }
@@ -190,13 +200,43 @@ func (l *Layout) Want(name string, platforms []string) {
 	l.wanted[name] = wanted{platforms}
 }
 
+// begun notes that something is written, before it is. It needs the lock.
+func (l *Layout) begun() error {
+	if l.started {
+		return nil
+	}
+	l.started = true
+	return l.root.WriteFile(unfinishedFile, nil, 0o666)
+}
+
+// Finish says that all which was to be written was tried: whoever reads the layout needn't ask for more.
+func (l *Layout) Finish() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.finished = true
+}
+
+// Unfinished is [ErrUnfinished] where a run has not come to its end; nil where it has, or another tool wrote the layout.
+func (l *Layout) Unfinished() error {
+	if l.files.where(unfinishedFile) == "" {
+		return nil
+	}
+	return ErrUnfinished
+}
+
 // Close writes what is not yet written, and lets others write.
 func (l *Layout) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var errs []error
 	if l.root != nil {
-		errs = append(errs, l.flush(), l.writeBundle(), l.lock.Unlock())
+		errs = append(errs, l.flush(), l.writeBundle())
+		if l.finished && errors.Join(errs...) == nil {
+			if err := l.root.Remove(unfinishedFile); !errors.Is(err, fs.ErrNotExist) {
+				errs = append(errs, err)
+			}
+		}
+		errs = append(errs, l.lock.Unlock())
 		l.root, l.uploads = nil, nil
 	}
 	for _, base := range l.readable {

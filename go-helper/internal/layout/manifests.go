@@ -104,6 +104,9 @@ func (l *Layout) keep(repository, reference string, tagged bool, d v1.Descriptor
 	if l.root == nil {
 		return refuse(http.StatusMethodNotAllowed, "UNSUPPORTED", "this layout is only read")
 	}
+	if err := l.begun(); err != nil {
+		return err
+	}
 	if old, err := readAll(l.files, blobName(d.Digest), maxManifest); err != nil || !bytes.Equal(old, body) {
 		if err := l.replace(blobName(d.Digest), body); errors.Is(err, fs.ErrNotExist) {
 			err = l.root.MkdirAll(blobsDir+"/"+d.Digest.Algorithm, 0o777)

@@ -1,13 +1,9 @@
 package layout
 
 import (
-	"archive/tar"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,7 +15,8 @@ import (
 const (
 	tarBlock   = 512
 	tarEnd     = 2 * tarBlock
-	maxEntry   = 1<<33 - 1 // of a tar without extensions
+	tarHead    = 2 * tarBlock // what a part says of itself
+	maxEntry   = 1<<33 - 1    // of a tar without extensions
 	maxParts   = 9999
 	leastSplit = 64 << 10
 )
@@ -51,6 +48,9 @@ func (l *Layout) Pack(ctx context.Context, p Packing) error {
 	if p.Split != 0 && p.Split < leastSplit {
 		return fmt.Errorf("parts of %d bytes are too small: name at least %d", p.Split, leastSplit)
 	}
+	if err := l.whole(); err != nil {
+		return err
+	}
 	bundle, err := l.describeBundle()
 	if err != nil {
 		return err
@@ -76,7 +76,7 @@ func (l *Layout) Pack(ctx context.Context, p Packing) error {
 	}
 	var sums strings.Builder
 	for i, slices := range divided {
-		w := partWriter{ctx: ctx, files: l.files, small: small, slices: slices}
+		w := partWriter{ctx: ctx, files: l.files, small: small, slices: slices, bundle: bundle.ID}
 		sum, kept, err := w.put(names[i])
 		if err != nil {
 			return fmt.Errorf("%s: %w", names[i], err)
@@ -90,6 +90,18 @@ func (l *Layout) Pack(ctx context.Context, p Packing) error {
 		return err
 	}
 	return writeFile(p.Prefix+".sha256", []byte(sums.String()))
+}
+
+// whole refuses to pack what lacks something: whoever gets it can't do anything about that.
+func (l *Layout) whole() error {
+	if err := l.Unfinished(); err != nil {
+		return err
+	}
+	incomplete, err := l.users(&Verification{}, map[string][]string{})
+	if len(incomplete) > 0 {
+		err = fmt.Errorf("it isn't whole: %s", Some(incomplete))
+	}
+	return err
 }
 
 // packed lists what goes into the archive, in order: index and manifests first, so that the first parts tell what is missing;
@@ -141,10 +153,10 @@ func divide(all []slice, split int64) ([][]slice, error) {
 		split = 1<<63 - 1
 	}
 	parts := [][]slice{nil}
-	left := split - tarEnd
+	left := split - tarHead - tarEnd
 	next := func() {
 		parts = append(parts, nil)
-		left = split - tarEnd
+		left = split - tarHead - tarEnd
 	}
 	put := func(s slice) {
 		parts[len(parts)-1] = append(parts[len(parts)-1], s)
@@ -154,7 +166,7 @@ func divide(all []slice, split int64) ([][]slice, error) {
 		switch {
 		case s.space() <= left && s.length <= maxEntry:
 			put(s)
-		case s.space() <= split-tarEnd && s.length <= maxEntry:
+		case s.space() <= split-tarHead-tarEnd && s.length <= maxEntry:
 			next()
 			put(s)
 		case !strings.HasPrefix(s.name, blobsDir):
@@ -196,85 +208,14 @@ func nameSlices(parts [][]slice, file string, of int) {
 
 // strangers refuses to leave parts of another archive beside those of this one.
 func strangers(prefix string, names []string) error {
-	found, err := filepath.Glob(prefix + "-*-of-*.tar")
+	found, err := packedAs(prefix)
 	if err != nil {
 		return err
 	}
 	for _, name := range found {
-		if partName.MatchString(filepath.Base(name)) && !slices.Contains(names, filepath.Clean(name)) && !slices.Contains(names, name) {
+		if !slices.Contains(names, filepath.Clean(name)) && !slices.Contains(names, name) {
 			return fmt.Errorf("%s is of another archive: remove it, or name another prefix", name)
 		}
-	}
-	return nil
-}
-
-// partWriter writes one part.
-type partWriter struct {
-	ctx    context.Context
-	files  files
-	small  map[string][]byte
-	slices []slice
-}
-
-// put writes the part, and gives its SHA-256; kept: it was there and right.
-func (w *partWriter) put(name string) (sum string, kept bool, err error) {
-	if have, err := sumOf(w.ctx, name); err == nil {
-		sum, err := w.write(io.Discard)
-		if err != nil || sum == have {
-			return sum, err == nil, err
-		}
-	}
-	temporary := name + ".unfinished"
-	f, err := os.Create(temporary)
-	if err != nil {
-		return "", false, err
-	}
-	sum, err = w.write(f)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return "", false, errors.Join(err, os.Remove(temporary))
-	}
-	return sum, false, os.Rename(temporary, name)
-}
-
-func (w *partWriter) write(to io.Writer) (string, error) {
-	sum := sha256.New()
-	archive := tar.NewWriter(io.MultiWriter(to, sum))
-	for _, s := range w.slices {
-		if err := w.ctx.Err(); err != nil {
-			return "", err
-		}
-		// No times, owners or extensions: the same layout gives the same bytes.
-		if err := archive.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: s.name, Size: s.length, Mode: 0o644, Format: tar.FormatUSTAR}); err != nil {
-			return "", err
-		}
-		if err := w.content(archive, s); err != nil {
-			return "", err
-		}
-	}
-	err := archive.Close()
-	return hex.EncodeToString(sum.Sum(nil)), err
-}
-
-func (w *partWriter) content(to io.Writer, s slice) error {
-	if data, ok := w.small[s.file]; ok {
-		_, err := to.Write(data)
-		return err
-	}
-	f, err := w.files.open(s.file)
-	if err != nil {
-		return err
-	}
-	var check io.Writer = io.Discard
-	digest, hasher := digestOfBlob(s.file)
-	if s.whole {
-		check = hasher
-	}
-	_, err = io.Copy(io.MultiWriter(to, check), io.NewSectionReader(f, s.offset, s.length))
-	if err = errors.Join(err, f.close()); err != nil {
-		return err
-	}
-	if got := hex.EncodeToString(hasher.Sum(nil)); s.whole && got != digest.Hex {
-		return fmt.Errorf("%s is damaged: its content has %s:%s. `copy --to-layout … --verify=deep --force` repairs it", s.file, digest.Algorithm, got)
 	}
 	return nil
 }
@@ -285,15 +226,4 @@ func writeFile(name string, data []byte) error {
 		return err
 	}
 	return os.Rename(temporary, name)
-}
-
-// sumOf is a file's SHA-256.
-func sumOf(ctx context.Context, name string) (string, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.New()
-	_, err = io.Copy(sum, readerOf(ctx, f))
-	return hex.EncodeToString(sum.Sum(nil)), errors.Join(err, f.Close())
 }

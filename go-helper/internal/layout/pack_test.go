@@ -23,7 +23,7 @@ func TestPartsHoldEverythingOnce(t *testing.T) {
 		}
 		next, offset := 0, int64(0)
 		for number, part := range parts {
-			size := int64(tarEnd)
+			size := int64(tarHead + tarEnd)
 			for _, s := range part {
 				size += s.space()
 				want := all[next]

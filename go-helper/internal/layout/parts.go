@@ -7,47 +7,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 )
-
-// openFiles opens a folder with a layout, or the parts of an archive: each by its name, or all in a folder.
-func openFiles(paths []string) (files, error) {
-	if len(paths) == 0 {
-		return nil, errors.New("no folder is named")
-	}
-	var archives []string
-	for _, path := range paths {
-		info, err := os.Stat(path)
-		if err != nil {
-			return nil, err
-		}
-		if !info.IsDir() {
-			archives = append(archives, path)
-			continue
-		}
-		inside, err := filepath.Glob(filepath.Join(path, "*.tar"))
-		if err != nil {
-			return nil, err
-		}
-		if _, err := os.Stat(filepath.Join(path, indexFile)); err != nil && len(inside) > 0 {
-			archives = append(archives, inside...)
-			continue
-		}
-		if len(paths) > 1 {
-			return nil, fmt.Errorf("%s: a folder with a layout stands for itself: name one, or parts of an archive", path)
-		}
-		root, err := os.OpenRoot(path)
-		if err != nil {
-			return nil, err
-		}
-		return &folder{root}, nil
-	}
-	return openParts(archives)
-}
 
 // parts are the tars of an archive, which are read where they are.
 type parts struct {
@@ -55,6 +19,9 @@ type parts struct {
 	pieces  map[string][]piece // by the file's name, in order
 	names   []string           // of the parts
 	damages []error
+	strange error  // parts that don't belong together
+	bundle  string // that they say they are of
+	first   string // part that said so
 }
 
 // piece is where a file, or a part of one, lies.
@@ -70,7 +37,7 @@ var pieceName = regexp.MustCompile(`^(blobs/[a-z0-9]+/[0-9a-f]+)(?:\.(\d{4})-of-
 func openParts(paths []string) (files, error) {
 	p := &parts{pieces: map[string][]piece{}, names: paths}
 	for _, path := range paths {
-		f, err := os.Open(path)
+		f, err := openFile(path)
 		if err != nil {
 			return nil, errors.Join(err, p.close())
 		}
@@ -79,7 +46,7 @@ func openParts(paths []string) (files, error) {
 			p.damages = append(p.damages, fmt.Errorf("%s is damaged: %w", path, err))
 		}
 	}
-	if err := sameArchive(paths); err != nil {
+	if err := errors.Join(sameArchive(paths), p.strange); err != nil {
 		return nil, errors.Join(err, p.close())
 	}
 	for _, pieces := range p.pieces {
@@ -88,37 +55,94 @@ func openParts(paths []string) (files, error) {
 	return p, nil
 }
 
+// openFile opens what can be read from anywhere in it: a pipe may never begin.
+func openFile(path string) (*os.File, error) {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no file", path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.Open(path)
+}
+
 // read finds out what lies where in a part. What stands before a damage is known all the same.
 func (p *parts) read(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
 	archive := tar.NewReader(f)
-	for {
+	for end := int64(0); ; {
 		header, err := archive.Next()
-		if errors.Is(err, io.EOF) {
+		switch {
+		case errors.Is(err, io.EOF) && info.Size() < end+tarEnd:
+			return errors.New("it is cut off")
+		case errors.Is(err, io.EOF):
 			return nil
-		}
-		if err != nil {
-			return err
+		case err != nil:
+			return errors.Join(err, compressed(f))
 		}
 		offset, err := f.Seek(0, io.SeekCurrent)
 		if err != nil {
 			return err
 		}
-		if header.Typeflag != tar.TypeReg {
-			continue
-		}
-		found := piece{part: f, offset: offset, size: header.Size}
-		name := strings.TrimPrefix(header.Name, "./") // as `tar .` writes them
-		if parts := pieceName.FindStringSubmatch(name); parts != nil {
-			name = parts[1]
-			found.number, _ = strconv.Atoi(parts[2]) // digits, or nothing
-			found.of, _ = strconv.Atoi(parts[3])
-		} else if !slices.Contains([]string{markerFile, indexFile, BundleFile}, name) {
-			continue
-		}
-		if !slices.ContainsFunc(p.pieces[name], func(have piece) bool { return have.number == found.number }) {
-			p.pieces[name] = append(p.pieces[name], found)
+		end = offset + (header.Size+tarBlock-1)/tarBlock*tarBlock
+		switch header.Typeflag {
+		case tar.TypeXGlobalHeader:
+			p.belong(f.Name(), header.PAXRecords[comment])
+		case tar.TypeReg:
+			p.take(f, header, offset)
 		}
 	}
+}
+
+// belong takes in of which bundle a part says that it is, if it is one of ours.
+func (p *parts) belong(name, said string) {
+	bundle, ours := strings.CutPrefix(said, partOf)
+	switch {
+	case !ours || p.bundle == bundle:
+	case p.bundle == "":
+		p.bundle, p.first = bundle, name
+	default:
+		p.strange = errors.Join(p.strange, fmt.Errorf("%s is of another bundle than %s, although of the same name: carry that again which was packed with the others", name, p.first))
+	}
+}
+
+// take notes a file. Only those of a layout are of interest; links and folders never are.
+func (p *parts) take(f *os.File, header *tar.Header, offset int64) {
+	found := piece{part: f, offset: offset, size: header.Size}
+	name := strings.TrimPrefix(header.Name, "./") // as `tar .` writes them
+	if parts := pieceName.FindStringSubmatch(name); parts != nil {
+		name = parts[1]
+		found.number, _ = strconv.Atoi(parts[2]) // digits, or nothing
+		found.of, _ = strconv.Atoi(parts[3])
+	} else if !slices.Contains([]string{markerFile, indexFile, BundleFile, unfinishedFile}, name) {
+		return
+	}
+	i := slices.IndexFunc(p.pieces[name], func(have piece) bool { return have.number == found.number })
+	if i < 0 {
+		p.pieces[name] = append(p.pieces[name], found)
+		return
+	}
+	if have := p.pieces[name][i].part.Name(); name == indexFile { // which names all the images
+		p.strange = errors.Join(p.strange, fmt.Errorf("%s and %s both have an %s: name the parts of one archive, each once", have, f.Name(), indexFile))
+	}
+}
+
+// compressed says of what is no tar that it is one within.
+func compressed(f *os.File) error {
+	begin := make([]byte, 4)
+	if _, err := f.ReadAt(begin, 0); err != nil {
+		return nil // that it is no tar has been said
+	}
+	for magic, tool := range map[string]string{"\x1f\x8b": "gzip", "\x28\xb5\x2f\xfd": "zstd", "\xfd7zX": "xz", "BZh": "bzip2"} {
+		if strings.HasPrefix(string(begin), magic) {
+			return fmt.Errorf("it is compressed: %s -d it first", tool)
+		}
+	}
+	return nil
 }
 
 func (p *parts) open(name string) (*content, error) {
@@ -184,47 +208,4 @@ func (j *joinedPieces) ReadAt(b []byte, offset int64) (n int, err error) {
 		}
 	}
 	return n, io.EOF
-}
-
-// partName is that of the parts which [Pack] writes.
-var partName = regexp.MustCompile(`^(.*)-(\d{3,})-of-(\d{3,})\.tar$`)
-
-// sameArchive refuses parts of several archives. Files that have other names are the user's word.
-func sameArchive(paths []string) error {
-	first := ""
-	for _, path := range paths {
-		name := partName.FindStringSubmatch(filepath.Base(path))
-		if name == nil {
-			continue
-		}
-		archive := name[1] + " of " + name[3]
-		if first == "" {
-			first = archive
-		}
-		if archive != first {
-			return fmt.Errorf("%s is of another archive than %s", path, paths[0])
-		}
-	}
-	return nil
-}
-
-// absent names the parts that belong to the others and weren't given.
-func absent(paths []string) (missing []string) {
-	given := map[int]bool{}
-	prefix, of := "", ""
-	for _, path := range paths {
-		name := partName.FindStringSubmatch(filepath.Base(path))
-		if name == nil {
-			return nil
-		}
-		number, _ := strconv.Atoi(name[2]) // digits
-		given[number], prefix, of = true, name[1], name[3]
-	}
-	count, _ := strconv.Atoi(of)
-	for number := 1; number <= min(count, maxParts); number++ {
-		if !given[number] {
-			missing = append(missing, fmt.Sprintf("%s-%03d-of-%s.tar", prefix, number, of))
-		}
-	}
-	return missing
 }

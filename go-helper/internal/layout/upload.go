@@ -76,6 +76,9 @@ func (l *Layout) startUpload(repository, mount string) (answer, error) {
 	if l.root == nil {
 		return answer{}, refuse(http.StatusMethodNotAllowed, "UNSUPPORTED", "this layout is only read")
 	}
+	if err := l.begun(); err != nil {
+		return answer{}, err
+	}
 	l.uploaded++
 	id := strconv.Itoa(l.uploaded)
 	hasher, err := v1.Hasher("sha256")

@@ -53,6 +53,9 @@ func (l *Layout) Verify(ctx context.Context) (Verification, error) {
 	for _, err := range l.Damages() {
 		v.Problems = append(v.Problems, err.Error())
 	}
+	if err := l.Unfinished(); err != nil {
+		v.Problems = append(v.Problems, err.Error())
+	}
 	for _, name := range l.Absent() {
 		v.Problems = append(v.Problems, name+" is missing")
 	}
@@ -120,7 +123,7 @@ func (l *Layout) users(v *Verification, images map[string][]string) (incomplete 
 		}
 	}
 	for _, what := range slices.Sorted(maps.Keys(missing)) {
-		incomplete = append(incomplete, fmt.Sprintf("%s is missing, of %s", what, some(missing[what])))
+		incomplete = append(incomplete, fmt.Sprintf("%s is missing, of %s", what, Some(missing[what])))
 	}
 	v.Images, v.Elsewhere = len(l.index.images()), len(elsewhere)
 	return incomplete, nil
@@ -150,7 +153,7 @@ func (l *Layout) verifyBlob(ctx context.Context, v *Verification, name string, i
 			problem += ": " + err.Error()
 		}
 		if len(images) > 0 {
-			problem += ", of " + some(images)
+			problem += ", of " + Some(images)
 		}
 		v.Problems = append(v.Problems, problem)
 	}
@@ -211,8 +214,8 @@ func digestOfBlob(name string) (v1.Hash, hash.Hash) {
 	return v1.Hash{Algorithm: algorithm, Hex: hex}, hasher
 }
 
-// some names a few.
-func some(names []string) string {
+// Some names a few.
+func Some(names []string) string {
 	const most = 3
 	if len(names) <= most {
 		return strings.Join(names, ", ")

@@ -62,6 +62,9 @@ func (s *session) copyTargets(ctx context.Context, targets, done []*target, ende
 			stop()
 		}
 	})
+	if ctx.Err() == nil {
+		s.layouts.finish()
+	}
 	s.report.Copies = slices.Grow(s.report.Copies, len(entries))
 	for _, e := range entries {
 		s.report.Copies = append(s.report.Copies, e.copy)

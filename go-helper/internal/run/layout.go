@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"docker-mirror/go-helper/internal/engine"
@@ -58,6 +59,9 @@ func (s *session) openSource() (err error) {
 		return fmt.Errorf("--from-layout %s: %w", strings.Join(s.FromLayout, " "), err)
 	}
 	s.layouts.fromHost = layoutHost(s.FromLayout)
+	if err := s.layouts.from.Unfinished(); err != nil {
+		s.console.Notice(s.layouts.fromHost + ": " + err.Error())
+	}
 	for _, damage := range s.layouts.from.Damages() {
 		s.console.Notice(damage.Error() + "; what stands before that is read")
 	}
@@ -99,11 +103,17 @@ func (s *session) lists(ctx context.Context, lists Lists) ([]spec.File, error) {
 		return lists.read(ctx, s.In, s.console.Notice)
 	}
 	var text strings.Builder
+	if err := s.layouts.from.Unfinished(); err != nil {
+		return nil, fmt.Errorf("--from-layout %s: %w, or name the list", strings.Join(s.FromLayout, " "), err)
+	}
 	names := s.layouts.from.Names()
-	left := 0
+	var left []string
+	for _, name := range s.layouts.from.Bare() {
+		left = append(left, strconv.Quote(name))
+	}
 	for _, name := range names {
 		if ref, err := reference.Parse(name.Name); err != nil || ref.String() != name.Name {
-			left++
+			left = append(left, strconv.Quote(name.Name)) // whatever is in it
 			continue
 		}
 		if len(name.Platforms) > 0 {
@@ -111,8 +121,8 @@ func (s *session) lists(ctx context.Context, lists Lists) ([]spec.File, error) {
 		}
 		fmt.Fprintln(&text, name.Name)
 	}
-	if left > 0 {
-		s.console.Notice(fmt.Sprintf("%d names of the layout are no full references, and left out", left))
+	if len(left) > 0 {
+		return nil, fmt.Errorf("--from-layout %s: %s can't be copied by the name: no full reference; name a list of the others", strings.Join(s.FromLayout, " "), layout.Some(left))
 	}
 	return []spec.File{{Name: filepath.Join(s.FromLayout[0], "index.json"), Format: spec.FormatText, Data: []byte(text.String())}}, nil
 }
@@ -198,6 +208,8 @@ func (l *layouts) hint(err error) string {
 	switch {
 	case l.from == nil:
 		return ""
+	case errors.As(err, &refused) && refused.Host == l.fromHost && errors.Is(err, registry.ErrNotFound) && l.unnamed(refused):
+		return "the bundle was made without this image, or from a list that names it otherwise: its bundle.json says what it has"
 	case errors.As(err, &refused) && refused.Host == l.fromHost && errors.Is(err, registry.ErrNotFound):
 		return "copy what the bundle is based on first, or carry one that was made without --base; `docker-mirror bundle verify` tells what is missing"
 	case !errors.As(err, &mismatch):
@@ -208,6 +220,20 @@ func (l *layouts) hint(err error) string {
 		return ""
 	}
 	return fmt.Sprintf("%s is damaged: carry it again, or have `docker-mirror bundle pack` make it again; `docker-mirror bundle verify` finds all that is", where)
+}
+
+// unnamed tells whether the layout that is read has no image of a name, at all.
+func (l *layouts) unnamed(refused *registry.Error) bool {
+	return refused.HasCode("MANIFEST_UNKNOWN") && !slices.ContainsFunc(l.from.Names(), func(n layout.Name) bool {
+		return n.Name == refused.Repository+":"+refused.Reference || n.Name == refused.Repository+"@"+refused.Reference || n.Digest.String() == refused.Reference
+	})
+}
+
+// finish says that all which was to go to a layout was tried.
+func (l *layouts) finish() {
+	if l.to != nil {
+		l.to.Finish()
+	}
 }
 
 func (l *layouts) close() error {
