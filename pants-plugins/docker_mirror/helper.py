@@ -34,6 +34,12 @@ __all__ = [
     "linters_helper",
 ]
 
+_CANNOT_EXECUTE = 126
+"""The exit code of shells for it."""
+
+_NOT_LAUNCHED = "Error launching process"
+"""What the engine says of an executable that can't be started."""
+
 
 @dataclass(frozen=True)
 class AvailableHelperRequest:
@@ -95,15 +101,22 @@ class CheckedHelper:
 @rule
 async def check_helper(request: CheckedHelperRequest) -> CheckedHelper:
     # Of what was built there is no doubt; this is for executables that come from elsewhere.
-    result: FallibleProcessResult = await execute_process(
-        Process(
-            (HELPER_EXE, "version", "--json"),
-            immutable_input_digests=helper_inputs(request.digest),
-            description="Ask docker-mirror's helper for its version",
-            level=LogLevel.DEBUG,
+    exit_code, stdout = _CANNOT_EXECUTE, b""
+    try:
+        result: FallibleProcessResult = await execute_process(
+            Process(
+                (HELPER_EXE, "version", "--json"),
+                immutable_input_digests=helper_inputs(request.digest),
+                description="Ask docker-mirror's helper for its version",
+                level=LogLevel.DEBUG,
+            )
         )
-    )
-    refuse_stranger(request.origin, result.exit_code, result.stdout)
+        exit_code, stdout = result.exit_code, result.stdout
+    except Exception as e:
+        # Of a file that the system can't run, 2.17 has a shell try what it makes of it, and 2.33 raises an error.
+        if _NOT_LAUNCHED not in str(e):
+            raise
+    refuse_stranger(request.origin, exit_code, stdout)
     return CheckedHelper(request.digest)
 
 
