@@ -128,6 +128,7 @@ type request struct {
 	attempts int                // fewer than the policy's; 0: those
 	sent     auth.Authorization // of the last try
 	session  bool               // it is about an upload session
+	broke    bool               // a try failed in a way that doesn't tell whether it was carried out
 }
 
 func (r *request) where(c *Client) string { return where(c.host, r.repository, r.reference) }
@@ -183,6 +184,7 @@ func (c *Client) try(ctx context.Context, r *request, again bool) (*reply, error
 	defer c.throttle.release()
 	resp, err := c.send(ctx, c.small, r)
 	if err != nil {
+		r.broke = r.broke || Temporary(err) && !throttled(err)
 		return nil, err
 	}
 	answer := &reply{status: resp.StatusCode, header: resp.Header, url: resp.Request.URL}

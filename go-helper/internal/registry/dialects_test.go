@@ -50,6 +50,36 @@ func TestCommittedManifest(t *testing.T) {
 	}
 }
 
+// A manifest whose first answer was lost and whose next try is refused is there all the same.
+func TestCommittedBeforeARefusal(t *testing.T) {
+	for name, tt := range map[string]struct {
+		first devregistry.Fault
+		then  devregistry.Fault
+		want  bool
+	}{
+		"written":          {devregistry.Fault{LoseAnswer: true}, devregistry.Fault{Status: 403, Code: "DENIED"}, true},
+		"not written":      {devregistry.Fault{Reset: true}, devregistry.Fault{Status: 403, Code: "DENIED"}, false},
+		"content is lost":  {devregistry.Fault{LoseAnswer: true}, devregistry.Fault{Status: 400, Code: "MANIFEST_BLOB_UNKNOWN"}, false},
+		"refused at first": {devregistry.Fault{Status: 403, Code: "DENIED"}, devregistry.Fault{Status: 403, Code: "DENIED"}, false},
+	} {
+		server := devregistrytest.Start(t, devregistry.Options{})
+		puts := 0
+		server.SetFaults(devregistry.Faults{Intercept: func(r devregistry.Request) *devregistry.Fault {
+			if r.Kind != devregistry.KindManifestPut {
+				return nil
+			}
+			if puts++; puts == 1 {
+				return &tt.first
+			}
+			return &tt.then
+		}})
+		c := newPool(t, Options{Retry: impatient}).Client(server.Host)
+		if err := c.PutManifest(t.Context(), "a/b", "v1", emptyIndex); (err == nil) != tt.want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // What isn't 201 is believed only where what was written is there.
 func TestUnusualSuccess(t *testing.T) {
 	blob := []byte("content")

@@ -159,7 +159,7 @@ func (c *Client) putManifest(ctx context.Context, repository, identifier string,
 		err = c.compareTag(ctx, r, want, err)
 		answer = &reply{header: http.Header{}} // where it is there already
 	case c.noteRefusedType(err):
-	case err != nil && Temporary(err) && !throttled(err) && c.committed(ctx, r, want):
+	case err != nil && (Temporary(err) || r.broke && !ContentMissing(err)) && !throttled(err) && c.committed(ctx, r, want):
 		c.opts.Logger.Debug("manifest is there, whatever was answered", "registry", c.host, "manifest", r.where(c), "error", err)
 		answer, err = &reply{header: http.Header{}}, nil
 	case err == nil && answer.status != http.StatusCreated && !c.committed(ctx, r, want):
