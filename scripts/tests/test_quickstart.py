@@ -9,14 +9,18 @@ import subprocess
 import time
 from pathlib import Path
 
+from pants_project import share_go_caches
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def quickstart(temporary: Path) -> subprocess.Popen[str]:
     temporary.mkdir()
+    named_caches = temporary.with_name("named_caches")
+    share_go_caches(named_caches)
     return subprocess.Popen(
         [CHECKOUT / "scripts/quickstart"],
-        env={**os.environ, "TMPDIR": str(temporary)},
+        env={**os.environ, "TMPDIR": str(temporary), "PANTS_NAMED_CACHES_DIR": str(named_caches)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

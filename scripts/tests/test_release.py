@@ -12,6 +12,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import quick_pants
+from pants_project import share_go_caches
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -45,10 +47,17 @@ def release(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("release") / "dist"
+    folder = tmp_path_factory.mktemp("release")
+    output, launcher, named_caches = folder / "dist", folder / "bin/pants", folder / "named_caches"
     for module in (".", "go-helper/verifier", "tools/image"):
         go("-C", module, "mod", "download")
-    done = release("--output", str(output), VERSION)
+    # Its quickstart, with the wheel, finds this Pants as one finds an installed launcher. That of the checkout, in
+    # test_quickstart.py, installs Pants itself.
+    launcher.parent.mkdir()
+    quick_pants.write_executable(launcher)
+    share_go_caches(named_caches)
+    environment = {"PATH": f"{launcher.parent}:{os.environ['PATH']}", "PANTS_LAUNCHER": ""}
+    done = release("--output", str(output), VERSION, PANTS_NAMED_CACHES_DIR=str(named_caches), **environment)
     assert done.returncode == 0, done.stdout + done.stderr
     # What it says it has checked: a second build with an empty cache, and the wheel alone.
     assert "\nThe same bytes.\n" in done.stdout
