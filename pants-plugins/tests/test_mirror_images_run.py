@@ -31,7 +31,7 @@ def test_mistakes_of_all_lists_then_images(project: PantsProject, nobody: socket
             "good/images.txt": f"{source}/app:1 AS app\n",
             "bad/BUILD": "docker_mirror_images()\n"
             "docker_mirror_generated_list(name='generated', list_from=[':fails'])\n"
-            "shell_command(name='fails', command='echo why >&2; exit 3', output_files=['list.txt'])\n",
+            "shell_command(name='fails', command='echo > list.txt; echo why >&2; exit 3', output_files=['list.txt'])\n",
             "bad/images.txt": f"{source}/right:1\n{source}/WRONG:1\n",
         }
     )
