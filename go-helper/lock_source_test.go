@@ -169,3 +169,33 @@ func TestAttachmentsOfALostDigestComeFromTheOtherDestination(t *testing.T) {
 		t.Errorf("the signature is %s, the other destination has %s", got, want)
 	}
 }
+
+// A registry whose HEAD names another digest than its GET has (Docker Hub's, of old images) says which of them can be locked.
+func TestATagWhoseHeadAndGetDisagreeIsNotLocked(t *testing.T) {
+	t.Parallel()
+	w, src := newWorkplace(t), startRegistry(t)
+	content := pushImage(t, src.Host+"/app:1", 512, 1)
+	other := "sha256:" + strings.Repeat("1", 64)
+	src.SetDialect(devregistry.Dialect{HeadDigest: func(_, reference string) string {
+		if reference == "1" {
+			return other
+		}
+		return ""
+	}})
+	w.list("images.txt", src, "app:1")
+	p := w.run(1, "lock", "images.txt")
+	wantContains(t, "stderr", p.stderr.String(), "images.txt:1: could not be locked: the source answers HEAD for the tag with "+other+", which it doesn't have, and GET with "+content.String())
+	if w.exists("images.txt.lock") {
+		t.Errorf("locked:\n%s", w.read("images.txt.lock"))
+	}
+	w.list("images.txt", src, "app:1@"+content.String()) // as the message says
+	w.run(0, "lock", "images.txt")
+	wantContains(t, "the lock", w.read("images.txt.lock"), `digest = "`+content.String())
+
+	// One that is gone otherwise is gone.
+	src.SetDialect(devregistry.Dialect{})
+	w.list("images.txt", src, "app:1@"+other)
+	if p := w.run(1, "lock", "images.txt"); strings.Contains(p.stderr.String(), "answers HEAD") {
+		t.Errorf("stderr:\n%s", &p.stderr)
+	}
+}

@@ -203,3 +203,10 @@ def test_lists_that_targets_make_are_judged_by_their_locks(reviewed: Reviewed, s
     )
     lost = "3rdparty:inline: error: is not to be locked any longer, and main has its lock: 3rdparty/inline.image.lock"
     assert f"{lost} [unlocked]" in out.stdout, out
+
+    # Where no list is left, what the branch has changed is judged all the same.
+    reviewed.project.write({"3rdparty/BUILD": ""})
+    reviewed.project.commit()
+    gone = reviewed.lock(1, "--check", "--base=main", "--allow=observations").failed()
+    assert "No image list is selected, so nothing was checked." in gone.stderr, gone
+    assert "3rdparty/BUILD: error: has changed since main: that is no observation [lock-history]" in gone.stdout, gone

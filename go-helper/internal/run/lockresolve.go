@@ -168,7 +168,7 @@ func (r *lockResolver) askTags(ctx context.Context, lists []*lockedList) {
 
 // readDigests reads the manifests of which no lock says enough.
 func (r *lockResolver) readDigests(ctx context.Context, lists []*lockedList) {
-	refs := map[digestKey]reference.Reference{}
+	asked := map[digestKey]*lock.Want{}
 	for _, list := range lists {
 		for _, w := range list.wants {
 			for _, digest := range r.reads(w) {
@@ -182,15 +182,19 @@ func (r *lockResolver) readDigests(ctx context.Context, lists []*lockedList) {
 					}
 				}
 				if missing {
-					refs[key] = w.Ref
+					asked[key] = w
 				}
 			}
 		}
 	}
-	keys := slices.Collect(maps.Keys(refs))
+	keys := slices.Collect(maps.Keys(asked))
 	each(len(keys), func(i int) {
 		f := r.facts[keys[i]]
-		f.err = f.read(ctx, r.pool, r.from(refs[keys[i]]), keys[i].digest)
+		w := asked[keys[i]]
+		f.err = f.read(ctx, r.pool, r.from(w.Ref), keys[i].digest)
+		if errors.Is(f.err, registry.ErrNotFound) {
+			f.err = r.missing(ctx, w, keys[i].digest, f.err)
+		}
 	})
 }
 
