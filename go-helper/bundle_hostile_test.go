@@ -260,7 +260,7 @@ func TestWhatIsNotWholeIsNotPacked(t *testing.T) {
 	w.write("images.txt", src.Host+"/a:1\n")
 	w.run(0, "copy", "--to-layout", "bundle", "images.txt")
 	w.write("bundle/.docker-mirror/unfinished", "") // as TestARunToALayoutThatIsKilledGoesOn leaves it
-	const why = "the run that wrote it was interrupted, or isn't over, so that images may be missing: run it again"
+	const why = "the run that wrote it was interrupted or couldn't write, or isn't over, so that images may be missing: run it again"
 	for what, out := range map[string]string{
 		"verify":         w.wantSoon(1, "bundle", "verify", "bundle"),
 		"pack":           w.wantSoon(1, "bundle", "pack", "bundle", "--output", "set"),

@@ -41,6 +41,7 @@ type Layout struct {
 	dirty    bool // the index on disk is older
 	started  bool // something was written
 	finished bool // all that was to be written was tried
+	failed   bool // something couldn't be written: the disk is full, say
 	flushed  time.Time
 	uploads  map[string]*upload
 	uploaded int               // sessions so far
@@ -57,7 +58,7 @@ type Layout struct {
 type wanted struct{ platforms []string }
 
 // ErrUnfinished tells that a layout may lack images without a trace.
-var ErrUnfinished = errors.New("the run that wrote it was interrupted, or isn't over, so that images may be missing: run it again")
+var ErrUnfinished = errors.New("the run that wrote it was interrupted or couldn't write, or isn't over, so that images may be missing: run it again")
 
 // ErrInUse tells that another process writes the layout.
 var ErrInUse = errors.New("another process is writing this layout")
@@ -231,7 +232,7 @@ func (l *Layout) Close() error {
 	var errs []error
 	if l.root != nil {
 		errs = append(errs, l.flush(), l.writeBundle())
-		if l.finished && errors.Join(errs...) == nil {
+		if l.finished && !l.failed && errors.Join(errs...) == nil {
 			if err := l.root.Remove(unfinishedFile); !errors.Is(err, fs.ErrNotExist) {
 				errs = append(errs, err)
 			}

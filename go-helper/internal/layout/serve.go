@@ -55,6 +55,11 @@ func (l *Layout) RoundTrip(req *http.Request) (*http.Response, error) {
 		if errors.As(err, &broken) {
 			return nil, broken.err // as over a network: nobody is there to take an answer
 		}
+		if !errors.As(err, new(*refusal)) && req.Method != http.MethodGet && req.Method != http.MethodHead {
+			l.mu.Lock()
+			l.failed = true
+			l.mu.Unlock()
+		}
 		a = refused(err)
 	}
 	if a.header == nil {

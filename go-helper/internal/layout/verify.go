@@ -56,6 +56,9 @@ func (l *Layout) Verify(ctx context.Context) (Verification, error) {
 	if err := l.Unfinished(); err != nil {
 		v.Problems = append(v.Problems, err.Error())
 	}
+	if len(l.index.all()) == 0 {
+		v.Problems = append(v.Problems, "it has no images")
+	}
 	for _, name := range l.Absent() {
 		v.Problems = append(v.Problems, name+" is missing")
 	}
