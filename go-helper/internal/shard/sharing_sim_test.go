@@ -186,7 +186,7 @@ func (s *simSet) nextOf(shard *simShard, told []float64, now float64, commit fun
 // How many bytes shards load of a set that is large enough for them, in multiples of one process: `go test -v -run SharingCurve`.
 func TestSharingCurve(t *testing.T) {
 	t.Parallel()
-	counts, delays, set := []int{16}, []float64{-1, 10}, newSimSet(1, 1000, 20_000)
+	counts, delays, set := []int{16}, []float64{-1, 10}, newSimSet(1, 400, 8000)
 	if testing.Verbose() {
 		counts, delays, set = []int{1, 2, 4, 8, 16, 64}, []float64{-1, 10, 60, 300}, newSimSet(1, 5000, 100_000)
 	}
