@@ -3,9 +3,11 @@ package registry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,24 +16,28 @@ const (
 	bodyTimeouts = 5
 	// discardPatience is how long the rest of an answer that nobody needs is waited for.
 	discardPatience = 5 * time.Second
+	// leastProgress is how many bytes must come within the policy's StallTimeout: a byte now and then is none.
+	leastProgress = 4 << 10
 )
 
 // answerBody is an answer's body that ends where nothing comes any more: net/http limits how long the header takes, and nothing
-// after it. Its timer runs only inside Read.
+// after it. Its timer runs only inside Read, and begins anew with each leastProgress.
 type answerBody struct {
 	body   io.ReadCloser
 	ctx    context.Context // the request's
 	cancel context.CancelCauseFunc
 	limit  time.Duration
 	stall  *time.Timer
+	waited time.Duration // inside Read, since the timer began anew
+	got    atomic.Int64  // since then
 	closed sync.Once
 
 	mu    sync.Mutex
 	whole *time.Timer // for all of it; nil: it may take as long as it comes
 }
 
-// timed sends the request so that its answer's body ends with an error where no byte comes for the policy's StallTimeout. Only
-// a blob may take long in all.
+// timed sends the request so that its answer's body ends with an error where next to nothing comes for the policy's StallTimeout.
+// Only a blob may take long in all.
 func (c *Client) timed(t *connections, req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
 	sent := time.Now()
@@ -44,7 +50,11 @@ func (c *Client) timed(t *connections, req *http.Request) (*http.Response, error
 	b := &answerBody{body: resp.Body, ctx: ctx, cancel: cancel, limit: limit}
 	b.stall = time.AfterFunc(limit, func() {
 		t.renew(sent)
-		cancel(&timeoutError{what: "no byte came", limit: limit})
+		what := "no byte came"
+		if got := b.got.Load(); got > 0 {
+			what = fmt.Sprintf("only %d bytes came", got)
+		}
+		cancel(&timeoutError{what: what, limit: limit})
 	})
 	b.stall.Stop()
 	if t != c.down || resp.StatusCode >= http.StatusMultipleChoices {
@@ -64,11 +74,17 @@ func (b *answerBody) within(limit time.Duration) {
 	b.whole = time.AfterFunc(limit, func() { b.cancel(&timeoutError{what: "the answer didn't end", limit: limit}) })
 }
 
-// Read fails as soon as nothing has come for the limit.
+// Read fails as soon as next to nothing has come for the limit.
 func (b *answerBody) Read(p []byte) (int, error) {
-	b.stall.Reset(b.limit)
+	began := time.Now()
+	b.stall.Reset(b.limit - b.waited)
 	n, err := b.body.Read(p)
 	b.stall.Stop()
+	b.waited += time.Since(began)
+	if b.got.Add(int64(n)) >= leastProgress {
+		b.waited = 0
+		b.got.Store(0)
+	}
 	var ours *timeoutError
 	if err != nil && err != io.EOF && errors.As(context.Cause(b.ctx), &ours) {
 		err = ours

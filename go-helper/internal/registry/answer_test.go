@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -51,9 +52,9 @@ func TestStalledBodies(t *testing.T) {
 		token         bool
 	}{
 		{name: "ping", stalled: "GET /v2/", status: 200, do: func(ctx context.Context, c *Client) error { return c.Ping(ctx) }},
-		{name: "manifest", stalled: "GET v1", status: 200, want: "no byte came for 50ms", do: getTag},
+		{name: "manifest", stalled: "GET v1", status: 200, want: "came for 50ms", do: getTag},
 		{name: "refusal", stalled: "GET v1", status: 403, want: "403 Forbidden", do: getTag},
-		{name: "tags", stalled: "GET list", status: 200, want: "no byte came for 50ms", do: func(ctx context.Context, c *Client) error {
+		{name: "tags", stalled: "GET list", status: 200, want: "came for 50ms", do: func(ctx context.Context, c *Client) error {
 			_, err := c.ListTags(ctx, "a/b")
 			return err
 		}},
@@ -63,7 +64,7 @@ func TestStalledBodies(t *testing.T) {
 		{name: "begun upload", stalled: "POST uploads/", status: 202, header: upload, do: putBlob},
 		{name: "written blob", stalled: "PUT 1", status: 201, do: putBlob},
 		{name: "redirect", stalled: "GET v1", status: 307, header: http.Header{"Location": {"/v2/a/b/manifests/v2"}}, do: getTag},
-		{name: "token", stalled: "GET token", status: 200, token: true, want: "no byte came for 50ms", do: getTag},
+		{name: "token", stalled: "GET token", status: 200, token: true, want: "came for 50ms", do: getTag},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -109,16 +110,20 @@ func putBlob(ctx context.Context, c *Client) error {
 	return u.Put(ctx, digestOf([]byte(content)), int64(len(content)), strings.NewReader(content), 0)
 }
 
-// A small answer that comes byte by byte ends, too; a blob may take as long as it comes.
+// A small answer that takes long ends, too; a blob may take as long as some of it comes, which a byte now and then isn't.
 func TestTricklingBodies(t *testing.T) {
-	const size = 60
+	const pieces = 60
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/v2/" {
 			return
 		}
-		w.Header().Set("Content-Length", strconv.Itoa(size))
-		for range size {
-			if _, err := io.WriteString(w, "x"); err != nil || http.NewResponseController(w).Flush() != nil {
+		piece := "x"
+		if strings.HasPrefix(r.URL.Path, "/v2/large/") {
+			piece = strings.Repeat("x", leastProgress)
+		}
+		w.Header().Set("Content-Length", strconv.Itoa(pieces*len(piece)))
+		for range pieces {
+			if _, err := io.WriteString(w, piece); err != nil || http.NewResponseController(w).Flush() != nil {
 				return
 			}
 			time.Sleep(10 * time.Millisecond)
@@ -131,13 +136,21 @@ func TestTricklingBodies(t *testing.T) {
 	if err := getTag(t.Context(), c); !TimedOut(err) || !strings.Contains(err.Error(), "the answer didn't end for 100ms") {
 		t.Errorf("a manifest: got %v", err)
 	}
-	b, err := c.OpenBlob(t.Context(), "a/b", digestOf(nil), 0)
-	if err != nil {
-		t.Fatal(err)
+	policy.StallTimeout = 100 * time.Millisecond
+	readAll := func(repository string) (int64, error) {
+		c := newPool(t, Options{Retry: policy}).Client(c.Host())
+		b, err := c.OpenBlob(t.Context(), repository, digestOf(nil), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		return io.Copy(io.Discard, b)
 	}
-	defer b.Close()
-	if n, err := io.Copy(io.Discard, b); n != size || err != nil {
-		t.Errorf("a blob: got %d bytes, %v", n, err)
+	if n, err := readAll("small"); !TimedOut(err) || !strings.Contains(err.Error(), fmt.Sprintf("only %d bytes came for 100ms", n)) {
+		t.Errorf("a blob, byte by byte: got %d bytes, %v", n, err)
+	}
+	if n, err := readAll("large"); n != pieces*leastProgress || err != nil {
+		t.Errorf("a blob, in larger pieces: got %d bytes, %v", n, err)
 	}
 }
 

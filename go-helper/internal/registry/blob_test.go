@@ -160,7 +160,7 @@ func TestBlobErrors(t *testing.T) {
 func TestSlowReaderIsNoStall(t *testing.T) {
 	server := devregistrytest.Start(t, devregistry.Options{})
 	policy := stalling
-	policy.StallTimeout = 50 * time.Millisecond
+	policy.StallTimeout = 150 * time.Millisecond
 	c := newPool(t, Options{Retry: policy}).Client(server.Host)
 	blob := noise(8 << 20)
 	push(t, newPool(t, Options{}).Client(server.Host), "a/b", blob)
@@ -180,7 +180,7 @@ func TestSlowReaderIsNoStall(t *testing.T) {
 			}
 			break
 		}
-		time.Sleep(120 * time.Millisecond)
+		time.Sleep(200 * time.Millisecond)
 	}
 }
 
