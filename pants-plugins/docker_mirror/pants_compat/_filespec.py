@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-from pants.source.filespec import Filespec
 
-
-def excluded_globs(spec: Filespec) -> Iterable[str]:
-    """What a field's globs leave out: those after a `!`."""
+def excluded_globs(spec: Any) -> Iterable[str]:
+    """What a field's globs, a Filespec, leave out: those after a `!`."""
     return spec.get("excludes", ()) if isinstance(spec, dict) else spec.excludes
