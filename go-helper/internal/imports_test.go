@@ -40,7 +40,7 @@ var imports = map[string][]string{
 	"engine/internal/stream":   {"registry"},
 	"engine/internal/schedule": {"engine/internal/mount"},
 	"engine/internal/mount":    {},
-	"engine/internal/journal":  {},
+	"engine/internal/journal":  {"registry"}, // shards tell each other by manifests there
 
 	"auth/cloud":  {"auth", "ecr"},
 	"ecr":         {},
@@ -57,7 +57,7 @@ var leaves = []string{"reference", "platform", "strictjson", "strictyaml", "stri
 // offline packages never touch the network.
 var offline = []string{
 	"spec", "plan", "shard", "tags", "lock", "policy", "pin", "froms", "extract", "lint", "reference", "platform", "strictjson", "strictyaml", "stricttoml", "suggest",
-	"engine/internal/schedule", "engine/internal/mount", "engine/internal/journal",
+	"engine/internal/schedule", "engine/internal/mount",
 }
 
 // undecoded packages handle content of registries, which they never decompress: a layer can stand for any number of bytes.
