@@ -8,4 +8,5 @@ from typing import Any
 
 def excluded_globs(spec: Any) -> Iterable[str]:
     """What a field's globs, a Filespec, leave out: those after a `!`."""
-    return spec.get("excludes", ()) if isinstance(spec, dict) else spec.excludes
+    excluded: Iterable[str] = spec.get("excludes", ()) if isinstance(spec, dict) else spec.excludes
+    return excluded
