@@ -170,32 +170,39 @@ func TestAttachmentsOfALostDigestComeFromTheOtherDestination(t *testing.T) {
 	}
 }
 
-// A registry whose HEAD names another digest than its GET has (Docker Hub's, of old images) says which of them can be locked.
-func TestATagWhoseHeadAndGetDisagreeIsNotLocked(t *testing.T) {
+// Where HEAD names a digest that isn't there, and GET has content (Docker Hub's, of old images), the content is locked, and that is told.
+func TestATagWhoseHeadAndGetDisagreeIsLockedByItsContent(t *testing.T) {
 	t.Parallel()
 	w, src := newWorkplace(t), startRegistry(t)
 	content := pushImage(t, src.Host+"/app:1", 512, 1)
+	retag(t, src.Host+"/app", content, "latest")
 	other := "sha256:" + strings.Repeat("1", 64)
 	src.SetDialect(devregistry.Dialect{HeadDigest: func(_, reference string) string {
-		if reference == "1" {
+		if reference == "1" || reference == "latest" {
 			return other
 		}
 		return ""
 	}})
-	w.list("images.txt", src, "app:1")
-	p := w.run(1, "lock", "images.txt")
-	wantContains(t, "stderr", p.stderr.String(), "images.txt:1: could not be locked: the source answers HEAD for the tag with "+other+", which it doesn't have, and GET with "+content.String())
-	if w.exists("images.txt.lock") {
-		t.Errorf("locked:\n%s", w.read("images.txt.lock"))
+	w.list("images.txt", src, "app:1", "app:latest")
+	told := "its source answers HEAD for the tag with " + other + ", which it doesn't have, and GET with " + content.String()
+	p := w.run(0, "lock", "images.txt")
+	if n := strings.Count(p.stderr.String(), told); n != 2 {
+		t.Errorf("told %d times:\n%s", n, &p.stderr)
 	}
-	w.list("images.txt", src, "app:1@"+content.String()) // as the message says
-	w.run(0, "lock", "images.txt")
-	wantContains(t, "the lock", w.read("images.txt.lock"), `digest = "`+content.String())
+	locked := w.read("images.txt.lock")
+	if n := strings.Count(locked, `digest = "`+content.String()); n != 2 || strings.Contains(locked, other) {
+		t.Errorf("locked:\n%s", locked)
+	}
+	w.run(0, "lock", "--upgrade", "images.txt")
+	if again := w.read("images.txt.lock"); again != locked {
+		t.Errorf("upgraded to\n%s", again)
+	}
 
-	// One that is gone otherwise is gone.
-	src.SetDialect(devregistry.Dialect{})
-	w.list("images.txt", src, "app:1@"+other)
-	if p := w.run(1, "lock", "images.txt"); strings.Contains(p.stderr.String(), "answers HEAD") {
+	// A digest of the list that is gone is gone.
+	w.list("gone.txt", src, "app:1@"+other)
+	p = w.run(1, "lock", "gone.txt")
+	wantContains(t, "stderr", p.stderr.String(), "gone.txt:1: could not be locked")
+	if strings.Contains(p.stderr.String(), "answers HEAD") {
 		t.Errorf("stderr:\n%s", &p.stderr)
 	}
 }

@@ -57,12 +57,13 @@ type decided struct {
 }
 
 // decide says for each want that isn't kept what becomes of its entry.
-func (r *lockResolver) decide(ctx context.Context, s *session, lists []*lockedList, l Locking) {
+func (r *lockResolver) decide(ctx context.Context, s *session, lists []*lockedList, l Locking, about func(*lock.Want) bool) {
 	var wants []*lock.Want
 	var terms []lock.Terms
 	for _, list := range lists {
 		for _, w := range list.wants {
 			switch {
+			case !about(w):
 			case w.Kept() && r.lacksSignature(w): // a signature is all that it is asked for
 				r.decisions[w] = decided{Decision: lock.Decision{Digest: w.Old.Digest, Seen: w.Old.Seen, Because: w.Old.Because, Next: w.Old.Next}}
 			case !w.Kept():

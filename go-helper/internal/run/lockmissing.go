@@ -2,26 +2,40 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
-	"docker-mirror/go-helper/internal/lock"
+	"docker-mirror/go-helper/internal/registry"
+	"docker-mirror/go-helper/internal/report"
 )
 
-// missing says why a digest may not be there that a tag was said to name a moment ago: registries are known to answer HEAD and GET
-// for a tag differently. Only what HEAD has can be asked for without a pull, so that is no digest to lock.
-func (r *lockResolver) missing(ctx context.Context, w *lock.Want, digest v1.Hash, err error) error {
-	r.mu.Lock()
-	told := r.named[w.Key]
-	r.mu.Unlock()
-	from := r.from(w.Ref)
-	if told.digest != digest || !told.seen.IsZero() || from.Tag == "" { // it is of a lock, or of the list
-		return err
+// heedContent goes by what a tag's GET has where its HEAD has named a digest that isn't there: registries are known to answer the
+// two differently, and the content counts. It tells of each, and gives the keys of the images that now come to another digest.
+func (r *lockResolver) heedContent(ctx context.Context, s *session, lists []*lockedList) map[string]bool {
+	changed, looked := map[string]bool{}, map[string]bool{}
+	for _, list := range lists {
+		for _, w := range list.wants {
+			told, asked := r.named[w.Key]
+			from := r.from(w.Ref)
+			if looked[w.Key] || !asked || told.err != nil || !told.seen.IsZero() || w.Known() != (v1.Hash{}) || from.Tag == "" {
+				continue // it is of a lock, or of the list
+			}
+			looked[w.Key] = true
+			f := r.facts[digestKey{w.Ref.Name(), told.digest}]
+			if f == nil || !errors.Is(f.err, registry.ErrNotFound) {
+				continue
+			}
+			m, err := r.pool.Client(from.Registry).GetManifest(ctx, from.Repository, from.Tag)
+			if err != nil || m.Is(told.digest) {
+				continue
+			}
+			r.named[w.Key] = named{digest: m.Digest}
+			changed[w.Key] = true
+			s.console.Notice(report.Clean(fmt.Sprintf("%s: its source answers HEAD for the tag with %s, which it doesn't have, and GET with %s: the content counts",
+				w.Key, told.digest, m.Digest)))
+		}
 	}
-	m, getErr := r.pool.Client(from.Registry).GetManifest(ctx, from.Repository, from.Tag)
-	if getErr != nil || m.Is(digest) {
-		return err
-	}
-	return fmt.Errorf("the source answers HEAD for the tag with %s, which it doesn't have, and GET with %s: lock that by naming it in the list (%s@%s): %w", digest, m.Digest, w.Key, m.Digest, err)
+	return changed
 }

@@ -74,8 +74,12 @@ func (s *session) resolveLocks(ctx context.Context, pool *registry.Pool, j *judg
 	}
 	r.remember(lists)
 	r.askTags(ctx, lists)
-	r.decide(ctx, s, lists, l)
+	r.decide(ctx, s, lists, l, func(*lock.Want) bool { return true })
 	r.readDigests(ctx, lists)
+	if changed := r.heedContent(ctx, s, lists); len(changed) > 0 {
+		r.decide(ctx, s, lists, l, func(w *lock.Want) bool { return changed[w.Key] })
+		r.readDigests(ctx, lists)
+	}
 	r.judgeDigests(ctx, lists)
 	for _, list := range lists {
 		list.assemble(r)
@@ -168,7 +172,7 @@ func (r *lockResolver) askTags(ctx context.Context, lists []*lockedList) {
 
 // readDigests reads the manifests of which no lock says enough.
 func (r *lockResolver) readDigests(ctx context.Context, lists []*lockedList) {
-	asked := map[digestKey]*lock.Want{}
+	refs := map[digestKey]reference.Reference{}
 	for _, list := range lists {
 		for _, w := range list.wants {
 			for _, digest := range r.reads(w) {
@@ -182,19 +186,15 @@ func (r *lockResolver) readDigests(ctx context.Context, lists []*lockedList) {
 					}
 				}
 				if missing {
-					asked[key] = w
+					refs[key] = w.Ref
 				}
 			}
 		}
 	}
-	keys := slices.Collect(maps.Keys(asked))
+	keys := slices.Collect(maps.Keys(refs))
 	each(len(keys), func(i int) {
 		f := r.facts[keys[i]]
-		w := asked[keys[i]]
-		f.err = f.read(ctx, r.pool, r.from(w.Ref), keys[i].digest)
-		if errors.Is(f.err, registry.ErrNotFound) {
-			f.err = r.missing(ctx, w, keys[i].digest, f.err)
-		}
+		f.err = f.read(ctx, r.pool, r.from(refs[keys[i]]), keys[i].digest)
 	})
 }
 
