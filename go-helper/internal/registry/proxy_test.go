@@ -73,6 +73,12 @@ func tlsServer(t *testing.T) *httptest.Server {
 	return server
 }
 
+// alerting answers as a TLS server does to plain HTTP: once it has read something, or the client might take it for no answer to it.
+func alerting(c net.Conn) {
+	_, _ = c.Read(make([]byte, 4096))
+	_, _ = io.WriteString(c, "\x15\x03\x01\x00\x02\x02\x46")
+}
+
 // Where a proxy is what fails, it is named, without what logs in to it, and asked again only where that may help.
 func TestProxiesThatFailAreNamed(t *testing.T) {
 	closed := listen(t, func(net.Conn) {})
@@ -98,8 +104,8 @@ func TestProxiesThatFailAreNamed(t *testing.T) {
 		"doesn't reach the registry":          {"http", listen(t, answering("502 No")), false, "the proxy PROXY refuses to connect: 502 Bad Gateway", false, true},
 		"waits for the registry in vain":      {"http", listen(t, answering("504 No")), false, "the proxy PROXY refuses to connect: 504 Gateway Timeout", false, true},
 		"answers with a status of its own":    {"http", listen(t, answering("599 No")), false, "the proxy PROXY refuses to connect: 599", false, true},
-		"speaks TLS":                          {"http", listen(t, func(c net.Conn) { _, _ = io.WriteString(c, "\x15\x03\x01\x00\x02\x02\x46") }), false, "the proxy PROXY speaks TLS, and was asked over plain HTTP", false, true},
-		"speaks TLS, plain":                   {"http", listen(t, func(c net.Conn) { _, _ = io.WriteString(c, "\x15\x03\x01\x00\x02\x02\x46") }), true, "the proxy PROXY speaks TLS, and was asked over plain HTTP", false, true},
+		"speaks TLS":                          {"http", listen(t, alerting), false, "the proxy PROXY speaks TLS, and was asked over plain HTTP", false, true},
+		"speaks TLS, plain":                   {"http", listen(t, alerting), true, "the proxy PROXY speaks TLS, and was asked over plain HTTP", false, true},
 		"speaks no TLS":                       {"https", listen(t, func(c net.Conn) { _, _ = io.WriteString(c, "HTTP/1.0 400 Bad Request\r\n\r\n") }), false, "no connection to the proxy PROXY: tls: first record does not look like a TLS handshake", false, false},
 		"has a certificate of its own":        {"https", secureAddress, false, "no connection to the proxy PROXY: tls: failed to verify certificate", false, false},
 		"leads to a registry with one":        {"http", listen(t, leading(secureAddress)), false, "through the proxy PROXY: tls: failed to verify certificate", true, false},

@@ -115,7 +115,7 @@ func (p point) ways() map[string]way {
 		if p.kind == devregistry.KindBlobGet {
 			ways["other bytes"] = way{devregistry.Fault{Corrupt: true}, "has the digest sha256:", false}
 		}
-		ways["stalls"] = way{devregistry.Fault{StallDownload: devregistry.Halfway()}, "no byte came", true}
+		ways["stalls"] = way{devregistry.Fault{StallDownload: devregistry.Halfway()}, " came for 200ms", true}
 		ways["garbage"] = way{devregistry.Fault{Status: 200, Body: "{\"", Header: json}, p.garbage, false}
 		ways["an object"] = way{devregistry.Fault{Status: 200, Body: "{}", Header: json}, p.empty, false}
 	}
