@@ -103,11 +103,11 @@ func getTag(ctx context.Context, c *Client) error {
 
 func putBlob(ctx context.Context, c *Client) error {
 	content := "content"
-	u, err := c.StartUpload(ctx, "a/b", digestOf([]byte(content)), "")
+	u, err := c.StartUpload(ctx, "a/b", DigestOf([]byte(content)), "")
 	if err != nil {
 		return err
 	}
-	return u.Put(ctx, digestOf([]byte(content)), int64(len(content)), strings.NewReader(content), 0)
+	return u.Put(ctx, DigestOf([]byte(content)), int64(len(content)), strings.NewReader(content), 0)
 }
 
 // A small answer that takes long ends, too; a blob may take as long as some of it comes, which a byte now and then isn't.
@@ -140,7 +140,7 @@ func TestTricklingBodies(t *testing.T) {
 	policy.StallTimeout = time.Second
 	readAll := func(repository string) (int64, error) {
 		c := newPool(t, Options{Retry: policy}).Client(c.Host())
-		b, err := c.OpenBlob(t.Context(), repository, digestOf(nil), 0)
+		b, err := c.OpenBlob(t.Context(), repository, DigestOf(nil), 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -158,23 +158,13 @@ func TestTricklingBodies(t *testing.T) {
 // A blob that isn't answered at all is asked for again as soon as any other answer.
 func TestSilentBlobTimesOut(t *testing.T) {
 	t.Parallel()
-	hang := make(chan struct{})
-	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/v2/" {
-			<-hang
-		}
-	}))
-	defer server.Close()
-	defer close(hang)
-	policy := impatient
-	policy.ResponseTimeout = time.Second
-	c := newPool(t, Options{Retry: policy}).Client(strings.TrimPrefix(server.URL, "http://"))
+	c := silentServer(t, time.Second)
 	began := time.Now()
-	_, err := c.OpenBlob(t.Context(), "a/b", digestOf(nil), 0)
+	_, err := c.OpenBlob(t.Context(), "a/b", DigestOf(nil), 0)
 	if !Temporary(err) || !TimedOut(err) {
 		t.Errorf("got %v", err)
 	}
-	if took := time.Since(began); took > 3*bodyTimeouts*policy.ResponseTimeout/2 {
+	if took := time.Since(began); took > 3*bodyTimeouts*time.Second/2 {
 		t.Errorf("three tries took %s", took)
 	}
 }

@@ -18,7 +18,7 @@ func benchServer(b *testing.B, blob []byte) *Client {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.Method == http.MethodHead:
-			w.Header().Set("Docker-Content-Digest", digestOf(nil).String())
+			w.Header().Set("Docker-Content-Digest", DigestOf(nil).String())
 			w.Header().Set("Content-Length", "1000")
 		case r.Method == http.MethodPost:
 			w.Header().Set("Location", "/v2/a/b/blobs/uploads/1?_state=x")
@@ -56,7 +56,7 @@ func BenchmarkReadBlob(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(blob)))
 	for b.Loop() {
-		r, err := c.OpenBlob(b.Context(), "a/b", digestOf(nil), 0)
+		r, err := c.OpenBlob(b.Context(), "a/b", DigestOf(nil), 0)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -73,11 +73,11 @@ func BenchmarkPutBlob(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(blob)))
 	for b.Loop() {
-		u, err := c.StartUpload(b.Context(), "a/b", digestOf(nil), "")
+		u, err := c.StartUpload(b.Context(), "a/b", DigestOf(nil), "")
 		if err != nil {
 			b.Fatal(err)
 		}
-		if err := u.Put(b.Context(), digestOf(nil), int64(len(blob)), struct{ io.Reader }{bytes.NewReader(blob)}, 0); err != nil {
+		if err := u.Put(b.Context(), DigestOf(nil), int64(len(blob)), struct{ io.Reader }{bytes.NewReader(blob)}, 0); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -139,7 +139,6 @@ type BlobReader struct {
 	body      io.ReadCloser
 	left      int64 // -1 unknown
 	down      *atomic.Int64
-	closed    bool
 }
 
 // Read reads; it fails as soon as nothing has come for the policy's StallTimeout.
@@ -160,10 +159,6 @@ func (b *BlobReader) Read(p []byte) (int, error) {
 
 // Close ends the transfer, wherever it is.
 func (b *BlobReader) Close() error {
-	if b.closed {
-		return nil
-	}
-	b.closed = true
 	return b.body.Close()
 }
 

@@ -36,7 +36,7 @@ func readOn(t *testing.T, c *Client, repository string, want []byte) (breaks int
 	t.Helper()
 	var got []byte
 	for {
-		r, err := c.OpenBlob(t.Context(), repository, digestOf(want), int64(len(got)))
+		r, err := c.OpenBlob(t.Context(), repository, DigestOf(want), int64(len(got)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -111,7 +111,7 @@ func TestBlobsTellOfOverload(t *testing.T) {
 		if status != 0 {
 			server.SetFaults(devregistry.Faults{Intercept: devregistry.Once(isKind(devregistry.KindBlobGet), devregistry.Fault{Status: status})})
 		}
-		b, err := c.OpenBlob(t.Context(), "a/b", digestOf([]byte("content")), 0)
+		b, err := c.OpenBlob(t.Context(), "a/b", DigestOf([]byte("content")), 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,11 +125,11 @@ func TestBlobsTellOfOverload(t *testing.T) {
 func TestBlobErrors(t *testing.T) {
 	server := devregistrytest.Start(t, devregistry.Options{})
 	c := newPool(t, Options{Retry: impatient}).Client(server.Host)
-	if _, err := c.OpenBlob(t.Context(), "a/b", digestOf(nil), 0); !errors.Is(err, ErrNotFound) || Temporary(err) {
+	if _, err := c.OpenBlob(t.Context(), "a/b", DigestOf(nil), 0); !errors.Is(err, ErrNotFound) || Temporary(err) {
 		t.Errorf("missing: %v", err)
 	}
 	push(t, c, "a/b", []byte("content"))
-	digest := digestOf([]byte("content"))
+	digest := DigestOf([]byte("content"))
 	if _, err := c.OpenBlob(t.Context(), "a/b", digest, 7); err == nil || Temporary(err) {
 		t.Errorf("from its end on: %v", err)
 	}
@@ -164,7 +164,7 @@ func TestSlowReaderIsNoStall(t *testing.T) {
 	c := newPool(t, Options{Retry: policy}).Client(server.Host)
 	blob := noise(8 << 20)
 	push(t, newPool(t, Options{}).Client(server.Host), "a/b", blob)
-	r, err := c.OpenBlob(t.Context(), "a/b", digestOf(blob), 0)
+	r, err := c.OpenBlob(t.Context(), "a/b", DigestOf(blob), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +194,7 @@ func TestMisplacedRange(t *testing.T) {
 			}
 		}))
 		c := newPool(t, Options{Retry: impatient}).Client(strings.TrimPrefix(server.URL, "http://"))
-		if _, err := c.OpenBlob(t.Context(), "a/b", digestOf(nil), 3); err == nil || Temporary(err) {
+		if _, err := c.OpenBlob(t.Context(), "a/b", DigestOf(nil), 3); err == nil || Temporary(err) {
 			t.Errorf("Content-Range %q: %v", contentRange, err)
 		}
 		server.Close()
@@ -218,11 +218,11 @@ func TestRedirects(t *testing.T) {
 	})
 	c := newPool(t, Options{Retry: impatient}).Client(strings.TrimPrefix(server.URL, "http://"))
 	for repository, want := range map[string]string{"loop": "redirects", "odd": "unusable Location"} {
-		if _, err := c.OpenBlob(t.Context(), repository, digestOf(nil), 0); err == nil || Temporary(err) || !strings.Contains(err.Error(), want) {
+		if _, err := c.OpenBlob(t.Context(), repository, DigestOf(nil), 0); err == nil || Temporary(err) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", repository, err)
 		}
 	}
-	if _, err := c.StartUpload(t.Context(), "moved", digestOf(nil), ""); err == nil || Temporary(err) || !strings.Contains(err.Error(), "302") {
+	if _, err := c.StartUpload(t.Context(), "moved", DigestOf(nil), ""); err == nil || Temporary(err) || !strings.Contains(err.Error(), "302") {
 		t.Errorf("a POST redirected: %v", err)
 	}
 }

@@ -201,24 +201,20 @@ func (c *Client) try(ctx context.Context, r *request, again bool) (*reply, error
 }
 
 func (c *Client) readAll(ctx context.Context, r *request, resp *http.Response) ([]byte, error) {
-	limit := r.limit
-	if r.method == http.MethodHead {
-		return nil, nil
-	}
-	if resp.ContentLength > limit {
+	if resp.ContentLength > r.limit {
 		return nil, wrapTransport(ctx, r.op, r.where(c),
-			permanentf("the answer has %d bytes, more than the %d allowed", resp.ContentLength, limit))
+			permanentf("the answer has %d bytes, more than the %d allowed", resp.ContentLength, r.limit))
 	}
 	var buf bytes.Buffer
 	if resp.ContentLength > 0 {
 		buf.Grow(int(resp.ContentLength) + bytes.MinRead) // ReadFrom grows unless MinRead bytes are free
 	}
-	n, err := buf.ReadFrom(io.LimitReader(resp.Body, limit+1))
+	n, err := buf.ReadFrom(io.LimitReader(resp.Body, r.limit+1))
 	if err != nil {
 		return nil, wrapTransport(ctx, r.op, r.where(c), err)
 	}
-	if n > limit {
-		return nil, wrapTransport(ctx, r.op, r.where(c), permanentf("the answer has more than the %d bytes allowed", limit))
+	if n > r.limit {
+		return nil, wrapTransport(ctx, r.op, r.where(c), permanentf("the answer has more than the %d bytes allowed", r.limit))
 	}
 	return buf.Bytes(), nil
 }

@@ -37,7 +37,7 @@ func TestHappyPath(t *testing.T) {
 		t.Fatalf("RepositoryMissing = %v, %v", missing, err)
 	}
 	blob := bytes.Repeat([]byte("blob"), 1<<16)
-	digest := digestOf(blob)
+	digest := DigestOf(blob)
 	if exists, err := c.HeadBlob(ctx, "a/b", digest, int64(len(blob))); err != nil || exists {
 		t.Fatalf("HeadBlob = %v, %v", exists, err)
 	}
@@ -69,7 +69,7 @@ func TestHappyPath(t *testing.T) {
 		t.Fatal(err)
 	}
 	d, err := c.HeadManifest(ctx, "a/b", "v1")
-	if err != nil || d.Digest != digestOf(body) || d.Size != int64(len(body)) || string(d.MediaType) != m.MediaType {
+	if err != nil || d.Digest != DigestOf(body) || d.Size != int64(len(body)) || string(d.MediaType) != m.MediaType {
 		t.Fatalf("HeadManifest = %+v, %v", d, err)
 	}
 	read, err := c.GetManifest(ctx, "a/b", d.Digest.String())

@@ -176,7 +176,7 @@ func readBlob(content []byte) func(ctx context.Context, c *Client, meet bool) er
 		if meet {
 			repository = "a/meet"
 		}
-		r, err := c.OpenBlob(ctx, repository, digestOf(content), 0)
+		r, err := c.OpenBlob(ctx, repository, DigestOf(content), 0)
 		if err != nil {
 			return err
 		}
@@ -200,7 +200,7 @@ func TestStalledBodiesLeaveTheirConnections(t *testing.T) {
 	defer close(hang)
 	c := newPool(t, Options{Retry: RetryPolicy{StallTimeout: 50 * time.Millisecond}}).Client(host)
 	before := c.down.current
-	r, err := c.OpenBlob(t.Context(), "a/b", digestOf(nil), 0)
+	r, err := c.OpenBlob(t.Context(), "a/b", DigestOf(nil), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func (c *Client) MayPush(ctx context.Context, repository string) bool {
 	if may, known := c.pushable.Load(repository); known {
 		return may.(bool)
 	}
-	nothing := digestOf(nil)
+	nothing := DigestOf(nil)
 	upload, err := c.StartUpload(ctx, repository, nothing, "")
 	if err == nil {
 		_ = upload.Cancel(ctx) // a courtesy

@@ -28,7 +28,7 @@ func TestCommittedManifest(t *testing.T) {
 		{"not written", devregistry.Fault{Status: 502}, false, false},
 		{"refused", devregistry.Fault{Status: 400, Code: "MANIFEST_INVALID"}, true, false},
 	} {
-		for _, reference := range []string{"v1", digestOf(emptyIndex.Body).String()} {
+		for _, reference := range []string{"v1", DigestOf(emptyIndex.Body).String()} {
 			server := devregistrytest.Start(t, devregistry.Options{})
 			if tt.planted {
 				if err := server.PlantManifest("a/b", reference, emptyIndex.MediaType, emptyIndex.Body); err != nil {
@@ -98,11 +98,11 @@ func TestUnusualSuccess(t *testing.T) {
 			devregistry.Always(isKind(devregistry.KindUploadPut), nothing),
 			devregistry.Always(isKind(devregistry.KindManifestPut), nothing),
 		)})
-		up, err := c.StartUpload(t.Context(), "c/d", digestOf(blob), "")
+		up, err := c.StartUpload(t.Context(), "c/d", DigestOf(blob), "")
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = up.Put(t.Context(), digestOf(blob), int64(len(blob)), bytes.NewReader(blob), 0)
+		err = up.Put(t.Context(), DigestOf(blob), int64(len(blob)), bytes.NewReader(blob), 0)
 		if !Temporary(err) || !strings.Contains(err.Error(), "the blob isn't there") {
 			t.Errorf("%d for a blob that isn't there: %v", status, err)
 		}
@@ -129,18 +129,18 @@ func TestUnusualSuccessOfAPart(t *testing.T) {
 	}))
 	defer server.Close()
 	c := newPool(t, Options{Retry: impatient}).Client(strings.TrimPrefix(server.URL, "http://"))
-	up, err := c.StartUpload(t.Context(), "a/b", digestOf([]byte("abc")), "")
+	up, err := c.StartUpload(t.Context(), "a/b", DigestOf([]byte("abc")), "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := up.Put(t.Context(), digestOf([]byte("abc")), 3, strings.NewReader("abc"), 0); !Temporary(err) {
+	if err := up.Put(t.Context(), DigestOf([]byte("abc")), 3, strings.NewReader("abc"), 0); !Temporary(err) {
 		t.Errorf("got %v", err)
 	}
 }
 
 // Where uploads can't be cancelled that is asked once a registry.
 func TestCancelIsACourtesy(t *testing.T) {
-	blob := digestOf([]byte("content"))
+	blob := DigestOf([]byte("content"))
 	for _, tt := range []struct {
 		name    string
 		dialect devregistry.Dialect
@@ -188,11 +188,11 @@ func TestMountsOutOfOrder(t *testing.T) {
 	server.SetDialect(devregistry.Dialect{MountStatus: 500})
 	c := newPool(t, Options{Retry: RetryPolicy{Attempts: 8, Backoff: 1}}).Client(server.Host)
 	for _, repository := range []string{"c/d", "e/f"} {
-		up, err := c.StartUpload(t.Context(), repository, digestOf(blob), "a/b")
+		up, err := c.StartUpload(t.Context(), repository, DigestOf(blob), "a/b")
 		if err != nil || up == nil {
 			t.Fatalf("%v, %v", up, err)
 		}
-		if err := up.Put(t.Context(), digestOf(blob), int64(len(blob)), bytes.NewReader(blob), 0); err != nil {
+		if err := up.Put(t.Context(), DigestOf(blob), int64(len(blob)), bytes.NewReader(blob), 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -201,7 +201,7 @@ func TestMountsOutOfOrder(t *testing.T) {
 	}
 	server.SetDialect(devregistry.Dialect{})
 	for range 2 {
-		if up, err := c.StartUpload(t.Context(), "g/h", digestOf(blob), "a/b"); err != nil || up != nil {
+		if up, err := c.StartUpload(t.Context(), "g/h", DigestOf(blob), "a/b"); err != nil || up != nil {
 			t.Errorf("mended: %v, %v", up, err)
 		}
 	}
@@ -211,7 +211,7 @@ func TestMountsOutOfOrder(t *testing.T) {
 	// Throttling is no such failure.
 	server.SetFaults(devregistry.Faults{Intercept: devregistry.Times(5, isKind(devregistry.KindMount), devregistry.Fault{Status: 429})})
 	patient := newPool(t, Options{Retry: RetryPolicy{ThrottleBackoff: 1}}).Client(server.Host)
-	if up, err := patient.StartUpload(t.Context(), "i/j", digestOf(blob), "a/b"); err != nil || up != nil {
+	if up, err := patient.StartUpload(t.Context(), "i/j", DigestOf(blob), "a/b"); err != nil || up != nil {
 		t.Errorf("throttled five times: %v, %v", up, err)
 	}
 }
@@ -226,7 +226,7 @@ func TestSmallBodyLimits(t *testing.T) {
 			t.Errorf("%d: %v", limit, err)
 			continue
 		}
-		if stored, err := server.ReadBlob("a/b", digestOf(blob)); err != nil || !bytes.Equal(stored, blob) {
+		if stored, err := server.ReadBlob("a/b", DigestOf(blob)); err != nil || !bytes.Equal(stored, blob) {
 			t.Errorf("%d: stored %d bytes, %v", limit, len(stored), err)
 		}
 	}
@@ -249,7 +249,7 @@ func TestRangesRefused(t *testing.T) {
 	c := newPool(t, Options{Retry: impatient}).Client(server.Host)
 	push(t, c, "a/b", blob)
 	server.SetDialect(devregistry.Dialect{RangesRefused: true})
-	r, err := c.OpenBlob(t.Context(), "a/b", digestOf(blob), 1000)
+	r, err := c.OpenBlob(t.Context(), "a/b", DigestOf(blob), 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,7 +258,7 @@ func TestRangesRefused(t *testing.T) {
 		t.Errorf("from %d: %d bytes, %v", r.Offset, len(got), err)
 	}
 	server.SetDialect(devregistry.Dialect{})
-	if _, err := c.OpenBlob(t.Context(), "a/b", digestOf(blob), 2<<20); err == nil || Temporary(err) || !strings.Contains(err.Error(), "ends before") {
+	if _, err := c.OpenBlob(t.Context(), "a/b", DigestOf(blob), 2<<20); err == nil || Temporary(err) || !strings.Contains(err.Error(), "ends before") {
 		t.Errorf("past its end: %v", err)
 	}
 }
@@ -288,11 +288,11 @@ func TestColdCaches(t *testing.T) {
 		server.SetFaults(devregistry.Faults{Intercept: devregistry.Once(isKind(kind), devregistry.Fault{Status: 404, Code: code})})
 	}
 	once(devregistry.KindBlobGet, "BLOB_UNKNOWN")
-	if err := open("a/b", digestOf(blob)); err != nil {
+	if err := open("a/b", DigestOf(blob)); err != nil {
 		t.Errorf("a blob: %v", err)
 	}
 	once(devregistry.KindManifestGet, "MANIFEST_UNKNOWN")
-	if err := get("a/b", digestOf(emptyIndex.Body).String()); err != nil {
+	if err := get("a/b", DigestOf(emptyIndex.Body).String()); err != nil {
 		t.Errorf("a manifest by its digest: %v", err)
 	}
 	once(devregistry.KindManifestGet, "MANIFEST_UNKNOWN")
@@ -301,7 +301,7 @@ func TestColdCaches(t *testing.T) {
 	}
 	server.SetFaults(devregistry.Faults{})
 	server.Log().Reset()
-	if err := open("a/b", digestOf(nil)); !errors.Is(err, ErrNotFound) || Temporary(err) {
+	if err := open("a/b", DigestOf(nil)); !errors.Is(err, ErrNotFound) || Temporary(err) {
 		t.Errorf("a blob that isn't there: %v", err)
 	}
 	if n := len(server.Log().Entries()); n != missingAttempts {

@@ -31,7 +31,7 @@ func TestContentEncodingIsNotDecoded(t *testing.T) {
 	}))
 	defer server.Close()
 	c := newPool(t, Options{Retry: impatient}).Client(strings.TrimPrefix(server.URL, "http://"))
-	digest := digestOf(packed.Bytes())
+	digest := DigestOf(packed.Bytes())
 	if m, err := c.GetManifest(t.Context(), "a/b", digest.String()); err != nil || !bytes.Equal(m.Body, packed.Bytes()) {
 		t.Errorf("a manifest: %v", err)
 	}
@@ -90,7 +90,7 @@ func TestSignedAddressesAreNotTold(t *testing.T) {
 	c := newPool(t, Options{Retry: RetryPolicy{Attempts: 2}, OnRetry: func(r Retry) {
 		told = append(told, r.What, r.Err.Error())
 	}}).Client(strings.TrimPrefix(server.URL, "http://"))
-	_, err := c.OpenBlob(t.Context(), "a/b", digestOf(nil), 0)
+	_, err := c.OpenBlob(t.Context(), "a/b", DigestOf(nil), 0)
 	if err == nil || len(told) == 0 {
 		t.Fatalf("%v, %q", err, told)
 	}
@@ -186,7 +186,7 @@ func TestRedirectsThatAreRefused(t *testing.T) {
 		{"of the token service", moving.URL, Options{Keychain: user, Retry: impatient}, "redirects elsewhere"},
 	} {
 		_, host, _ := strings.Cut(tt.url, "://")
-		_, err := newPool(t, tt.opts).Client(host).OpenBlob(t.Context(), "a/b", digestOf(nil), 0)
+		_, err := newPool(t, tt.opts).Client(host).OpenBlob(t.Context(), "a/b", DigestOf(nil), 0)
 		if err == nil || Temporary(err) || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v", tt.name, err)
 		}

@@ -32,7 +32,7 @@ func TestImmutableTags(t *testing.T) {
 			server.Log().Reset()
 			err := c.PutManifest(t.Context(), "a/b", "v1", two)
 			var immutable *ImmutableTagError
-			if !errors.As(err, &immutable) || Temporary(err) || immutable.Have != digestOf(one.Body) || immutable.Want != digestOf(two.Body) {
+			if !errors.As(err, &immutable) || Temporary(err) || immutable.Have != DigestOf(one.Body) || immutable.Want != DigestOf(two.Body) {
 				t.Fatalf("another digest: %v", err)
 			}
 			if !strings.Contains(err.Error(), "/a/b:v1 is immutable") || strings.Contains(err.Error(), "\n") {
@@ -41,7 +41,7 @@ func TestImmutableTags(t *testing.T) {
 			if n := len(entries(server, devregistry.KindManifestPut)); n != 1 {
 				t.Errorf("%d writes", n)
 			}
-			if err := c.PutManifest(t.Context(), "a/b", digestOf(two.Body).String(), two); err != nil {
+			if err := c.PutManifest(t.Context(), "a/b", DigestOf(two.Body).String(), two); err != nil {
 				t.Errorf("by digest: %v", err)
 			}
 		})

@@ -18,7 +18,7 @@ func TestMountsTakeNoPatience(t *testing.T) {
 	server := devregistrytest.Start(t, devregistry.Options{Dialect: devregistry.Dialect{MountStatus: 500}})
 	server.SetFaults(devregistry.Faults{Intercept: devregistry.Times(2, isKind(devregistry.KindUploadStart), devregistry.Fault{Status: 502})})
 	c := newPool(t, Options{Retry: RetryPolicy{Attempts: 4, Backoff: 1}}).Client(server.Host)
-	up, err := c.StartUpload(c.Tries().With(t.Context()), "a/b", digestOf(nil), "c/d")
+	up, err := c.StartUpload(c.Tries().With(t.Context()), "a/b", DigestOf(nil), "c/d")
 	if err != nil || up == nil {
 		t.Errorf("%v, %v", up, err)
 	}
@@ -130,7 +130,7 @@ func TestSignedAddressesAreNotRepeated(t *testing.T) {
 	}))
 	defer server.Close()
 	c := newPool(t, Options{Retry: impatient}).Client(strings.TrimPrefix(server.URL, "http://"))
-	_, err := c.OpenBlob(t.Context(), "a/b", digestOf(nil), 0)
+	_, err := c.OpenBlob(t.Context(), "a/b", DigestOf(nil), 0)
 	if !IsDenied(err) || !strings.Contains(err.Error(), "can't serve /blob?[redacted]") {
 		t.Errorf("got %v", err)
 	}
@@ -189,7 +189,7 @@ func TestThrottledMountIsNoUpload(t *testing.T) {
 	server.SetFaults(devregistry.Faults{Intercept: devregistry.Always(isKind(devregistry.KindMount), devregistry.Fault{Status: 429})})
 	policy := RetryPolicy{ThrottleBackoff: 10 * time.Millisecond, MaxBackoff: 20 * time.Millisecond, Budget: 100 * time.Millisecond}
 	c := newPool(t, Options{Retry: policy}).Client(server.Host)
-	if up, err := c.StartUpload(t.Context(), "a/b", digestOf(nil), "c/d"); up != nil || !Overloaded(err) {
+	if up, err := c.StartUpload(t.Context(), "a/b", DigestOf(nil), "c/d"); up != nil || !Overloaded(err) {
 		t.Errorf("%v, %v", up, err)
 	}
 	if n := len(entries(server, devregistry.KindUploadStart)); n != 0 {

@@ -71,7 +71,7 @@ func TestAmbientCredentials(t *testing.T) {
 			if !IsDenied(err) || !strings.Contains(err.Error(), "GITHUB_TOKEN") {
 				t.Errorf("private: %v", err)
 			}
-			_, err = c.StartUpload(t.Context(), "public/a", digestOf(nil), "")
+			_, err = c.StartUpload(t.Context(), "public/a", DigestOf(nil), "")
 			if !IsDenied(err) || !strings.Contains(err.Error(), "asked with user and password from GITHUB_TOKEN") {
 				t.Errorf("a push: %v", err)
 			}
@@ -241,7 +241,7 @@ func TestDestinationsAreReadWithTheRightToPush(t *testing.T) {
 	if missing, err := c.RepositoryMissing(t.Context(), "new/two"); err != nil || !missing {
 		t.Errorf("its tags: %v, %v", missing, err)
 	}
-	if exists, err := c.HeadBlob(t.Context(), "new/two", digestOf(nil), 0); err != nil || exists {
+	if exists, err := c.HeadBlob(t.Context(), "new/two", DigestOf(nil), 0); err != nil || exists {
 		t.Errorf("a blob: %v, %v", exists, err)
 	}
 	push(t, c, "new/two", []byte("content"))
@@ -268,7 +268,7 @@ func TestDestinationsAreReadWithTheRightToPush(t *testing.T) {
 	if n := len(entries(server, devregistry.KindToken)); n != 2 {
 		t.Errorf("%d tokens", n)
 	}
-	if _, err := only.StartUpload(t.Context(), "new/two", digestOf(nil), ""); !IsDenied(err) {
+	if _, err := only.StartUpload(t.Context(), "new/two", DigestOf(nil), ""); !IsDenied(err) {
 		t.Errorf("a push with the right to read: %v", err)
 	}
 }

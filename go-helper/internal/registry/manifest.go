@@ -105,7 +105,7 @@ func (c *Client) GetManifest(ctx context.Context, repository, identifier string)
 	if err != nil {
 		return nil, err
 	}
-	m := &Manifest{MediaType: mediaType(answer.header), Digest: digestOf(answer.body), Body: answer.body}
+	m := &Manifest{MediaType: mediaType(answer.header), Digest: DigestOf(answer.body), Body: answer.body}
 	want, err := v1.NewHash(identifier)
 	if err != nil {
 		return m, nil // a tag
@@ -152,7 +152,7 @@ func (c *Client) putManifest(ctx context.Context, repository, identifier string,
 	r.body = m.Body
 	r.scopes = []auth.Scope{auth.Push(repository)}
 	r.accept = []int{http.StatusCreated, http.StatusOK, http.StatusAccepted, http.StatusNoContent}
-	want := digestOf(m.Body)
+	want := DigestOf(m.Body)
 	answer, err := c.push(ctx, r)
 	switch {
 	case err != nil && immutableTag(r, err):
@@ -230,7 +230,8 @@ func digestBy(algorithm string, b []byte) (v1.Hash, error) {
 	return v1.Hash{Algorithm: algorithm, Hex: hex.EncodeToString(h.Sum(nil))}, nil
 }
 
-func digestOf(b []byte) v1.Hash {
+// DigestOf is the SHA-256 digest of content.
+func DigestOf(b []byte) v1.Hash {
 	sum := sha256.Sum256(b)
 	return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(sum[:])}
 }

@@ -38,7 +38,7 @@ func TestManifests(t *testing.T) {
 			if err := c.PutManifest(ctx, "a/b", "v1", emptyIndex); err != nil {
 				t.Fatal(err)
 			}
-			digest := digestOf(emptyIndex.Body)
+			digest := DigestOf(emptyIndex.Body)
 			for _, identifier := range []string{"v1", digest.String()} {
 				head, err := c.HeadManifest(ctx, "a/b", identifier)
 				if err != nil || head.Digest != digest || head.Size != int64(len(emptyIndex.Body)) || head.MediaType != types.OCIImageIndex {
@@ -52,7 +52,7 @@ func TestManifests(t *testing.T) {
 			if _, err := c.GetManifest(ctx, "a/b", "v2"); !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), server.Host+"/a/b:v2") {
 				t.Errorf("a missing tag: %v", err)
 			}
-			if _, err := c.HeadManifest(ctx, "a/b", digestOf(nil).String()); !errors.Is(err, ErrNotFound) {
+			if _, err := c.HeadManifest(ctx, "a/b", DigestOf(nil).String()); !errors.Is(err, ErrNotFound) {
 				t.Errorf("a missing digest: %v", err)
 			}
 		})
@@ -61,16 +61,16 @@ func TestManifests(t *testing.T) {
 
 func TestManifestErrors(t *testing.T) {
 	right := `{"schemaVersion":2}`
-	digest := digestOf([]byte(right))
+	digest := DigestOf([]byte(right))
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v2/{$}", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("GET /v2/wrong/manifests/{ref}", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, right, "\n") })
 	mux.HandleFunc("HEAD /v2/wronghead/manifests/{ref}", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Docker-Content-Digest", digestOf(nil).String())
+		w.Header().Set("Docker-Content-Digest", DigestOf(nil).String())
 		w.Header().Set("Content-Length", "2")
 	})
 	mux.HandleFunc("PUT /v2/wrong/manifests/{ref}", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Docker-Content-Digest", digestOf(nil).String())
+		w.Header().Set("Docker-Content-Digest", DigestOf(nil).String())
 		w.WriteHeader(http.StatusCreated)
 	})
 	mux.HandleFunc("GET /v2/big/manifests/{ref}", func(w http.ResponseWriter, _ *http.Request) {

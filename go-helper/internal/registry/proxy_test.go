@@ -176,7 +176,7 @@ func TestWhatComesThroughAProxyIsTheRegistrys(t *testing.T) {
 		t.Errorf("the registry's own words: %v", err)
 	}
 	cut.Store(true)
-	body, err := c.OpenBlob(t.Context(), "a/b", digestOf([]byte("x")), 0)
+	body, err := c.OpenBlob(t.Context(), "a/b", DigestOf([]byte("x")), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

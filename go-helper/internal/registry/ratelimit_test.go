@@ -130,7 +130,7 @@ func TestPausesHoldEverything(t *testing.T) {
 			}
 			many(t, 10, func(i int) error {
 				if i%2 == 0 {
-					_, err := c.OpenBlob(t.Context(), "a/b", digestOf(nil), 0)
+					_, err := c.OpenBlob(t.Context(), "a/b", DigestOf(nil), 0)
 					return notFoundIsFine(err)
 				}
 				return head(i)

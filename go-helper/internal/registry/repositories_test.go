@@ -68,7 +68,7 @@ func notFound(server *devregistry.Server) (n int) {
 func TestRepositoriesAreCreatedOnce(t *testing.T) {
 	server, made, c, told := startECR(t)
 	many(t, 16, func(i int) error {
-		up, err := c.StartUpload(t.Context(), fmt.Sprintf("team/r%d", i%2), digestOf([]byte{byte(i)}), []string{"", "team/r0", "other"}[i%3])
+		up, err := c.StartUpload(t.Context(), fmt.Sprintf("team/r%d", i%2), DigestOf([]byte{byte(i)}), []string{"", "team/r0", "other"}[i%3])
 		if err != nil || up == nil {
 			return fmt.Errorf("%v, %w", up, err)
 		}
@@ -126,7 +126,7 @@ func TestCreationFails(t *testing.T) {
 	var mu sync.Mutex
 	var said []string
 	many(t, 8, func(i int) error {
-		_, err := c.StartUpload(t.Context(), "team/denied", digestOf([]byte{byte(i)}), []string{"", "team/ok"}[i%2])
+		_, err := c.StartUpload(t.Context(), "team/denied", DigestOf([]byte{byte(i)}), []string{"", "team/ok"}[i%2])
 		var failed *CreationError
 		if !errors.As(err, &failed) || Temporary(err) || failed.Repository != "team/denied" {
 			return fmt.Errorf("got %w", err)
@@ -159,7 +159,7 @@ func TestCreatedRepositoryIsWaitedFor(t *testing.T) {
 func TestNobodyCreates(t *testing.T) {
 	server := devregistrytest.Start(t, devregistry.Options{Dialect: devregistry.Dialect{RepositoriesMustExist: true}})
 	c := newPool(t, Options{Retry: impatient}).Client(server.Host)
-	_, err := c.StartUpload(t.Context(), "team/app", digestOf(nil), "")
+	_, err := c.StartUpload(t.Context(), "team/app", DigestOf(nil), "")
 	if !errors.Is(err, ErrNotFound) || Temporary(err) || !strings.Contains(err.Error(), "NAME_UNKNOWN") {
 		t.Errorf("got %v", err)
 	}

@@ -172,18 +172,24 @@ func TestOnePing(t *testing.T) {
 	}
 }
 
-func TestSilentServerTimesOut(t *testing.T) {
+// silentServer answers pings and nothing else, to a client that waits so long for an answer.
+func silentServer(t *testing.T, wait time.Duration) *Client {
+	t.Helper()
 	hang := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/v2/" {
 			<-hang
 		}
 	}))
-	defer server.Close()
-	defer close(hang)
+	t.Cleanup(server.Close)
+	t.Cleanup(func() { close(hang) })
 	policy := impatient
-	policy.ResponseTimeout = 50 * time.Millisecond
-	c := newPool(t, Options{Retry: policy}).Client(strings.TrimPrefix(server.URL, "http://"))
+	policy.ResponseTimeout = wait
+	return newPool(t, Options{Retry: policy}).Client(strings.TrimPrefix(server.URL, "http://"))
+}
+
+func TestSilentServerTimesOut(t *testing.T) {
+	c := silentServer(t, 50*time.Millisecond)
 	_, err := c.GetManifest(t.Context(), "a/b", "v1")
 	if !Temporary(err) || errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
@@ -196,7 +202,7 @@ func TestStats(t *testing.T) {
 	c := pool.Client(server.Host)
 	push(t, c, "a/b", []byte("content"))
 	readOn(t, c, "a/b", []byte("content"))
-	if _, err := c.StartUpload(t.Context(), "c/d", digestOf([]byte("content")), "a/b"); err != nil {
+	if _, err := c.StartUpload(t.Context(), "c/d", DigestOf([]byte("content")), "a/b"); err != nil {
 		t.Fatal(err)
 	}
 	stats := pool.Stats()[server.Host]

@@ -115,7 +115,7 @@ func TestTokenServices(t *testing.T) {
 			pool := newPool(t, Options{Keychain: tt.keychain, Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 			c := pool.Client(server.Host)
 			blob := []byte("content")
-			digest := digestOf(blob)
+			digest := DigestOf(blob)
 			many(t, 12, func(i int) error {
 				_, err := c.HeadManifest(t.Context(), fmt.Sprintf("r%d", i%3), "v1")
 				return notFoundIsFine(err)
@@ -223,7 +223,7 @@ func TestTokensForManyRepositories(t *testing.T) {
 // push uploads a blob.
 func push(t *testing.T, c *Client, repository string, blob []byte) {
 	t.Helper()
-	digest := digestOf(blob)
+	digest := DigestOf(blob)
 	up, err := c.StartUpload(t.Context(), repository, digest, "")
 	if err != nil {
 		t.Fatal(err)
@@ -277,7 +277,7 @@ func TestRevokedTokenIsReplacedOnce(t *testing.T) {
 	}
 	// In the middle of an upload: once some of the body is gone it can't be sent again here, but the next try may.
 	blob := bytes.Repeat([]byte("x"), 1<<20)
-	digest := digestOf(blob)
+	digest := DigestOf(blob)
 	up, err := c.StartUpload(t.Context(), "a/b", digest, "")
 	if err != nil {
 		t.Fatal(err)
@@ -358,7 +358,7 @@ func TestMountWithoutAccessToTheOrigin(t *testing.T) {
 		c := newPool(t, Options{}).Client(server.Host)
 		blob := []byte("content")
 		for i := range 2 {
-			up, err := c.StartUpload(t.Context(), "a/b", digestOf(blob), "secret/origin")
+			up, err := c.StartUpload(t.Context(), "a/b", DigestOf(blob), "secret/origin")
 			if err != nil {
 				t.Fatalf("refuse=%v: %v", refuse, err)
 			}
@@ -366,7 +366,7 @@ func TestMountWithoutAccessToTheOrigin(t *testing.T) {
 				t.Fatal("mounted without access")
 			}
 			if i == 1 {
-				if err := up.Put(t.Context(), digestOf(blob), int64(len(blob)), bytes.NewReader(blob), 0); err != nil {
+				if err := up.Put(t.Context(), DigestOf(blob), int64(len(blob)), bytes.NewReader(blob), 0); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -504,7 +504,7 @@ func TestPasswordStaysHome(t *testing.T) {
 	}))
 	defer home.Close()
 	c := newPool(t, Options{Keychain: user}).Client(strings.TrimPrefix(home.URL, "http://"))
-	r, err := c.OpenBlob(t.Context(), "a/b", digestOf([]byte("content")), 0)
+	r, err := c.OpenBlob(t.Context(), "a/b", DigestOf([]byte("content")), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,7 +50,7 @@ func TestConnectionsAreKept(t *testing.T) {
 		var wg sync.WaitGroup
 		for range blobs {
 			wg.Go(func() {
-				r, err := c.OpenBlob(t.Context(), "a/b", digestOf(content), 0)
+				r, err := c.OpenBlob(t.Context(), "a/b", DigestOf(content), 0)
 				if err != nil {
 					t.Error(err)
 					return
@@ -167,12 +167,12 @@ func TestDeadConnection(t *testing.T) {
 	}))
 	c := newPool(t, Options{Retry: impatient}).Client(host)
 	push(t, c, "a/b", make([]byte, 1000))
-	up, err := c.StartUpload(t.Context(), "a/b", digestOf(nil), "")
+	up, err := c.StartUpload(t.Context(), "a/b", DigestOf(nil), "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	body := &countingReader{}
-	if err := up.Put(t.Context(), digestOf(nil), 1000, body, 0); !Temporary(err) {
+	if err := up.Put(t.Context(), DigestOf(nil), 1000, body, 0); !Temporary(err) {
 		t.Errorf("got %v", err)
 	}
 	if puts.Load() != 2 || body.read > 1000 {

@@ -38,7 +38,7 @@ func (w *waits) sum() (total time.Duration) {
 // One request, or one blob with all its requests, is tried so often and put off so long, whatever it fails with.
 func TestAttemptsAndBudgetEnd(t *testing.T) {
 	policy := RetryPolicy{Attempts: 5, Backoff: time.Millisecond, ThrottleBackoff: 10 * time.Millisecond, MaxBackoff: 40 * time.Millisecond, Budget: 300 * time.Millisecond}
-	blob := digestOf(nil)
+	blob := DigestOf(nil)
 	work := map[string]func(context.Context, *Client) error{
 		"a small request": func(ctx context.Context, c *Client) error {
 			_, err := c.GetManifest(ctx, "a/b", "v1")
@@ -105,7 +105,7 @@ func TestBudgetElsewhere(t *testing.T) {
 	policy := RetryPolicy{ThrottleBackoff: 10 * time.Millisecond, MaxBackoff: 40 * time.Millisecond, Budget: 300 * time.Millisecond}
 	var told waits
 	c := newPool(t, Options{Retry: policy, OnRetry: told.onRetry}).Client(server.Host)
-	if _, err := c.OpenBlob(t.Context(), "a/b", digestOf([]byte("content")), 0); !Temporary(err) {
+	if _, err := c.OpenBlob(t.Context(), "a/b", DigestOf([]byte("content")), 0); !Temporary(err) {
 		t.Errorf("got %v", err)
 	}
 	if waited := told.sum(); waited > policy.Budget || len(told.all) < 4 {

@@ -20,7 +20,7 @@ import (
 func pushOn(t *testing.T, c *Client, repository string, blob []byte) (tries int, err error) {
 	t.Helper()
 	ctx := t.Context()
-	digest := digestOf(blob)
+	digest := DigestOf(blob)
 	up, err := c.StartUpload(ctx, repository, digest, "")
 	if err != nil {
 		return 0, err
@@ -100,7 +100,7 @@ func TestUploads(t *testing.T) {
 			if tries > tt.tries {
 				t.Errorf("%d tries, want at most %d", tries, tt.tries)
 			}
-			stored, err := server.ReadBlob("a/b", digestOf(blob))
+			stored, err := server.ReadBlob("a/b", DigestOf(blob))
 			if err != nil || !bytes.Equal(stored, blob) {
 				t.Errorf("stored %d bytes, %v", len(stored), err)
 			}
@@ -159,7 +159,7 @@ func TestBodyLimit(t *testing.T) {
 	if tries, err = pushOn(t, c, "a/b", blob); err != nil || tries != 1 {
 		t.Fatalf("the next blob: %d tries, %v", tries, err)
 	}
-	if stored, err := server.ReadBlob("a/b", digestOf(blob)); err != nil || !bytes.Equal(stored, blob) {
+	if stored, err := server.ReadBlob("a/b", DigestOf(blob)); err != nil || !bytes.Equal(stored, blob) {
 		t.Errorf("stored %d bytes, %v", len(stored), err)
 	}
 
@@ -175,11 +175,11 @@ func TestBodyLimit(t *testing.T) {
 func TestWrongContentIsRefusedForGood(t *testing.T) {
 	server := devregistrytest.Start(t, devregistry.Options{})
 	c := newPool(t, Options{Retry: impatient}).Client(server.Host)
-	up, err := c.StartUpload(t.Context(), "a/b", digestOf([]byte("right")), "")
+	up, err := c.StartUpload(t.Context(), "a/b", DigestOf([]byte("right")), "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = up.Put(t.Context(), digestOf([]byte("right")), 5, strings.NewReader("wrong"), 0)
+	err = up.Put(t.Context(), DigestOf([]byte("right")), 5, strings.NewReader("wrong"), 0)
 	var refused *Error
 	if !errors.As(err, &refused) || refused.Status != 400 || !refused.HasCode("DIGEST_INVALID") || Temporary(err) {
 		t.Errorf("got %v", err)
@@ -205,13 +205,13 @@ func TestRefusedBodyCostsLittle(t *testing.T) {
 	pool := newPool(t, Options{Retry: impatient})
 	c := pool.Client(strings.TrimPrefix(server.URL, "http://"))
 	blob := make([]byte, 32<<20)
-	up, err := c.StartUpload(t.Context(), "a/b", digestOf(blob), "")
+	up, err := c.StartUpload(t.Context(), "a/b", DigestOf(blob), "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	start := time.Now()
 	for tries := 0; ; tries++ {
-		err := up.Put(t.Context(), digestOf(blob), int64(len(blob)), bytes.NewReader(blob), 0)
+		err := up.Put(t.Context(), DigestOf(blob), int64(len(blob)), bytes.NewReader(blob), 0)
 		if err == nil {
 			break
 		}
@@ -247,7 +247,7 @@ func (r *blockedReader) Read(p []byte) (int, error) {
 func TestPutEndsWithItsContextAndItsRefusal(t *testing.T) {
 	server := devregistrytest.Start(t, devregistry.Options{})
 	c := newPool(t, Options{}).Client(server.Host)
-	digest := digestOf(nil)
+	digest := DigestOf(nil)
 	start := func(c *Client) *Upload {
 		up, err := c.StartUpload(t.Context(), "a/b", digest, "")
 		if err != nil {
@@ -298,7 +298,7 @@ func TestMounts(t *testing.T) {
 	server := devregistrytest.Start(t, devregistry.Options{})
 	c := newPool(t, Options{Retry: impatient}).Client(server.Host)
 	blob := []byte("content")
-	digest := digestOf(blob)
+	digest := DigestOf(blob)
 	push(t, c, "a/b", blob)
 	for _, tt := range []struct {
 		repository, from string

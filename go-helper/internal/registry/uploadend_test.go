@@ -12,7 +12,7 @@ import (
 
 // A registry that stores something else than it was sent, and says so, is not believed to have the blob.
 func TestAnUploadStoredUnderAnotherDigestFails(t *testing.T) {
-	sent, other := digestOf([]byte("sent")), digestOf([]byte("other"))
+	sent, other := DigestOf([]byte("sent")), DigestOf([]byte("other"))
 	for answered, fails := range map[string]bool{sent.String(): false, other.String(): true, "": false, "sha512:" + other.Hex + other.Hex: false} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			switch r.Method {
@@ -71,11 +71,11 @@ func TestPartsSayWhereTheyBelong(t *testing.T) {
 		}))
 		defer server.Close()
 		c := newPool(t, Options{Retry: impatient, Host: func(string) HostOptions { return HostOptions{ChunkSize: tt.chunk} }}).Client(server.Listener.Addr().String())
-		up, err := c.StartUpload(t.Context(), "a/b", digestOf(blob), "")
+		up, err := c.StartUpload(t.Context(), "a/b", DigestOf(blob), "")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := up.Put(t.Context(), digestOf(blob), int64(len(blob)), bytes.NewReader(blob[tt.offset:]), tt.offset); err != nil {
+		if err := up.Put(t.Context(), DigestOf(blob), int64(len(blob)), bytes.NewReader(blob[tt.offset:]), tt.offset); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		if !slices.Equal(got, tt.want) {

@@ -39,7 +39,7 @@ func TestLostSessions(t *testing.T) {
 			if lost := err == nil && tries == 2; lost != tt.lost || errors.Is(err, ErrUploadLost) {
 				t.Errorf("%s, %s: %d tries, %v", tt.name, kind, tries, err)
 			}
-			if tt.lost && !server.HasBlob("a/b", digestOf(blob)) {
+			if tt.lost && !server.HasBlob("a/b", DigestOf(blob)) {
 				t.Errorf("%s, %s: the blob isn't there", tt.name, kind)
 			}
 		}
@@ -71,7 +71,7 @@ func TestWhatAnotherTryCannotMendIsTriedOnce(t *testing.T) {
 			return &devregistry.Fault{Status: status, Code: map[int]string{404: "BLOB_UPLOAD_UNKNOWN", 416: "RANGE_INVALID"}[status]}
 		}})
 		blob := noise(1 << 20)
-		digest := digestOf(blob)
+		digest := DigestOf(blob)
 		up, err := c.StartUpload(t.Context(), "a/b", digest, "")
 		if err != nil {
 			t.Fatal(err)

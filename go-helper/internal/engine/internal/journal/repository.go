@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -187,12 +185,7 @@ func (r *Repository) publish(ctx context.Context) {
 const empty = "{}"
 
 func emptyBlob() v1.Descriptor {
-	return v1.Descriptor{MediaType: "application/vnd.oci.empty.v1+json", Size: int64(len(empty)), Digest: digestOf([]byte(empty))}
-}
-
-func digestOf(content []byte) v1.Hash {
-	sum := sha256.Sum256(content)
-	return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(sum[:])}
+	return v1.Descriptor{MediaType: "application/vnd.oci.empty.v1+json", Size: int64(len(empty)), Digest: registry.DigestOf([]byte(empty))}
 }
 
 // prepare uploads that blob.
@@ -232,7 +225,7 @@ func pack(lines []string) (*registry.Manifest, error) {
 		Config: emptyBlob(), Layers: []v1.Descriptor{emptyBlob()},
 		Annotations: map[string]string{sharedAnnotation: base64.StdEncoding.EncodeToString(text.Bytes())},
 	})
-	return &registry.Manifest{MediaType: string(types.OCIManifestSchema1), Digest: digestOf(body), Body: body}, err
+	return &registry.Manifest{MediaType: string(types.OCIManifestSchema1), Digest: registry.DigestOf(body), Body: body}, err
 }
 
 // unpack gives the lines of a manifest.

@@ -128,7 +128,7 @@ func TestOnlySoMuchIsToldInARepository(t *testing.T) {
 	r := NewRepository(nil, "share", 0, 2, quiet)
 	r.lines = make([]string, 0, maxSharedLines)
 	for i := range maxSharedLines {
-		digest := digestOf([]byte{byte(i), byte(i >> 8)}) // can't be compressed
+		digest := registry.DigestOf([]byte{byte(i), byte(i >> 8)}) // can't be compressed
 		r.lines = append(r.lines, "registry.example:5000 mirror/organisation/application sha256:"+digest.Hex)
 	}
 	m, err := pack(r.lines)
