@@ -18,6 +18,41 @@ from docker_mirror.subsystem import DockerMirrorSubsystem
 
 
 @dataclass(frozen=True)
+class PolicyQuestion:
+    """What the helper is to say of the policy: `docker-mirror policy COMMAND`."""
+
+    command: str
+    description: str
+
+
+@dataclass(frozen=True)
+class PolicyAnswer:
+    lines: tuple[str, ...]
+    """None where the policy has a mistake: whoever carries it out says which."""
+
+
+@rule
+async def ask_of_policy(
+    question: PolicyQuestion, subsystem: DockerMirrorSubsystem, helper: MirrorHelper
+) -> PolicyAnswer:
+    assert subsystem.policy
+    policy: Digest = await path_globs_to_digest(PathGlobs([subsystem.policy]))
+    said: FallibleProcessResult = await execute_process(
+        Process(
+            (HELPER_EXE, "policy", question.command, f"--policy={subsystem.policy}"),
+            input_digest=policy,
+            immutable_input_digests=helper.immutable_input_digests,
+            description=question.description,
+            level=LogLevel.DEBUG,
+        )
+    )
+    return PolicyAnswer(tuple(said.stdout.decode().splitlines()))
+
+
+asked_of_policy = rule_call(ask_of_policy, PolicyQuestion, PolicyAnswer)
+
+
+@dataclass(frozen=True)
 class JudgedRequest:
     trusted_roots: bool
     """Whether the trusted roots that the policy names are wanted, too."""
@@ -54,23 +89,17 @@ current_hour_of = rule_call(current_hour, HourRequest, Hour)
 
 
 @rule
-async def judged(request: JudgedRequest, subsystem: DockerMirrorSubsystem, helper: MirrorHelper) -> Judged:
+async def judged(request: JudgedRequest, subsystem: DockerMirrorSubsystem) -> Judged:
     if not subsystem.policy:
         return Judged()
     # Pants has found out that the option's file is there.
     digest: Digest = await path_globs_to_digest(PathGlobs([subsystem.policy]))
     if request.trusted_roots:
-        named: FallibleProcessResult = await execute_process(
-            Process(
-                (HELPER_EXE, "policy", "files", f"--policy={subsystem.policy}"),
-                input_digest=digest,
-                immutable_input_digests=helper.immutable_input_digests,
-                description=f"Find the trusted roots of {subsystem.policy}",
-                level=LogLevel.DEBUG,
-            )
+        named: PolicyAnswer = await asked_of_policy(
+            PolicyQuestion("files", f"Find the trusted roots of {subsystem.policy}")
         )
-        # Who lints says what is wrong with the policy, and what isn't there.
-        roots: Digest = await path_globs_to_digest(PathGlobs(in_the_repository(named.stdout.decode().splitlines())))
+        # Who lints says what isn't there.
+        roots: Digest = await path_globs_to_digest(PathGlobs(in_the_repository(named.lines)))
         digest = await merge_digests(MergeDigests((digest, roots)))
     hour: Hour = await current_hour_of(HourRequest())
     return Judged(digest, (f"--policy={subsystem.policy}", f"--at={hour.text}"))

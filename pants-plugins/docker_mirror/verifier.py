@@ -5,51 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pants.engine.fs import Digest, MergeDigests, PathGlobs
-from pants.engine.process import FallibleProcessResult, Process
+from pants.engine.fs import Digest, MergeDigests
 from pants.engine.rules import collect_rules, rule
-from pants.util.logging import LogLevel
 
 from docker_mirror.errors import HelperError
-from docker_mirror.helper import HELPER_EXE, AvailableHelper, MirrorHelper
+from docker_mirror.helper import AvailableHelper, MirrorHelper
 from docker_mirror.helper_build import VERIFIER, BuiltHelper, BuiltHelperRequest, built_helper
 from docker_mirror.helper_download import DownloadedHelper, DownloadedHelperRequest, downloaded_helper
 from docker_mirror.helper_prebuilt import PrebuiltHelper, PrebuiltHelperRequest, prebuilt_helper
 from docker_mirror.helper_process import VERIFIER_NAME
-from docker_mirror.pants_compat import execute_process, merge_digests, path_globs_to_digest, rule_call
-from docker_mirror.policy import in_the_repository
+from docker_mirror.pants_compat import merge_digests, rule_call
+from docker_mirror.policy import PolicyAnswer, PolicyQuestion, asked_of_policy, in_the_repository
 from docker_mirror.subsystem import DockerMirrorSubsystem
-
-
-@dataclass(frozen=True)
-class DemandsRequest:
-    policy: str
-
-
-@dataclass(frozen=True)
-class Demands:
-    signatures: bool
-
-
-@rule
-async def policy_demands(request: DemandsRequest, helper: MirrorHelper) -> Demands:
-    if not in_the_repository([request.policy]):
-        return Demands(signatures=True)  # Nobody can look into it from a sandbox.
-    policy: Digest = await path_globs_to_digest(PathGlobs([request.policy]))
-    said: FallibleProcessResult = await execute_process(
-        Process(
-            (HELPER_EXE, "policy", "demands", f"--policy={request.policy}"),
-            input_digest=policy,
-            immutable_input_digests=helper.immutable_input_digests,
-            description=f"Find out whether {request.policy} wants signatures",
-            level=LogLevel.DEBUG,
-        )
-    )
-    # What is wrong with the policy, the goal's own process says.
-    return Demands(VERIFIER_NAME in said.stdout.decode().split())
-
-
-policy_demands_of = rule_call(policy_demands, DemandsRequest, Demands)
 
 
 @dataclass(frozen=True)
@@ -68,9 +35,12 @@ async def find_judging_helper(
 ) -> JudgingHelper:
     if not subsystem.policy:
         return JudgingHelper(helper.digest)
-    demands: Demands = await policy_demands_of(DemandsRequest(subsystem.policy))
-    if not demands.signatures:
-        return JudgingHelper(helper.digest)
+    if in_the_repository([subsystem.policy]):  # Into another nobody can look from a sandbox.
+        demands: PolicyAnswer = await asked_of_policy(
+            PolicyQuestion("demands", f"Find out whether {subsystem.policy} wants signatures")
+        )
+        if VERIFIER_NAME not in demands.lines:
+            return JudgingHelper(helper.digest)
     if subsystem.verifier:
         prebuilt: PrebuiltHelper = await prebuilt_helper(
             PrebuiltHelperRequest(subsystem.verifier, None, "verifier", VERIFIER_NAME)
