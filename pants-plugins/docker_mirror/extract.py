@@ -6,7 +6,7 @@ with the backend `docker_mirror.helm` charts and deployments.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import unified_diff
 
@@ -33,6 +33,7 @@ from pants.engine.target import (
 from pants.engine.unions import UnionRule, union
 from pants.util.logging import LogLevel
 
+from docker_mirror.errors import EXIT_BAD_INPUT
 from docker_mirror.generated_files import GeneratedFiles, GeneratedFilesRequest, files_of
 from docker_mirror.helper import HELPER_EXE, MirrorHelper
 from docker_mirror.pants_compat import (
@@ -175,6 +176,17 @@ def two_of_one_path(lists: Iterable[Extracted]) -> list[str]:
     return errors
 
 
+def what_was_done(paths: Iterable[str], written: Container[str]) -> Iterator[str]:
+    """A line for each list that was written, and one for all others."""
+    paths = tuple(dict.fromkeys(paths))
+    yield from (f"{path} written." for path in paths if path in written)
+    unchanged = [path for path in paths if path not in written]
+    if len(unchanged) > 1:
+        yield f"{len(unchanged)} lists unchanged."
+    elif unchanged:
+        yield f"{unchanged[0]} unchanged."
+
+
 @goal_rule
 async def extract(console: Console, workspace: Workspace) -> Extract:
     roots: TargetRootsToFieldSets[ExtractFieldSet] = await field_sets_for_target_roots(
@@ -197,15 +209,14 @@ async def extract(console: Console, workspace: Workspace) -> Extract:
         console.print_stderr(f"{console.sigil_failed()} {error}")
     if errors:
         console.print_stderr("No list was written.")
-        return Extract(exit_code=1)
+        return Extract(exit_code=EXIT_BAD_INPUT)
     stale = {images.path: images for images in lists if images.is_stale}
     digest: Digest = await create_digest(
         CreateDigest([FileContent(path, images.wanted) for path, images in stale.items()])
     )
     workspace.write_digest(digest)
-    for images in lists:
-        done = "written" if images.path in stale else "unchanged"
-        console.print_stderr(f"{console.sigil_succeeded()} {images.path} {done}.")
+    for line in what_was_done([images.path for images in lists], stale):
+        console.print_stderr(f"{console.sigil_succeeded()} {line}")
     return Extract(exit_code=0)
 
 

@@ -16,6 +16,7 @@ from pants.engine.target import (
 )
 from pants.option.option_types import EnumOption
 
+from docker_mirror.errors import EXIT_BAD_INPUT
 from docker_mirror.mirror import MirrorFieldSet, not_skipped
 from docker_mirror.pants_compat import field_sets_for_target_roots
 from docker_mirror.plan import Plan, all_errors
@@ -82,7 +83,7 @@ async def mirror_images(
         for error in errors:
             console.print_stderr(f"{console.sigil_failed()} {error}")
         console.print_stderr("No image is shown.")
-        return MirrorImages(exit_code=1)
+        return MirrorImages(exit_code=EXIT_BAD_INPUT)
     if goal.format == ImagesFormat.JSON:
         console.print_stdout(as_json(planned.plans))
     else:

@@ -9,7 +9,7 @@ from pants.core.goals.lint import Lint
 from pants.engine.addresses import Address
 from shell_runner import ShellRunner
 
-from docker_mirror.extract import Extract
+from docker_mirror.extract import Extract, what_was_done
 
 POD = """\
 apiVersion: v1
@@ -60,6 +60,13 @@ file(name="template", source="template.yaml")
     assert "c/images.txt unchanged" in runner.goal(Extract, "::").stderr
 
 
+def test_unchanged_lists_share_a_line() -> None:
+    assert list(what_was_done(["a", "b", "c"], {"b"})) == ["b written.", "2 lists unchanged."]
+    assert list(what_was_done(["a", "b"], {"b"})) == ["b written.", "a unchanged."]
+    assert list(what_was_done(["a", "a"], {"a"})) == ["a written."], "two targets may own a list"
+    assert list(what_was_done([], {})) == []
+
+
 def test_all_errors_and_nothing_written(runner: ShellRunner) -> None:
     runner.rules.write_files(
         {
@@ -82,7 +89,7 @@ shell_command(name="fails", command="echo why >&2; exit 3", output_files=["rende
         }
     )
     result = runner.goal(Extract, "::")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     for error in (
         "//:none: //:nothing in the `extract_from` field has no files.",
         "//:broken: bad.yaml:",

@@ -88,7 +88,7 @@ docker_mirror_image_list(name="none", source="none.txt")
         }
     )
     result = runner.goal(MirrorImages, "a:", "d:")
-    assert (result.exit_code, result.stdout) == (1, "")
+    assert (result.exit_code, result.stdout) == (2, "")
     for error in (
         "d:none: d/none.txt: lists no images",
         "d:reference: d/reference.txt:2: ",

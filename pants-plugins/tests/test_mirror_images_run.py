@@ -35,7 +35,7 @@ def test_mistakes_of_all_lists_then_images(project: PantsProject, nobody: socket
             "bad/images.txt": f"{source}/right:1\n{source}/WRONG:1\n",
         }
     )
-    bad = project.run("mirror-images", "::").failed(1)
+    bad = project.run("mirror-images", "::").failed(2)
     assert bad.stdout == ""
     lines = lasting_lines(bad.stderr)
     assert lines[:3] == [
