@@ -162,12 +162,8 @@ func (c *Client) putManifest(ctx context.Context, repository, identifier string,
 	case err != nil && (Temporary(err) || r.broke && !ContentMissing(err)) && !throttled(err) && c.committed(ctx, r, want):
 		c.opts.Logger.Debug("manifest is there, whatever was answered", "registry", c.host, "manifest", r.where(c), "error", err)
 		answer, err = &reply{header: http.Header{}}, nil
-	case err == nil && answer.status != http.StatusCreated && !c.committed(ctx, r, want):
-		// The specification knows 201 alone here.
-		err = &Error{
-			Op: r.op, Host: c.host, Repository: repository, Reference: identifier, Status: answer.status,
-			Detail: "that is no 201 Created, and the manifest isn't there",
-		}
+	case err == nil && answer.status != http.StatusCreated:
+		err = c.awaitManifest(ctx, r, &Manifest{Digest: want, Body: m.Body}, answer.status)
 	}
 	if err != nil {
 		return nil, err

@@ -67,7 +67,21 @@ func (t *Tries) Progress() {
 	t.mu.Unlock()
 }
 
+// Await is [Tries.Again] for what was answered because something isn't there that this run has written: some registries take a
+// moment until they show it.
+func (t *Tries) Await(ctx context.Context, what string, err error) error {
+	return t.hold(ctx, what, err)
+}
+
 func (t *Tries) again(ctx context.Context, what string, err error) error {
+	if !Temporary(err) {
+		return err
+	}
+	return t.hold(ctx, what, err)
+}
+
+// hold waits, whatever the error is.
+func (t *Tries) hold(ctx context.Context, what string, err error) error {
 	wait, try, ok := t.next(err)
 	if !ok {
 		return err
@@ -82,9 +96,6 @@ func (t *Tries) again(ctx context.Context, what string, err error) error {
 
 // next says how long to wait before another try after err, and which one has failed; or that there is none.
 func (t *Tries) next(err error) (wait time.Duration, try int, ok bool) {
-	if !Temporary(err) {
-		return 0, 0, false
-	}
 	policy := &t.c.opts.Retry
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -48,15 +48,7 @@ func (u *Upload) Put(ctx context.Context, digest v1.Hash, size int64, body io.Re
 	if resp.StatusCode == http.StatusCreated {
 		return u.c.checkResent(ctx, u.repository, digest, size)
 	}
-	// The specification knows 201 alone here: what else says "fine" may mean "still at it", or nothing.
-	stored, err := u.c.StatBlob(ctx, u.repository, digest)
-	switch {
-	case errors.Is(err, ErrNotFound) || err == nil && stored >= 0 && stored != size:
-		return &Error{
-			Op: r.op, Host: u.c.host, Repository: u.repository, Reference: r.reference, Status: resp.StatusCode,
-			Detail: "that is no 201 Created, and the blob isn't there", again: true,
-		}
-	case err != nil:
+	if err := u.c.awaitBlob(ctx, r, digest, size, resp.StatusCode); err != nil {
 		return err
 	}
 	return u.c.checkResent(ctx, u.repository, digest, size)
