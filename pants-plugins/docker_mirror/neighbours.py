@@ -69,8 +69,7 @@ class ListsInRequest:
 @dataclass(frozen=True)
 class ListsIn:
     lists: tuple[ImageListFieldSet, ...]
-    generated: tuple[ImageListFieldSet, ...]
-    """These are planned each by itself: a list beside one need not wait for the command that generates it."""
+    """Sorted by address."""
 
 
 @rule
@@ -83,11 +82,9 @@ async def find_lists_in(request: ListsInRequest) -> ListsIn:
         )
     )
     fields = [ImageListFieldSet.create(target) for target in targets if ImageListFieldSet.is_applicable(target)]
-    fields.sort(key=lambda fs: fs.address)
-    return ListsIn(
-        tuple(f for f in fields if not isinstance(f.source, DockerMirrorListFromField)),
-        tuple(f for f in fields if isinstance(f.source, DockerMirrorListFromField)),
-    )
+    # Generated ones are planned each by itself: a list beside one need not wait for the command that generates it.
+    there = [f for f in fields if not isinstance(f.source, DockerMirrorListFromField)]
+    return ListsIn(tuple(sorted(there, key=lambda fs: fs.address)))
 
 
 lists_in = rule_call(find_lists_in, ListsInRequest, ListsIn)

@@ -86,7 +86,6 @@ PANTS_API = {
     ],
     "pants.engine.rules": ["collect_rules", "goal_rule", "rule"],
     "pants.engine.target": [
-        "AllUnexpandedTargets",
         "BoolField",
         "COMMON_TARGET_FIELDS",
         "Dependencies",

@@ -254,28 +254,6 @@ def test_parametrize_with_overrides(runner: Runner) -> None:
     assert packaged("image", image="two")[1] == ["prod.example/m/two:1"]
 
 
-@pytest.mark.parametrize(
-    ("build", "others"),
-    [
-        ("docker_mirror_images(name='x', sources=['*.txt'], output_path='{target_name}')", "//a.txt:x, //b.txt:x"),
-        (
-            "docker_mirror_images(name='x', sources=['a.txt'], referrers=parametrize('all', 'none'), output_path='p')",
-            "//a.txt:x@referrers=all, //a.txt:x@referrers=none",
-        ),
-        (
-            "docker_mirror_images(name='x', sources=['a.txt'], output_path='p')\n"
-            "docker_mirror_inline_image(name='y', image='a.example/y:1', output_path='./p')",
-            "//:y, //a.txt:x",
-        ),
-    ],
-    ids=["files of a generator", "choices", "targets"],
-)
-def test_targets_with_one_output_path(runner: Runner, build: str, others: str) -> None:
-    runner.rules.write_files({"BUILD": build, "a.txt": "a.example/x:1\n", "b.txt": "b.example/x:1\n"})
-    with pytest.raises(Exception, match=rf"`output_path` field gives the plans of {re.escape(others)} the same path"):
-        runner.package("", "x", "a.txt", **({"referrers": "all"} if "referrers" in build else {}))
-
-
 def test_each_file_takes_the_overrides_that_match_in_it(runner: Runner) -> None:
     runner.rules.write_files(GENERATOR)
     (app,) = runner.plan("3rdparty", "images", "apps.txt")
