@@ -119,9 +119,8 @@ async def plan_lists(request: PlansRequest, helper: MirrorHelper, configured: Mi
             level=LogLevel.DEBUG,
         )
     )
-    planned = {
-        fields.address: json.loads(line) for (fields, _), line in zip(there, result.stdout.decode().splitlines())
-    }
+    # Of bytes, as a string has more ends of lines, which stand in JSON as they are.
+    planned = {fields.address: json.loads(line) for (fields, _), line in zip(there, result.stdout.splitlines())}
     unmatched = unmatched_keys(
         ReadList(fields, tuple(planned[fields.address]["names"]), planned[fields.address]["unread"])
         for fields, _ in there

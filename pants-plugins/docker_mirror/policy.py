@@ -46,7 +46,7 @@ async def ask_of_policy(
             level=LogLevel.DEBUG,
         )
     )
-    return PolicyAnswer(tuple(said.stdout.decode().splitlines()))
+    return PolicyAnswer(tuple(line.decode() for line in said.stdout.splitlines()))
 
 
 asked_of_policy = rule_call(ask_of_policy, PolicyQuestion, PolicyAnswer)

@@ -150,6 +150,20 @@ def test_plan_of_a_list(runner: Runner) -> None:
     ]
 
 
+def test_a_label_with_another_end_of_line(runner: Runner) -> None:
+    """What the helper says of each list is told from that of the next."""
+    runner.rules.write_files(
+        {
+            "BUILD": r"docker_mirror_images(name='lists', sources=['*.txt'], tags=['next\u0085line', 'line\u2028'])",
+            "a.txt": "a.example/x:1\n",
+            "b.txt": "a.example/y:1\n",
+        }
+    )
+    ((x,), (y,)) = (runner.plan("", "lists", file) for file in ("a.txt", "b.txt"))
+    assert (x["src"], y["src"]) == ("a.example/x:1", "a.example/y:1")
+    assert x["labels"] == ["next\u0085line", "line\u2028"]
+
+
 @pytest.mark.parametrize(
     ("fields", "images", "error"),
     [
