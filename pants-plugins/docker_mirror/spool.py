@@ -18,10 +18,16 @@ import time
 import uuid
 from pathlib import Path
 
+from docker_mirror.errors import DockerMirrorError
+
 MAXIMUM_AGE = 2 * 24 * 60 * 60.0
 """Seconds after which a batch is swept; no run takes that long."""
 
 REPORT_FILE = "report.json"
+
+
+class SpoolError(DockerMirrorError):
+    """The spool can't be written to."""
 
 
 def spool_directory(named_caches_directory: Path) -> Path:
@@ -37,12 +43,12 @@ def sweep(spool: Path, now: float) -> None:
     """Deletes old batches. Another run may be doing the same, and nothing depends on it."""
     try:
         batches = list(os.scandir(spool))
-    except FileNotFoundError:
+    except OSError:
         return
     for batch in batches:
         try:
             age = now - batch.stat(follow_symlinks=False).st_mtime
-        except FileNotFoundError:
+        except OSError:
             continue
         if age > MAXIMUM_AGE:
             shutil.rmtree(batch.path, ignore_errors=True)
@@ -78,10 +84,18 @@ def announce(batch: Path, announcement: bytes) -> None:
     """Adds it under its digest, by rename, so that whoever reads the folder sees whole files only.
 
     Only the user can read the folder: plans may name internal hosts.
+
+    :raises SpoolError: if that can't be written.
     """
     directory = batch / "plans"
-    batch.mkdir(parents=True, mode=0o700, exist_ok=True)
-    directory.mkdir(mode=0o700, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=directory, prefix=".", suffix=".tmp", delete=False) as f:
-        f.write(announcement)
-    os.replace(f.name, directory / f"{plan_id(announcement)}.json")
+    try:
+        batch.mkdir(parents=True, mode=0o700, exist_ok=True)
+        directory.mkdir(mode=0o700, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=directory, prefix=".", suffix=".tmp", delete=False) as f:
+            f.write(announcement)
+        os.replace(f.name, directory / f"{plan_id(announcement)}.json")
+    except OSError as e:
+        raise SpoolError(
+            f"`publish` can't write its plans to {batch.parent}: {e.strerror}. That folder is below "
+            "`[GLOBAL].named_caches_dir`. Nothing was published."
+        ) from e

@@ -6,6 +6,8 @@ import os
 import stat
 from pathlib import Path
 
+import pytest
+
 from docker_mirror import spool
 
 
@@ -44,3 +46,11 @@ def test_sweep_deletes_old_batches_only(tmp_path: Path) -> None:
     spool.sweep(tmp_path, now)
     assert list(tmp_path.iterdir()) == [new]
     spool.sweep(tmp_path / "missing", now)
+
+
+def test_a_spool_that_is_no_folder_is_named(tmp_path: Path) -> None:
+    """Whatever is wrong with a disk: full, read-only, another user's."""
+    (tmp_path / "spool").write_text("")
+    spool.sweep(tmp_path / "spool", 0.0)
+    with pytest.raises(spool.SpoolError, match=rf"{tmp_path / 'spool'}: Not a directory.*named_caches_dir"):
+        spool.announce(spool.new_batch(tmp_path / "spool"), b"{}")
