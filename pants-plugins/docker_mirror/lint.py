@@ -94,7 +94,7 @@ async def lint_image_lists(
     )
     planned: Plans = await plans_for(PlansRequest(wanted))
     plans = planned.plans
-    errors = "\n".join(all_errors(plans))
+    errors = "\n".join((*filter(None, [judged.error]), *all_errors(plans)))
     exit_code = 1 if errors else findings.exit_code
     if not errors and exit_code not in (0, 1):
         errors = findings.stderr.decode()  # of the policy, of which the plans know nothing

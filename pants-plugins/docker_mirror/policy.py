@@ -27,8 +27,10 @@ class PolicyQuestion:
 
 @dataclass(frozen=True)
 class PolicyAnswer:
-    lines: tuple[str, ...]
+    lines: tuple[str, ...] = ()
     """None where the policy has a mistake: whoever carries it out says which."""
+    unseen: str = ""
+    """Why sandboxes can't have the policy, where they can't. Goals that run in the repository still read it."""
 
 
 @rule
@@ -36,7 +38,9 @@ async def ask_of_policy(
     question: PolicyQuestion, subsystem: DockerMirrorSubsystem, helper: MirrorHelper
 ) -> PolicyAnswer:
     assert subsystem.policy
-    policy: Digest = await path_globs_to_digest(PathGlobs([subsystem.policy]))
+    policy: Digest = await path_globs_to_digest(PathGlobs(in_the_repository([subsystem.policy])))
+    if policy == EMPTY_DIGEST:
+        return PolicyAnswer(unseen=unseen_policy(subsystem.policy))
     said: FallibleProcessResult = await execute_process(
         Process(
             (HELPER_EXE, "policy", question.command, f"--policy={subsystem.policy}"),
@@ -64,6 +68,20 @@ class Judged:
 
     digest: Digest = EMPTY_DIGEST
     flags: tuple[str, ...] = ()
+    error: str = ""
+    """Why nothing can be judged."""
+
+
+def unseen_policy(policy: str) -> str:
+    if in_the_repository([policy]):
+        return (
+            f"`[docker-mirror].policy` is {policy}, which Pants ignores: `.gitignore` or `[GLOBAL].pants_ignore` names "
+            "it. Where results are kept, as those of `lint` are, it can't be judged by."
+        )
+    return (
+        f"`[docker-mirror].policy` is {policy}, outside of the repository, where Pants sees no edit. Where results are "
+        "kept, as those of `lint` are, it can't be judged by: move it into the repository."
+    )
 
 
 @dataclass(frozen=True)
@@ -93,7 +111,9 @@ async def judged(request: JudgedRequest, subsystem: DockerMirrorSubsystem) -> Ju
     if not subsystem.policy:
         return Judged()
     # Pants has found out that the option's file is there.
-    digest: Digest = await path_globs_to_digest(PathGlobs([subsystem.policy]))
+    digest: Digest = await path_globs_to_digest(PathGlobs(in_the_repository([subsystem.policy])))
+    if digest == EMPTY_DIGEST:
+        return Judged(error=unseen_policy(subsystem.policy))
     if request.trusted_roots:
         named: PolicyAnswer = await asked_of_policy(
             PolicyQuestion("files", f"Find the trusted roots of {subsystem.policy}")

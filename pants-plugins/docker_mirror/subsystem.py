@@ -77,7 +77,7 @@ class DockerMirrorSubsystem(TemplatedExternalTool):
             """
         ),
     )
-    policy = FileOption(
+    _policy = FileOption(
         default=None,
         help=softwrap(
             """
@@ -165,6 +165,14 @@ class DockerMirrorSubsystem(TemplatedExternalTool):
         help="Which files the `tailor` goal takes for lists.",
         advanced=True,
     )
+
+    @property
+    def policy(self) -> str | None:
+        """From the build root, where it is in there (`%(buildroot)s/mirror-policy.toml` is): sandboxes have it so."""
+        if not self._policy:
+            return None
+        path = os.path.relpath(os.path.join(BuildRoot().path, self._policy), BuildRoot().path)
+        return os.path.abspath(os.path.join(BuildRoot().path, path)) if path.startswith("../") else path
 
     class EnvironmentAware(Subsystem.EnvironmentAware):
         env_vars_used_by_options = ("PATH",)

@@ -15,7 +15,7 @@ from docker_mirror.helper_download import DownloadedHelper, DownloadedHelperRequ
 from docker_mirror.helper_prebuilt import PrebuiltHelper, PrebuiltHelperRequest, prebuilt_helper
 from docker_mirror.helper_process import VERIFIER_NAME
 from docker_mirror.pants_compat import merge_digests, rule_call
-from docker_mirror.policy import PolicyAnswer, PolicyQuestion, asked_of_policy, in_the_repository
+from docker_mirror.policy import PolicyAnswer, PolicyQuestion, asked_of_policy
 from docker_mirror.subsystem import DockerMirrorSubsystem
 
 
@@ -35,12 +35,12 @@ async def find_judging_helper(
 ) -> JudgingHelper:
     if not subsystem.policy:
         return JudgingHelper(helper.digest)
-    if in_the_repository([subsystem.policy]):  # Into another nobody can look from a sandbox.
-        demands: PolicyAnswer = await asked_of_policy(
-            PolicyQuestion("demands", f"Find out whether {subsystem.policy} wants signatures")
-        )
-        if VERIFIER_NAME not in demands.lines:
-            return JudgingHelper(helper.digest)
+    demands: PolicyAnswer = await asked_of_policy(
+        PolicyQuestion("demands", f"Find out whether {subsystem.policy} wants signatures")
+    )
+    # What an unseen policy wants isn't known before it is carried out.
+    if not demands.unseen and VERIFIER_NAME not in demands.lines:
+        return JudgingHelper(helper.digest)
     if subsystem.verifier:
         prebuilt: PrebuiltHelper = await prebuilt_helper(
             PrebuiltHelperRequest(subsystem.verifier, None, "verifier", VERIFIER_NAME)

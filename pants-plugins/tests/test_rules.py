@@ -656,11 +656,30 @@ def test_lint_judges_locks_by_the_policy(runner: Runner) -> None:
     assert result.exit_code == 1
     assert "a.txt.lock:3: error: a.example/x:1 was first seen at" in result.stdout
     assert '(cooldown = "4d", security/mirror-policy.toml:2) [lock-immature]' in result.stdout
+    # As `%(buildroot)s/security/mirror-policy.toml` is.
+    runner.set_options(f"--docker-mirror-policy={runner.rules.build_root}/security/mirror-policy.toml")
+    assert runner.lint(images) == result
     runner.rules.write_files({"security/mirror-policy.toml": policy.format("2d")})  # part of what a result is kept by
     assert runner.lint(images).exit_code == 0
     runner.rules.write_files({"security/mirror-policy.toml": policy.format("4d")})
     runner.set_options("--docker-mirror-policy=security/mirror-policy.toml", "--docker-mirror-lint-lock-immature=warn")
     assert runner.lint(images).exit_code == 0
+
+
+@pytest.mark.parametrize(("place", "why"), [("outside", "outside of the repository"), ("ignored", "Pants ignores")])
+def test_lint_tells_of_a_policy_that_it_cannot_see(runner: Runner, tmp_path: Path, place: str, why: str) -> None:
+    # Pants ignores folders with a dot, unless it is told otherwise.
+    policy = Path(tmp_path if place == "outside" else runner.rules.build_root, ".ci", "policy.toml")
+    policy.parent.mkdir()
+    policy.write_text('version = 1\n[[rule]]\nimages = ["**"]\n')
+    runner.rules.write_files(
+        {"BUILD": "docker_mirror_image_list(name='a', source='a.txt')", "a.txt": "a.example/x:1\n"}
+    )
+    runner.set_options(f"--docker-mirror-policy={policy}")
+    result = runner.lint(Address("", target_name="a"))
+    assert result.exit_code == 1
+    assert why in result.stderr
+    assert "policy.toml" in result.stderr
 
 
 def test_lint_finds_trusted_roots_that_have_run_out(runner: Runner) -> None:
