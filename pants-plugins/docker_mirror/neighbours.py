@@ -69,7 +69,8 @@ class ListsInRequest:
 @dataclass(frozen=True)
 class ListsIn:
     lists: tuple[ImageListFieldSet, ...]
-    """Sorted by address."""
+    generated: tuple[ImageListFieldSet, ...]
+    """These are planned each by itself: a list beside one need not wait for the command that generates it."""
 
 
 @rule
@@ -82,9 +83,11 @@ async def find_lists_in(request: ListsInRequest) -> ListsIn:
         )
     )
     fields = [ImageListFieldSet.create(target) for target in targets if ImageListFieldSet.is_applicable(target)]
-    # Generated ones are planned each by itself: a list beside one need not wait for the command that generates it.
-    there = [f for f in fields if not isinstance(f.source, DockerMirrorListFromField)]
-    return ListsIn(tuple(sorted(there, key=lambda fs: fs.address)))
+    fields.sort(key=lambda fs: fs.address)
+    return ListsIn(
+        tuple(f for f in fields if not isinstance(f.source, DockerMirrorListFromField)),
+        tuple(f for f in fields if isinstance(f.source, DockerMirrorListFromField)),
+    )
 
 
 lists_in = rule_call(find_lists_in, ListsInRequest, ListsIn)

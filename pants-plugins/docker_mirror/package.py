@@ -12,15 +12,18 @@ from pants.engine.addresses import Address
 from pants.engine.fs import CreateDigest, Digest, FileContent
 from pants.engine.internals.session import RunId
 from pants.engine.rules import collect_rules, rule
+from pants.engine.target import AllUnexpandedTargets
 from pants.engine.unions import UnionRule
+from pants.util.frozendict import FrozenDict
 from pants.util.logging import LogLevel
 
 from docker_mirror.errors import DockerMirrorError
 from docker_mirror.field_sets import ImageListFieldSet
-from docker_mirror.pants_compat import create_digest
+from docker_mirror.neighbours import ListsIn, ListsInRequest, lists_in
+from docker_mirror.pants_compat import create_digest, rule_call
 from docker_mirror.plan import Plan, PlanError
 from docker_mirror.planning import PlanRequest, plan_for
-from docker_mirror.target_types import DockerMirrorSpecSourceField
+from docker_mirror.target_types import DockerMirrorOutputPathField, DockerMirrorSpecSourceField
 
 logger = logging.getLogger(__name__)
 
@@ -71,33 +74,103 @@ def output_path(fields: ImageListFieldSet) -> str:
     return path
 
 
-class PackagedPaths:
-    """Whose plan each path is of, of those that this run of Pants packages, to tell of two targets with one path.
+def is_of_one_directory(template: str) -> bool:
+    """Whether no target in another directory can have the same path by this template."""
+    return "{full_directory}" in template or "{address}" in template
 
-    What isn't packaged in the same run is in nobody's way. `package` of both ends with Pants' own error, which tells of
-    the path and of the plans' first bytes alone; `publish` writes no plan below the dist directory, and goes on.
-    """
 
-    def __init__(self) -> None:
-        self._first: dict[str, Address] = {}
-        self._second: dict[str, Address] = {}
+@dataclass(frozen=True)
+class OutputPathsRequest:
+    directories: tuple[str, ...]
 
-    def add(self, path: str, address: Address) -> None:
-        """Warns of the first two targets of a path."""
-        # Many are packaged at once, and `setdefault` says the same to all of them.
-        first = self._first.setdefault(path, address)
-        if first != address and self._second.setdefault(path, address) == address:
-            both = " and ".join(sorted((first.spec, address.spec)))
-            logger.warning(
-                f"The `output_path` field gives the plans of {both} the same path, {path}, so that one `package` can't "
-                "write both. Placeholders tell targets apart: `{full_directory}`, `{target_name}`, `{spec_file}` and, "
-                "of `parametrize`, `{parameters}`."
-            )
+
+@dataclass(frozen=True)
+class OutputPaths:
+    """Which targets' plans are written where, as far as targets say it themselves: else the address makes the path."""
+
+    addresses: FrozenDict[str, tuple[Address, ...]]
 
 
 @rule
-async def packaged_paths(_: RunId) -> PackagedPaths:
-    return PackagedPaths()  # Once a run: a RunId is new with each.
+async def find_output_paths(request: OutputPathsRequest) -> OutputPaths:
+    found: ListsIn = await lists_in(ListsInRequest(request.directories))
+    return OutputPaths(output_paths((*found.lists, *found.generated)))
+
+
+output_paths_in = rule_call(find_output_paths, OutputPathsRequest, OutputPaths)
+
+
+@dataclass(frozen=True)
+class DirectoriesRequest:
+    """The directories of all targets that say themselves where their plans are written."""
+
+
+@dataclass(frozen=True)
+class Directories:
+    paths: tuple[str, ...]
+
+
+@rule
+async def find_directories(_: DirectoriesRequest, everything: AllUnexpandedTargets) -> Directories:
+    # This reads all BUILD files, and no source of a target: most of a repository has nothing to do with it.
+    field = DockerMirrorOutputPathField
+    own = {t.address.spec_path for t in everything if t.has_field(field) and t[field].value != field.default}
+    return Directories(tuple(sorted(own)))
+
+
+directories_of = rule_call(find_directories, DirectoriesRequest, Directories)
+
+
+def output_paths(lists: Iterable[ImageListFieldSet]) -> FrozenDict[str, tuple[Address, ...]]:
+    result: dict[str, tuple[Address, ...]] = {}
+    for fields in lists:
+        if fields.output_path.value != fields.output_path.default:
+            try:
+                path = output_path(fields)
+            except OutputPathError:
+                continue  # That target's own.
+            result[path] = (*result.get(path, ()), fields.address)
+    return FrozenDict(result)
+
+
+def shared_output_path(path: str, addresses: Iterable[Address]) -> str:
+    """That all these targets' plans would be written to one path."""
+    return (
+        f"The `output_path` field gives the plans of {', '.join(address.spec for address in addresses)} the same path, "
+        f"{path}, so that one `package` can't write them. Placeholders tell targets apart: `{{full_directory}}`, "
+        "`{target_name}`, `{spec_file}` and, of `parametrize`, `{parameters}`."
+    )
+
+
+@dataclass(frozen=True)
+class SharedOutputPathRequest:
+    """To tell of the targets of one path.
+
+    That is no mistake of one that is packaged alone, and `publish` writes no plan below the dist directory. `package`
+    of two ends with Pants' own error, which tells of the path and of the plans' first bytes alone.
+    """
+
+    path: str
+    directories: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SharedOutputPath:
+    addresses: tuple[Address, ...]
+
+
+@rule
+async def tell_of_shared_output_path(request: SharedOutputPathRequest, run_id: RunId) -> SharedOutputPath:
+    # With a RunId, so that it is told once by each run, under pantsd, too. Pants also asks what an earlier run asked,
+    # to find out whether its result still holds: so what is told is looked up now.
+    paths: OutputPaths = await output_paths_in(OutputPathsRequest(request.directories))
+    shared = paths.addresses.get(request.path, ())
+    if len(shared) > 1:
+        logger.warning(shared_output_path(request.path, shared))
+    return SharedOutputPath(shared)
+
+
+told_of_shared_output_path = rule_call(tell_of_shared_output_path, SharedOutputPathRequest, SharedOutputPath)
 
 
 @dataclass(frozen=True)
@@ -115,12 +188,23 @@ class PlanArtifact(BuiltPackageArtifact):
 
 
 @rule(desc="Package a mirror's plan", level=LogLevel.DEBUG)
-async def package_plan(field_set: PackageImageListFieldSet, packaged: PackagedPaths) -> BuiltPackage:
+async def package_plan(field_set: PackageImageListFieldSet) -> BuiltPackage:
     path = output_path(field_set)
+    if field_set.output_path.value != field_set.output_path.default:
+        directories: tuple[str, ...] = (field_set.address.spec_path,)
+        if not is_of_one_directory(field_set.output_path.value):
+            try:
+                everywhere: Directories = await directories_of(DirectoriesRequest())
+                directories = everywhere.paths
+            except Exception:
+                # What is wrong with another BUILD file is none of this list's, and told where that is asked for.
+                logger.debug("No look for other targets' output_path", exc_info=True)
+        paths: OutputPaths = await output_paths_in(OutputPathsRequest(directories))
+        if len(paths.addresses.get(path, ())) > 1:
+            _: SharedOutputPath = await told_of_shared_output_path(SharedOutputPathRequest(path, directories))
     plan: Plan = await plan_for(PlanRequest(field_set))
     if plan.errors:
         raise PlanError("\n".join(plan.errors))
-    packaged.add(path, field_set.address)
     digest: Digest = await create_digest(CreateDigest([FileContent(path, plan.content)]))
     artifact = PlanArtifact(path, extra_log_lines=(f"  {plan.summary}",), content=plan.content)
     return BuiltPackage(digest, (artifact,))

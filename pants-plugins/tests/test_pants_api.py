@@ -86,6 +86,7 @@ PANTS_API = {
     ],
     "pants.engine.rules": ["collect_rules", "goal_rule", "rule"],
     "pants.engine.target": [
+        "AllUnexpandedTargets",
         "BoolField",
         "COMMON_TARGET_FIELDS",
         "Dependencies",
