@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -148,6 +149,27 @@ func TestMirrorWithNothingToRunIsBadInput(t *testing.T) {
 	w.run(2, "mirror", "--batch", w.write("bad.json", `{"plans": [], "extra": 1}`))
 	w.run(2, "mirror", "--batch", w.write("bad.json", `{"plans": [{"target": "a:a"}]}`))
 	w.run(0, "mirror", "--batch", w.write("none.json", `{"report": "", "plans": []}`))
+}
+
+func TestMirrorWritesNoReportOverAList(t *testing.T) {
+	t.Parallel()
+	w := newWorkplace(t)
+	dst := startRegistry(t)
+	plan := w.write("plan.json", fmt.Sprintf(`[{"src":"x.example/a:1","dst":"%s/a:1"}]`, dst.Host))
+	w.write("images.txt", "x.example/a:1\n")
+	list, lock := filepath.Join(w.dir, "images.txt"), filepath.Join(w.dir, "images.txt.lock")
+	batch := w.write("batch.json", fmt.Sprintf(
+		`{"report": %q, "plans": [{"target": "a:a", "path": %q, "list": %q, "lock": %q}]}`, list, plan, list, lock))
+	p := w.run(2, "mirror", "--batch", batch, "--report-html", lock)
+	wantContains(t, "stderr", p.stderr.String(),
+		"--report "+list+": would take the place of the list "+list+": ",
+		"--report-html "+lock+": would take the place of the lock "+lock+": ")
+	if n := dst.Log().Total(); n != 0 {
+		t.Errorf("%d requests were sent", n)
+	}
+	if data, err := os.ReadFile(list); err != nil || string(data) != "x.example/a:1\n" {
+		t.Errorf("the list is %q, %v", data, err)
+	}
 }
 
 func TestMirrorReportsAFailedCopyToEachTarget(t *testing.T) {

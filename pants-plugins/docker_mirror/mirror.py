@@ -31,6 +31,7 @@ from docker_mirror import environment, settings
 from docker_mirror.errors import EXIT_BAD_INPUT
 from docker_mirror.field_sets import ImageListFieldSet
 from docker_mirror.helper import HELPER_EXE
+from docker_mirror.image_list import lock_path
 from docker_mirror.pants_compat import (
     create_digest,
     environment_vars_subset,
@@ -42,6 +43,7 @@ from docker_mirror.plan import Plan, all_errors, plan_path
 from docker_mirror.planning import Plans, PlansRequest, plain, plans_for
 from docker_mirror.registries import MirrorRegistries
 from docker_mirror.subsystem import DockerMirrorSubsystem, helper_flags
+from docker_mirror.target_types import DockerMirrorSpecSourceField
 from docker_mirror.verifier import JudgingHelper, JudgingHelperRequest, judging_helper
 
 _BATCH_FILE = "batch.json"
@@ -110,8 +112,19 @@ class Mirror(Goal):
 
 
 def batch_json(fields: Iterable[ImageListFieldSet], report: str) -> bytes:
-    """The file that `docker-mirror mirror --batch` reads."""
-    plans = [{"target": field_set.address.spec, "path": plan_path(field_set.address)} for field_set in fields]
+    """The file that `docker-mirror mirror --batch` reads, with what no report may take the place of."""
+    root = BuildRoot().path
+    plans = [
+        {
+            "target": field_set.address.spec,
+            "path": plan_path(field_set.address),
+            "list": os.path.join(root, field_set.source.file_path)
+            if isinstance(field_set.source, DockerMirrorSpecSourceField)
+            else "",
+            "lock": os.path.join(root, lock_path(field_set)),
+        }
+        for field_set in fields
+    ]
     return json.dumps({"report": report, "plans": plans}, indent=2).encode()
 
 

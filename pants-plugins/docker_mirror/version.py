@@ -4,5 +4,5 @@ from __future__ import annotations
 
 VERSION = "0.1.0"
 
-PROTOCOL = 4
+PROTOCOL = 5
 """Raised with each change of what the rules and the helper's hidden commands tell each other."""

@@ -27,7 +27,7 @@ from pants.testutil.rule_runner import GoalRuleResult, QueryRule, RuleRunner
 from docker_mirror import register, version
 from docker_mirror.helper import HELPER_NAME, MirrorHelper
 from docker_mirror.lint import LintImageListFieldSet, LintImageListsRequest
-from docker_mirror.mirror import Mirror
+from docker_mirror.mirror import Mirror, batch_json
 from docker_mirror.package import PackageImageListFieldSet
 from docker_mirror.publish import PublishImageListFieldSet, PublishImageListRequest
 
@@ -421,6 +421,22 @@ def test_a_report_that_cannot_be_written_is_bad_input(runner: Runner) -> None:
     result = runner.mirror("--mirror-output=BUILD/report.json", "::")
     assert result.exit_code == 2
     assert "/BUILD/report.json can't be written: File exists.\nNothing was mirrored." in result.stderr
+
+
+def test_the_helper_is_told_over_what_no_report_may_be_written(runner: Runner) -> None:
+    runner.rules.write_files(
+        {
+            "a/BUILD": "docker_mirror_image_list(name='list', source='images.txt')\n"
+            "docker_mirror_inline_image(name='inline', image='a.example/y:1')",
+            "a/images.txt": "a.example/x:1\n",
+        }
+    )
+    batch = json.loads(batch_json([runner.package_fields("a", name) for name in ("list", "inline")], ""))
+    root = runner.rules.build_root
+    assert [(plan["list"], plan["lock"]) for plan in batch["plans"]] == [
+        (f"{root}/a/images.txt", f"{root}/a/images.txt.lock"),
+        ("", f"{root}/a/inline.image.lock"),
+    ]
 
 
 def test_mirror_needs_no_helper_where_all_is_skipped() -> None:

@@ -13,7 +13,7 @@ const version = "0.1.0"
 
 // protocol is raised with each change of what the hidden commands and the Pants rules tell each other, so that an executable
 // of other sources than the rules' is refused, and not misunderstood.
-const protocol = 4
+const protocol = 5
 
 // identity is what `version --json` prints.
 type identity struct {

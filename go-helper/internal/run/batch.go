@@ -19,6 +19,8 @@ type batch struct {
 	Plans  []struct {
 		Target string `json:"target"` // address
 		Path   string `json:"path"`   // of plan.json, from the working directory
+		List   string `json:"list"`   // what it was made of: an absolute path, or empty where that is no file
+		Lock   string `json:"lock"`   // absolute path; it need not be there
 	} `json:"plans"`
 }
 
@@ -31,7 +33,8 @@ func Mirror(ctx context.Context, s Settings, batchFile string, choice Choice) Co
 	}
 	s.reads = append(s.reads, argument{"--batch", batchFile})
 	for _, p := range b.Plans {
-		s.reads = append(s.reads, argument{"the plan " + p.Path, p.Path})
+		s.reads = append(s.reads,
+			argument{"the plan " + p.Path, p.Path}, argument{"the list " + p.List, p.List}, argument{"the lock " + p.Lock, p.Lock})
 	}
 	session, settingsErr := s.open()
 	if err := errors.Join(err, settingsErr); err != nil {
