@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -72,17 +71,7 @@ func (r *run) pushTree(ctx context.Context, im *image, n *tree.Node, identifier 
 		d.manifests[key] = pushed
 	}
 	d.mu.Unlock()
-	_, err := pushed.do(ctx, func() (struct{}, error) {
-		m := *n.Manifest
-		m.MediaType = n.MediaType
-		ctx, stop := untilAnswered(ctx)
-		defer stop()
-		err := d.client.PutManifest(ctx, im.repository(), identifier, &m)
-		if err == nil && r.opts.Force {
-			err = d.client.CheckResentManifest(ctx, im.repository(), m.Digest)
-		}
-		return struct{}{}, err
-	})
+	_, err := pushed.do(ctx, func() (struct{}, error) { return struct{}{}, r.put(ctx, im, n, identifier) })
 	if err = whyRefused(n, err); err != nil && n.Name != "" {
 		err = fmt.Errorf("%s: %w", n.Name, err)
 	}
@@ -109,9 +98,4 @@ func untilAnswered(ctx context.Context) (context.Context, context.CancelFunc) {
 		stop()
 		cancel()
 	}
-}
-
-// contentMissing tells whether a manifest was refused because something isn't there that this run wants to be there.
-func contentMissing(err error) bool {
-	return registry.ContentMissing(err) && !errors.As(err, new(*SparseRefusedError))
 }

@@ -106,10 +106,9 @@ func (r *run) do(a schedule.Action) {
 		r.begin(func() schedule.Event { return r.transfer(a) })
 	case schedule.Write:
 		im := r.order[a.Image]
-		r.begin(func() schedule.Event {
-			err := r.write(im)
-			return schedule.Written{Image: a.Image, Err: err, Missing: contentMissing(err)}
-		})
+		r.begin(func() schedule.Event { return r.writeAll(im) })
+	case schedule.Await:
+		r.begin(func() schedule.Event { return r.await(r.order[a.Image], a.Refused) })
 	case schedule.Recheck:
 		im := r.order[a.Image]
 		r.begin(func() schedule.Event { return r.recheck(im, a) })

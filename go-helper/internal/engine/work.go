@@ -139,7 +139,11 @@ func (r *run) recheck(im *image, a schedule.Recheck) schedule.Rechecked {
 	group.SetLimit(resolvers)
 	for i, p := range a.Places {
 		group.Go(func() (err error) {
-			there[i], err = im.destination.client.HeadBlob(ctx, p.Repository, p.Blob.Digest, p.Blob.Size)
+			client := im.destination.client
+			there[i], err = client.HeadBlob(ctx, p.Repository, p.Blob.Digest, p.Blob.Size)
+			if err == nil && !there[i] && a.Sent[i] {
+				there[i], err = client.AwaitBlob(ctx, p.Repository, p.Blob.Digest, p.Blob.Size)
+			}
 			return err
 		})
 	}

@@ -40,6 +40,8 @@ type Error struct {
 	Login Login
 	// MediaType is that of a manifest which was sent; empty for all else.
 	MediaType string
+	// Lacks are the digests of other content that the refusal of a manifest names, as far as it names any.
+	Lacks []v1.Hash
 	// RetryAfter is how long the registry asked to be left alone; 0 where it said nothing.
 	RetryAfter time.Duration
 	// Detail is what we know beyond the answer: which credentials were used, or that there were none; which

@@ -103,6 +103,7 @@ func (c *Client) refusal(r *request, resp *http.Response) error {
 	}
 	if r.method == http.MethodPut && !r.session {
 		refused.MediaType = r.header.Get("Content-Type")
+		refused.Lacks = digestsIn(body, r.body)
 	}
 	if _, length, ok := strings.Cut(resp.Header.Get("Content-Range"), "*/"); ok { // RFC 9110, 15.5.17
 		refused.length, _ = strconv.ParseInt(length, 10, 64)

@@ -65,6 +65,24 @@ func (c *Client) awaitBlob(ctx context.Context, r *request, digest v1.Hash, size
 	}
 }
 
+// AwaitBlob is [Client.HeadBlob] for a blob that was sent a moment ago: it is asked for a few times more.
+func (c *Client) AwaitBlob(ctx context.Context, repository string, digest v1.Hash, size int64) (bool, error) {
+	tries := c.Tries()
+	for look := 1; ; look++ {
+		missing := fmt.Errorf("look for blob %s: it isn't there", where(c.host, repository, digest.String()))
+		err := tries.Await(ctx, "look for blob "+where(c.host, repository, digest.String()), missing)
+		switch {
+		case ctx.Err() != nil:
+			return false, err
+		case err != nil:
+			return false, nil
+		}
+		if there, err := c.HeadBlob(tries.With(ctx), repository, digest, size); there || err != nil || look == visibleAttempts {
+			return there, err
+		}
+	}
+}
+
 func times(n int, what string) string {
 	if n == 1 {
 		return "one " + what

@@ -37,6 +37,12 @@ type (
 	Recheck struct {
 		Image  int
 		Places []Place
+		Sent   []bool // by this run, which the registry may not see yet
+	}
+	// Await waits until an image's manifests are worth another try, which were refused.
+	Await struct {
+		Image   int
+		Refused error
 	}
 	// Timer fires after a time.
 	Timer struct {
@@ -103,6 +109,7 @@ func (ReadUnchanged) action() {}
 func (Transfer) action()      {}
 func (Write) action()         {}
 func (Recheck) action()       {}
+func (Await) action()         {}
 func (Timer) action()         {}
 func (Cancel) action()        {}
 func (Queued) action()        {}

@@ -213,6 +213,7 @@ func (s *Scheduler) there(n *need, from string) {
 	if from == n.repository {
 		from = ""
 	}
+	n.heard = from == ""
 	s.done(n, Got{From: from})
 }
 

@@ -1,5 +1,11 @@
 package schedule
 
+import (
+	"slices"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
 // writeIfReady has the manifests of an image written whose repository has all blobs.
 func (s *Scheduler) writeIfReady(im *image) {
 	if im.pending > 0 || im.ended || im.phase != transferred {
@@ -27,11 +33,15 @@ func (s *Scheduler) written(im *image, e Written) {
 		s.again(im)
 	case e.Missing && !im.rechecked:
 		im.rechecked = true
-		places := make([]Place, len(im.needs))
-		for i, n := range im.needs {
-			places[i] = n.place()
+		recheck := Recheck{Image: im.id}
+		for _, n := range im.needs {
+			recheck.Places, recheck.Sent = append(recheck.Places, n.place()), append(recheck.Sent, n.sent)
 		}
-		s.begin(Recheck{im.id, places})
+		s.begin(recheck)
+	case e.Certain && s.resend(im, e.Lacks):
+		s.again(im)
+	case e.Certain && im.names(e.Lacks):
+		s.begin(Await{im.id, e.Err})
 	default:
 		s.endImage(im, Broken, e.Err)
 	}
@@ -63,6 +73,43 @@ func (s *Scheduler) recheckEnded(im *image, e Rechecked) {
 		return
 	}
 	s.again(im) // where nothing is missing the registry noticed it late, and writing once more will do
+}
+
+// resend has those blobs of an image sent that were only said to be there, where the registry refuses its manifests as if they
+// weren't. It tells whether there are any; where the refusal names blobs, only those count.
+func (s *Scheduler) resend(im *image, lacks []v1.Hash) bool {
+	var needs []*need
+	for _, n := range im.needs {
+		if n.state == needDone && n.heard && (len(lacks) == 0 || slices.Contains(lacks, n.host.blob.Digest)) {
+			needs = append(needs, n)
+		}
+	}
+	for _, n := range needs {
+		s.lost(n)
+		n.absent = true // whatever it says
+	}
+	for _, n := range needs {
+		s.advance(n.host)
+	}
+	return len(needs) > 0
+}
+
+// names tells whether what a refusal names is an image's, where it names anything.
+func (im *image) names(lacks []v1.Hash) bool {
+	return len(lacks) == 0 || slices.ContainsFunc(im.needs, func(n *need) bool { return slices.Contains(lacks, n.host.blob.Digest) })
+}
+
+// awaited has an image's manifests written once more.
+func (s *Scheduler) awaited(im *image, e Awaited) {
+	switch {
+	case s.over:
+	case im.doomed != nil:
+		s.endImage(im, Broken, im.doomed)
+	case e.Err != nil:
+		s.endImage(im, Broken, e.Err)
+	default:
+		s.again(im)
+	}
 }
 
 // again has an image wait until what it lacks has been sent again.

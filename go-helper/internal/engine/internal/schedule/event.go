@@ -95,8 +95,15 @@ type (
 	Written struct {
 		Image int
 		Err   error
-		// Missing: the error says that a blob isn't there.
-		Missing bool
+		// Missing: the error may say that a blob isn't there; Certain: it does.
+		Missing, Certain bool
+		// Lacks are the digests that it names.
+		Lacks []v1.Hash
+	}
+	// Awaited ends an [Await]; with an error where there is no patience left.
+	Awaited struct {
+		Image int
+		Err   error
 	}
 	// Rechecked ends a [Recheck].
 	Rechecked struct {
@@ -145,3 +152,4 @@ func (Overloaded) event()    {}
 func (Told) event()          {}
 func (Written) event()       {}
 func (Rechecked) event()     {}
+func (Awaited) event()       {}

@@ -42,7 +42,9 @@ type need struct {
 	head      int  // images before that have ended
 	committed bool // a manifest of the repository that refers to the blob was written by this run
 	distrust  bool // a mount was claimed before, but the registry does not have the blob
-	absent    bool // it was asked for after another repository had got the blob, and lacks it
+	absent    bool // it lacks the blob, as was found out: it isn't asked again
+	heard     bool // the blob was said to be there: this run has brought it no bytes, and mounted nothing
+	sent      bool // this run has sent the blob
 	sought    bool // an unchanged image was looked for that has the blob
 	toldOf    bool // others had told of it when its bytes were about to flow, and were asked
 	judged    bool // the blob isn't there and can't be mounted, as far as is known

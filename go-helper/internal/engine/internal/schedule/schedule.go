@@ -172,6 +172,9 @@ func (s *Scheduler) take(e Event) {
 	case Rechecked:
 		s.flying--
 		s.recheckEnded(s.images[e.Image], e)
+	case Awaited:
+		s.flying--
+		s.awaited(s.images[e.Image], e)
 	default:
 		panic(fmt.Sprintf("unknown event %T", e))
 	}

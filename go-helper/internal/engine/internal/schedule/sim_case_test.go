@@ -43,6 +43,7 @@ type simRegistrySpec struct {
 	Forbidden, Unreadable                                 map[int]bool
 	Shared                                                bool // what one repository has, all have; where it mounts nothing
 	Serial                                                bool // it takes one upload of a download at a time
+	Late                                                  int  // manifests are refused for what is there
 }
 
 // draw makes cases.
@@ -114,6 +115,12 @@ func newCase(seed uint64) *simCase {
 		spec := &c.Registries[i]
 		spec.Shared = spec.Mounts == "never" && beside.IntN(3) > 0
 		spec.Serial = beside.IntN(8) == 0
+	}
+	late := draw{rand.New(rand.NewPCG(seed, 4))}
+	for i := range c.Registries {
+		if c.Registries[i].Late = late.maybe(15, 60); late.IntN(100) == 0 {
+			c.Registries[i].Late = 100
+		}
 	}
 	c.Told = draw{rand.New(rand.NewPCG(seed, 3))}.told(c)
 	return c

@@ -3,6 +3,8 @@ package schedule
 import (
 	"fmt"
 	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
 // write plays the writing of an image's manifests: at one moment the registry takes them, or not; at a later one it answers.
@@ -52,16 +54,57 @@ func (w *world) takeManifests(i int, r *simRegistry, im simImage) Written {
 	w.vanish(i, r, im)
 	for _, b := range im.Blobs {
 		if !r.has[im.Repository][b] {
-			w.deadline += w.oneWrite(im)
-			e.Missing, e.Err = true, &simError{what: "BLOB_UNKNOWN", image: i, registry: -1, repo: -1, blob: -1}
-			return e
+			return w.refuse(i, r, im, b)
 		}
+	}
+	if len(im.Blobs) > 0 && w.chance(r.spec.Late) {
+		return w.refuse(i, r, im, im.Blobs[w.r.IntN(len(im.Blobs))])
 	}
 	for _, b := range im.Blobs {
 		r.referred[im.Repository][b] = true
 	}
 	w.tagged[i] = true
 	return e
+}
+
+// refuse has a registry say that an image lacks a blob, in one of the ways in which that is said.
+func (w *world) refuse(i int, r *simRegistry, im simImage, blob int) Written {
+	e := Written{Image: i, Missing: true, Certain: i%5 > 0, Err: &simError{what: "BLOB_UNKNOWN", image: i, registry: -1, repo: -1, blob: -1}}
+	w.vague[i] = w.vague[i] || !e.Certain
+	suspect := im.Blobs
+	if i%2 == 0 {
+		e.Lacks, suspect = []v1.Hash{digests[blob]}, []int{blob}
+	}
+	w.deadline += 2 * w.oneWrite(im)
+	for _, b := range suspect {
+		r.faults[b]++
+		w.deadline += w.oneNeed(r.spec, w.c.Blobs[b])
+	}
+	return e
+}
+
+// simAttempts is how often an image's manifests are waited for.
+const simAttempts = 7
+
+func (w *world) await(a Await) error {
+	r := w.registries[w.c.Images[a.Image].Registry]
+	if w.writing[a.Image] || w.ended[a.Image] != nil {
+		return fmt.Errorf("image %d is waited for, and is written or has ended", a.Image)
+	}
+	w.awaits[a.Image]++
+	wait := w.latency(r.spec)
+	w.deadline += wait
+	w.in(wait, func() Event {
+		e := Awaited{Image: a.Image}
+		switch {
+		case w.ctxDone:
+			e.Err = errSimInterrupted
+		case w.awaits[a.Image] > simAttempts:
+			e.Err = a.Refused
+		}
+		return e
+	})
+	return nil
 }
 
 // vanish takes a blob of an image away, likelier where others of its repository are being written, too.

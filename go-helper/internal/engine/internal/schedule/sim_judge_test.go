@@ -59,7 +59,7 @@ func (w *world) judgeImage(i int, im simImage, e *Ended) error {
 			cause.repo >= 0 && cause.repo != im.Repository,
 			cause.blob >= 0 && !slices.Contains(im.Blobs, cause.blob):
 			return fmt.Errorf("failed because of what has nothing to do with it: %w", cause)
-		case cause.what == "BLOB_UNKNOWN" && r.spec.Vanish+r.spec.Errors == 0 && !w.ctxDone: // a lie about a mount is found out and mended
+		case cause.what == "BLOB_UNKNOWN" && r.spec.Vanish+r.spec.Errors == 0 && !w.ctxDone && w.awaits[i] <= simAttempts && !w.vague[i]: // a lie about a mount is found out and mended
 			return fmt.Errorf("failed although all that it lacked could be sent: %w", cause)
 		}
 	}
@@ -89,7 +89,7 @@ func (w *world) judgeBlobs() error {
 				allowed += (len(repositories) - 1) * r.faults[b]
 			}
 			// An image that failed may have left a blob behind that nobody knows of.
-			if r.spec.Shared && r.spec.Errors+r.spec.Vanish+len(w.c.Gone)+w.c.InterruptAt == 0 {
+			if r.spec.Shared && r.spec.Errors+r.spec.Vanish+r.spec.Late+len(w.c.Gone)+w.c.InterruptAt == 0 {
 				allowed = min(allowed, 1)
 			}
 			if w.mountable(i, b) {

@@ -84,7 +84,7 @@ func (w *world) judgeRequests() error {
 // in the way.
 func (w *world) mountable(i, b int) bool {
 	spec := &w.c.Registries[i]
-	if w.c.Blobs[b] < largeBlob || spec.Mounts != "work" || spec.Errors+spec.Vanish+spec.Lies+spec.Stalls+len(spec.Forbidden)+len(spec.Unreadable) > 0 ||
+	if w.c.Blobs[b] < largeBlob || spec.Mounts != "work" || spec.Errors+spec.Vanish+spec.Lies+spec.Late+spec.Stalls+len(spec.Forbidden)+len(spec.Unreadable) > 0 ||
 		w.c.InterruptAt > 0 || w.c.Limits != DefaultLimits || len(w.c.Images) > 60 || len(w.c.Remembered) > 0 {
 		return false
 	}

@@ -123,5 +123,5 @@ func (r *simRegistry) close(repo, blob int, session Session) {
 
 // tells says whether a registry's answers to mounts show what is there.
 func (s *simRegistrySpec) tells() bool {
-	return s.Mounts == "work" && s.Vanish+s.Lies+len(s.Unreadable) == 0
+	return s.Mounts == "work" && s.Vanish+s.Lies+s.Late+len(s.Unreadable) == 0
 }

@@ -31,6 +31,8 @@ type world struct {
 	writing    []bool // the image's manifests are being written
 	tagged     []bool
 	unanswered []bool // and the answer was an error
+	awaits     []int  // how often it was waited for that they are taken
+	vague      []bool // a refusal only may have said that something is missing
 	tally      tally
 	told       [][2]map[int]bool // of a registry, blobs that others told of: falsely, truly
 	again      error             // a large blob was sent to where it is
@@ -92,7 +94,8 @@ func newWorld(c *simCase) *world {
 		c: c, r: rand.New(rand.NewPCG(c.Seed, 99)), sessions: map[int]bool{},
 		downloads: make([]int, len(c.Blobs)), cuts: make([]int, len(c.Blobs)),
 		read: make([]bool, len(c.Blobs)), ended: make([]*Ended, len(c.Images)), writing: make([]bool, len(c.Images)),
-		tagged: make([]bool, len(c.Images)), unanswered: make([]bool, len(c.Images)), checkEvery: 1,
+		tagged: make([]bool, len(c.Images)), unanswered: make([]bool, len(c.Images)),
+		awaits: make([]int, len(c.Images)), vague: make([]bool, len(c.Images)), checkEvery: 1,
 	}
 	config := Config{Registries: len(c.Registries), Concurrency: c.Concurrency, Limits: c.Limits}
 	for i := range c.Registries {
@@ -239,6 +242,8 @@ func (w *world) do(a Action) error {
 		return w.write(a)
 	case Recheck:
 		w.recheck(a)
+	case Await:
+		return w.await(a)
 	case Timer:
 		w.in(a.After, func() Event { return Fired{a.Timer} })
 	case Cancel:

@@ -189,6 +189,7 @@ func (s *Scheduler) transferred(b *blob, e Transferred) {
 // sent settles a need that got its bytes.
 func (s *Scheduler) sent(n *need, down bool) {
 	n.session, n.offset = nil, 0
+	n.sent, n.heard = true, false
 	r := n.host.registry
 	if r.uploaded == nil {
 		r.uploaded = n
