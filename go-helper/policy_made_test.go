@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -113,5 +114,30 @@ func TestTargetsOfOneListAndOfOneLock(t *testing.T) {
 	wantContains(t, "stderr", p.stderr.String(), "x.image.lock would be the lock of a:x@image=one and of a:x@image=two: give each one of its own")
 	if m.exists("x.image.lock") || m.src.Log().Total() > 0 {
 		t.Error("something was locked")
+	}
+}
+
+// A generated list is no file that a user could open.
+func TestMistakesInAListThatATargetMakesNameTheTarget(t *testing.T) {
+	t.Parallel()
+	m := newMaking(t)
+	const bad = "not an image\n"
+	if err := os.WriteFile(m.list, []byte(bad), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := m.goal(2, 0, []map[string]any{m.made("a:made", "made.image.lock")}, nil)
+	if lines := strings.Split(strings.TrimSpace(p.stderr.String()), "\n"); len(lines) != 2 || !strings.HasPrefix(lines[0], "images.txt:1: ") || lines[1] != "images.txt is the list of a:made" {
+		t.Errorf("said %q", lines)
+	}
+
+	toml := filepath.Join(t.TempDir(), "images.toml")
+	if err := os.WriteFile(toml, []byte("origin = \"a:image\"\n[[image]]\nsource = \"Nginx\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	image := m.made("a:image", "image.image.lock")
+	image["list"], image["list_name"] = toml, "__docker_mirror_images/a.image.toml"
+	p = m.goal(2, 0, []map[string]any{image}, nil)
+	if said := p.stderr.String(); !strings.HasPrefix(said, "a:image: ") || strings.Contains(said, "is the list of") {
+		t.Errorf("said %q", said)
 	}
 }

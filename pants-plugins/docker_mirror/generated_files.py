@@ -65,7 +65,9 @@ def failure(error: Exception) -> str:
     # The description is known to the message alone.
     process = str(error).partition("\n")[0]
     written = (error.stderr.strip() or error.stdout.strip()).decode(errors="replace").splitlines()
-    return "\n".join((process, *written[-_LAST_LINES:]))
+    # Before what it says of a timeout Pants leaves lines empty.
+    lines = [line for line in written if line.strip()]
+    return "\n".join((process, *lines[-_LAST_LINES:]))
 
 
 def rules() -> Iterable[object]:

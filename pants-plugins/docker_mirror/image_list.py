@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pants.core.target_types import FileSourceField
 from pants.engine.fs import EMPTY_DIGEST, CreateDigest, Digest, FileContent, MergeDigests, PathGlobs
 from pants.engine.rules import collect_rules, rule
-from pants.engine.target import SourcesField, Targets
+from pants.engine.target import SourcesField, Target, Targets
 
 from docker_mirror.field_sets import ImageListFieldSet
 from docker_mirror.generated_files import GeneratedFiles, GeneratedFilesRequest, files_of
@@ -44,6 +45,13 @@ class ImageList:
     """Where its lock is, or would be, from the build root."""
     error: str = ""
     """Why there is no such list, where there is none."""
+    generator: str = ""
+    """The target that generates it, where one does."""
+
+    def origin(self, told: str) -> str:
+        """Where a generated list comes from, as the repository has no such file, if what is told names it."""
+        named = self.generator and re.search(rf"(?<!\S){re.escape(self.path)}:", told)
+        return f"{self.path} is what {self.generator} generates." if named else ""
 
     @property
     def lock_flags(self) -> tuple[str, ...]:
@@ -99,6 +107,7 @@ class GeneratedList:
     path: str = ""
     digest: Digest = EMPTY_DIGEST
     error: str = ""
+    generator: str = ""
 
 
 @rule
@@ -112,16 +121,32 @@ async def generate_list(request: GeneratedListRequest) -> GeneratedList:
         return GeneratedList(error="\n".join(errors))
     names = tuple(name for files in generated for name in files.names)
     if len(names) != 1 or not names[0].endswith(SPEC_FILE_EXTENSIONS):
-        named = ", ".join(str(target.address) for target in targets)
-        return GeneratedList(error=not_one_list(request.list_from, named, names))
-    return GeneratedList(names[0], next(files.digest for files in generated if files.names))
+        return GeneratedList(error=not_one_list(request.list_from, targets, names))
+    target, files = next((target, files) for target, files in zip(targets, generated) if files.names)
+    return GeneratedList(names[0], files.digest, generator=str(target.address))
 
 
-def not_one_list(field: DockerMirrorListFromField, named: str, files: tuple[str, ...]) -> str:
-    return (
+def not_one_list(field: DockerMirrorListFromField, targets: Iterable[Target], files: tuple[str, ...]) -> str:
+    named = ", ".join(str(target.address) for target in targets)
+    error = (
         f"the `{field.alias}` field names {named or 'nothing'}, which has {', '.join(files) or 'no file'}: it must "
         f"generate one list, whose name ends in {', '.join(SPEC_FILE_EXTENSIONS)}"
     )
+    unwritten = [name for target in targets for name in wanted_outputs(target)]
+    if unwritten and not files:
+        # What it said is known to Pants' rule alone.
+        error += (
+            f". Its command ended without an error, and wrote nothing of its `output_files` ({', '.join(unwritten)}): "
+            "with `log_output=True` Pants shows what it said"
+        )
+    return error
+
+
+def wanted_outputs(target: Target) -> Iterator[str]:
+    """What a target says that its command writes: a `shell_command`, an `adhoc_tool`, and whatever is like them."""
+    for field in target.field_values.values():
+        if field.alias in ("output_files", "output_directories"):
+            yield from field.value or ()
 
 
 generated_list_of = rule_call(generate_list, GeneratedListRequest, GeneratedList)
@@ -138,7 +163,7 @@ def image_list(fields: ImageListFieldSet, generated: GeneratedList | None) -> Im
     if isinstance(fields.source, DockerMirrorSpecSourceField):
         return ImageList(fields.source.file_path, lock_path(fields))
     if generated:
-        return ImageList(generated.path, lock_path(fields), generated.error)
+        return ImageList(generated.path, lock_path(fields), generated.error, generated.generator)
     return ImageList(f"__docker_mirror_images/{fields.address.path_safe_spec}.toml", lock_path(fields))
 
 

@@ -115,7 +115,8 @@ async def lint_image_lists(
             errors = together.stderr.decode()
             exit_code = 1
     pinned = [fields for fields in request.elements if fields.pins.value] if subsystem.pins != LintLevel.OFF else []
-    found = [findings.stdout.decode()]
+    told = findings.stdout.decode()
+    found = [told, *(f"{origin}\n" for origin in dict.fromkeys(images.origin(told) for images in there) if origin)]
     if not errors and pinned:
         pin_requests = [
             PinCheckRequest(fields.address, pinned_files(fields), planned.by_address[fields.address].content)

@@ -44,6 +44,7 @@ from docker_mirror.pants_compat import (
     run_interactive,
 )
 from docker_mirror.pins import pinned_files
+from docker_mirror.plan import located
 from docker_mirror.subsystem import DockerMirrorSubsystem, config_flags
 from docker_mirror.target_settings import TargetSettings, TargetSettingsRequest, settings_for
 from docker_mirror.target_types import DockerMirrorSpecSourceField
@@ -234,7 +235,7 @@ async def lock(
 
     inputs: LockInputs = await lock_inputs_of(LockInputsRequest(tuple(fields), verifies=goal.online or not goal.check))
     errors = [
-        f"{field_set.address}: {error}"
+        located(field_set.address, error)
         for field_set, images, settings in zip(fields, inputs.lists.lists, inputs.settings)
         for error in (images.error, settings.error)
         if error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from pants.engine.internals.scheduler import ExecutionError
 from shell_runner import ShellRunner
 
 from docker_mirror.errors import EXIT_BAD_INPUT
+from docker_mirror.image_list import ImageList
 from docker_mirror.lock import Lock
 from docker_mirror.mirror import Mirror
 from docker_mirror.mirror_images import MirrorImages
@@ -55,12 +57,66 @@ def test_a_generated_list_is_planned_and_linted(runner: ShellRunner) -> None:
     runner.rules.write_files({"c/template": "a.example/app:TAG\na.example/app:2\n"})
     found = runner.lint(*addresses("images"))
     assert found.exit_code == 1
-    assert "c/images.txt:2: error: a.example/app:2 is listed twice, first at c/images.txt:1 [duplicate]" in found.stdout
+    assert found.stdout == (
+        "c/images.txt:2: error: a.example/app:2 is listed twice, first at c/images.txt:1 [duplicate]\n"
+        "c/images.txt is what c:render generates.\n"
+    )
 
     runner.rules.write_files({"c/template": "a.example/app:TAG\na.example/$:2\n"})
     broken = runner.lint(*addresses("images"))
     assert broken.exit_code == 1
-    assert "c:images: c/images.txt:2: " in broken.stderr
+    assert re.fullmatch(
+        r"c:images:\n  c/images\.txt:2: .*\n  c/images\.txt is what c:render generates\.", broken.stderr
+    )
+
+
+def test_where_a_generated_list_comes_from_is_told_of_its_own_mistakes_alone() -> None:
+    generated = ImageList("images.txt", "images.image.lock", generator="//:render")
+    assert generated.origin("  images.txt:2: no") == "images.txt is what //:render generates."
+    assert generated.origin("c/images.txt:2: no") == generated.origin("no images.txt") == ""
+    assert ImageList("images.txt", "images.txt.lock").origin("images.txt:2: no") == ""
+
+
+def test_mistakes_in_what_a_command_makes_or_fails_to_make(runner: ShellRunner) -> None:
+    command = """docker_mirror_generated_list(name="{0}", list_from=[":make-{0}"])
+shell_command(name="make-{0}", command="{1}", output_files=["{0}.toml"], tools=["sleep"], timeout={2})
+"""
+    cases = {
+        "nothing": ("echo why >&2", 100),
+        "other": ("echo > others.toml", 100),
+        "empty": ("echo > empty.toml", 100),
+        "unknown": ("echo 'tgas = 1' > unknown.toml", 100),
+        "slow": ("echo begun >&2; sleep 1000", 1),
+    }
+    build = "".join(command.format(name, *case) for name, case in cases.items())
+    runner.rules.write_files({"c/BUILD": build})
+    result = runner.goal(Mirror, "::")
+    assert (result.exit_code, result.stdout) == (EXIT_BAD_INPUT, "")
+    told = dict(error.split(":", 2)[1:] for error in result.stderr.split("✕ ")[1:])
+    assert told.keys() == cases.keys()
+    for name in ("nothing", "other"):
+        assert told[name].startswith(f" the `list_from` field names c:make-{name}, which has no file: it must generate")
+        assert (
+            told[name]
+            .splitlines()[0]
+            .endswith(
+                f". Its command ended without an error, and wrote nothing of its `output_files` ({name}.toml): with "
+                "`log_output=True` Pants shows what it said"
+            )
+        )
+    for name, mistake in {
+        "empty": "c/empty.toml: lists no images; ",
+        "unknown": 'c/unknown.toml:1: unknown key "tgas"',
+    }.items():
+        assert told[name].startswith(f"\n  {mistake}")
+        assert f"\n  c/{name}.toml is what c:make-{name} generates.\n" in told[name]
+    failed = (
+        "  c:make-slow fails to generate its files: Process 'the `shell_command` at `c:make-slow`' failed with exit"
+    )
+    begun, exceeded = told["slow"].splitlines()[2:4]
+    assert told["slow"].splitlines()[1].startswith(failed)
+    assert begun == "  begun"
+    assert exceeded.startswith("  Exceeded timeout of ")
 
 
 def test_what_is_not_one_list_fails_its_target_alone(runner: ShellRunner) -> None:
@@ -156,6 +212,8 @@ def test_a_command_that_fails_is_its_lists_mistake_and_told_with_the_others(
     locked = runner.goal(Lock, "c:from-failing", "c:from-needy")
     assert locked.exit_code == EXIT_BAD_INPUT
     assert locked.stderr.count(failed) == 2
+    # As in a plan's errors.
+    assert locked.stderr.split("✕ ")[1] == told[0]
     with pytest.raises(ExecutionError, match="Process 'the `shell_command` at `c:failing`' failed"):
         runner.goal(Package, "c:from-failing")
 

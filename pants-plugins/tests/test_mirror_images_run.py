@@ -47,6 +47,11 @@ def test_mistakes_of_all_lists_then_images(project: PantsProject, nobody: socket
     assert lines[3].startswith('✕ bad/images.txt: bad/images.txt:2: image reference "')
     assert lines[4:] == ["No image is shown."]
 
+    # What is right isn't sent beside what isn't.
+    unpublished = project.run("publish", "good:", "bad:generated").failed(1)
+    assert "PlanError: bad:generated:\n  bad:fails fails to generate its files: " in unpublished.stderr
+    assert unpublished.stderr.count("\n  why\n") == 1
+
     good = project.run("mirror-images", "--format=json", "good:").succeeded()
     assert json.loads(good.stdout) == [
         {

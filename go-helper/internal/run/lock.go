@@ -187,6 +187,10 @@ func (l LockedList) read(ctx context.Context, s Settings, format string, notice 
 	}
 	files[0].Name = l.ListName
 	images, parseErr := spec.ParseAll(files, true)
+	var at *spec.Error
+	if l.Target != "" && errors.As(parseErr, &at) && at.File == l.ListName { // a list of a BUILD file is called by its target already
+		parseErr = errors.Join(parseErr, fmt.Errorf("%s is the list of %s", l.ListName, l.Target))
+	}
 	list := &lockedList{LockedList: l, settings: []plan.Settings{l.Settings}, pins: [][]PinnedFile{l.Pins}, images: images, old: &lock.File{Name: l.LockName}, held: map[string]bool{}}
 	list.bytes, err = readFile(l.Lock)
 	switch {
