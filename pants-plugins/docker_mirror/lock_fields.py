@@ -1,12 +1,16 @@
 """The fields of targets that locks are about, and which files belong to a list."""
 
+# `pants help` evaluates the annotations of `compute_value`, on Python 3.9.
+# ruff: noqa: UP006, UP035, UP045
+
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from enum import Enum
+from typing import Iterable, Optional, Tuple
 
-from pants.engine.target import OptionalSingleSourceField, StringField, StringSequenceField
+from pants.engine.addresses import Address
+from pants.engine.target import InvalidFieldException, OptionalSingleSourceField, StringField, StringSequenceField
 from pants.source.filespec import Filespec, FilespecMatcher
 from pants.util.memo import memoized_property
 from pants.util.strutil import softwrap
@@ -53,6 +57,19 @@ class DockerMirrorLockedField(StringField):
         return inherited.value if self.value == self.default else self.value
 
 
+def refuse_outside(field: str, path: str, address: Address) -> None:
+    """
+    :param path: from the directory of the target.
+    :raises InvalidFieldException: if it can't be that of a file of the repository, which alone Pants can look at.
+    """
+    from_root = os.path.normpath(os.path.join(address.spec_path, path))
+    if os.path.isabs(path) or from_root.split("/")[0] == ".." or os.path.basename(path) in ("", ".", ".."):
+        raise InvalidFieldException(
+            f"The `{field}` field in target {address} has {path!r}; it must name files of this repository, by "
+            "their paths from the BUILD file's directory."
+        )
+
+
 class DockerMirrorPinsField(StringSequenceField):
     alias = "pins"
     default = ()
@@ -68,6 +85,13 @@ class DockerMirrorPinsField(StringSequenceField):
         """
     )
 
+    @classmethod
+    def compute_value(cls, raw_value: Optional[Iterable[str]], address: Address) -> Tuple[str, ...]:
+        paths = super().compute_value(raw_value, address) or ()
+        for path in paths:
+            refuse_outside(cls.alias, path, address)
+        return paths
+
 
 class DockerMirrorInlineLockField(OptionalSingleSourceField):
     alias = "lock"
@@ -77,6 +101,13 @@ class DockerMirrorInlineLockField(OptionalSingleSourceField):
         The file that the `lock` goal writes the lock to. By default `NAME.image.lock`, after the target's name.
         """
     )
+
+    @classmethod
+    def compute_value(cls, raw_value: Optional[str], address: Address) -> Optional[str]:
+        path = super().compute_value(raw_value, address)
+        if path is not None:
+            refuse_outside(cls.alias, path, address)
+        return path
 
     @property
     def lock_path(self) -> str:

@@ -39,6 +39,7 @@ from docker_mirror.lock_fields import (
     DockerMirrorInlineLockField,
     DockerMirrorLockedField,
     DockerMirrorPinsField,
+    refuse_outside,
     with_locks,
 )
 
@@ -102,6 +103,13 @@ class DockerMirrorSpecSourceField(SingleSourceField, DockerMirrorSourceField):
         configuration.
         """
     )
+
+    @classmethod
+    def compute_value(cls, raw_value: Optional[str], address: Address) -> Optional[str]:
+        path = super().compute_value(raw_value, address)
+        if path is not None:
+            refuse_outside(cls.alias, path, address)
+        return path
 
     @memoized_property
     def filespec_matcher(self) -> FilespecMatcher:

@@ -16,7 +16,12 @@ from pants.engine.target import (
 from pants.testutil.rule_runner import RuleRunner
 from pants.util.frozendict import FrozenDict
 
-from docker_mirror.lock_fields import DockerMirrorInlineLockField, DockerMirrorLockedField, LockChoice
+from docker_mirror.lock_fields import (
+    DockerMirrorInlineLockField,
+    DockerMirrorLockedField,
+    DockerMirrorPinsField,
+    LockChoice,
+)
 from docker_mirror.register import target_types
 from docker_mirror.target_types import (
     DockerMirrorImageListTarget,
@@ -98,6 +103,26 @@ def test_a_spec_file_has_a_known_ending() -> None:
     field = DockerMirrorSpecSourceField("images.csv", ADDRESS)
     with pytest.raises(InvalidFieldException, match=r"'\.json'.*'\.txt'"):
         field.validate_resolved_files(["3rdparty/images.csv"])
+
+
+@pytest.mark.parametrize(
+    ("field", "path"),
+    [
+        pytest.param(DockerMirrorSpecSourceField, "/srv/images.txt", id="a list of the machine"),
+        pytest.param(DockerMirrorInlineLockField, "/srv/x.image.lock", id="a lock of the machine"),
+        pytest.param(DockerMirrorPinsField, "/srv/values.yaml", id="a file of the machine"),
+        pytest.param(DockerMirrorPinsField, "../../values.yaml", id="a file beside the repository"),
+        pytest.param(DockerMirrorPinsField, "", id="no name"),
+        pytest.param(DockerMirrorPinsField, "chart/", id="a folder"),
+    ],
+)
+def test_files_that_are_none_of_the_repository(field: type[Field], path: str) -> None:
+    """In the middle of a goal, the engine ends it for such a path, and doesn't say whose it is."""
+    value = [path] if field is DockerMirrorPinsField else path
+    with pytest.raises(InvalidFieldException, match=rf"`{field.alias}` field in target 3rdparty:images has '{path}'"):
+        field(value, ADDRESS)
+    inside = ["../deploy/values.yaml", "chart/Dockerfile"]
+    assert DockerMirrorPinsField(inside, ADDRESS).value == tuple(inside)
 
 
 @pytest.mark.parametrize("raw", [["^1"], {"latest": 1.5}, {"semver": ["^1", 2]}, {1: "x"}, {1: ["x"]}])
