@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
+from conftest import REPOSITORY_ROOT
 from pants_project import PantsProject, lasting_lines
 from registries import DevRegistry
 
@@ -100,3 +102,29 @@ def test_output_in_one_stream(
     assert lines[1:3] == ["✓ 5 image lists: 5 unchanged", "✗ //app5.txt:lists: 1 failed"]
     assert lines[3].startswith(f"app5.txt:1: {source.host}/app5:missing -> ")
     assert lines[-1].startswith("5 unchanged, 1 failed")
+
+
+def test_what_the_documentation_silences(
+    project: PantsProject, source: DevRegistry, dev_destination: DevRegistry
+) -> None:
+    for name in NAMES:
+        source.push_image(f"{name}:1", name.encode())
+    project.write({"BUILD": "docker_mirror_images(name='lists', sources=['*.txt'])\n"})
+    project.write({f"{name}.txt": f"{source.host}/{name}:1\n" for name in NAMES})
+    project.use_registry(dev_destination.host)
+    assert "[INFO] Packaged " in project.run("publish", "::").succeeded().stderr
+
+    documentation = (REPOSITORY_ROOT / "docs" / "reference.md").read_text()
+    (quiet,) = re.findall(
+        r"^```toml\n(\[GLOBAL\.log_levels_by_target\]\n.*?)^```$", documentation, re.MULTILINE | re.DOTALL
+    )
+    toml = project.directory / "pants.toml"
+    toml.write_text(f"{toml.read_text()}\n{quiet}")
+    run = project.run("publish", "::").succeeded()
+    assert run.stdout == ""
+    assert "[INFO]" not in run.stderr
+    # The process that copied says so of the run, and Pants of the lists.
+    said, *pants = lasting_lines(run.stderr)
+    assert re.fullmatch(r"6 unchanged in [\d.]+m?s", said)
+    assert pants == ["", f"✓ 6 image lists (unchanged) published to {dev_destination.host}."]
+    assert "[INFO]" not in project.run("package", "::").succeeded().stderr
