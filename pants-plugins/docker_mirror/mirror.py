@@ -42,6 +42,7 @@ from docker_mirror.pants_compat import (
 from docker_mirror.plan import Plan, all_errors, plan_path
 from docker_mirror.planning import Plans, PlansRequest, plain, plans_for
 from docker_mirror.registries import MirrorRegistries
+from docker_mirror.skipped import is_verbose, told_together
 from docker_mirror.subsystem import DockerMirrorSubsystem, helper_flags
 from docker_mirror.target_types import DockerMirrorSpecSourceField
 from docker_mirror.verifier import JudgingHelper, JudgingHelperRequest, judging_helper
@@ -176,16 +177,22 @@ def not_skipped(
     registries: MirrorRegistries,
     subsystem: DockerMirrorSubsystem,
     console: Console,
+    *,
+    each: bool,
 ) -> tuple[ImageListFieldSet, ...]:
-    """What is left of the selected lists, by address. The console is told of the others."""
+    """What is left of the selected lists, by address. The console is told of the others, in a line each or a reason."""
     fields = []
+    skipped: dict[str, list[str]] = {}
     for field_set in sorted(field_sets, key=lambda fs: fs.address):
         assert isinstance(field_set, ImageListFieldSet)
         reason = settings.skip_reason(field_set, registries.value, subsystem.skip)
         if reason:
-            console.print_stderr(f"{console.sigil_skipped()} {field_set.address} skipped {reason}.")
+            skipped.setdefault(reason, []).append(field_set.address.spec)
         else:
             fields.append(plain(field_set))
+    for reason, addresses in skipped.items():
+        for told in addresses if each else (told_together(addresses),):
+            console.print_stderr(f"{console.sigil_skipped()} {told} skipped {reason}.")
     return tuple(fields)
 
 
@@ -209,7 +216,8 @@ async def mirror(
     if not roots.field_sets:
         # Pants says nothing of an empty `--changed-since`.
         console.print_stderr("No image list is selected, so nothing was mirrored.")
-    fields = not_skipped(roots.field_sets, registries, subsystem, console)
+    verbose = is_verbose((*subsystem.args, *goal.args))
+    fields = not_skipped(roots.field_sets, registries, subsystem, console, each=verbose)
     if not fields:
         return Mirror(exit_code=0)
 

@@ -75,7 +75,7 @@ async def mirror_images(
     )
     if not roots.field_sets:
         console.print_stderr("No image list is selected, so no image is shown.")
-    fields = not_skipped(roots.field_sets, registries, subsystem, console)
+    fields = not_skipped(roots.field_sets, registries, subsystem, console, each=True)
     # Without a list no plan is asked for, as that would build the helper.
     planned: Plans = await plans_for(PlansRequest(fields)) if fields else Plans(())
     errors = list(all_errors(planned.plans))

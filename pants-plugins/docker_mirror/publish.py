@@ -41,8 +41,9 @@ from docker_mirror.pants_compat import (
 )
 from docker_mirror.plan import Plan
 from docker_mirror.planning import PlanRequest, plan_for
-from docker_mirror.published import PublishedCopies, PublishedNames
+from docker_mirror.published import PublishBatch, PublishedCopies, PublishedNames, SkippedNames
 from docker_mirror.registries import MirrorRegistries
+from docker_mirror.skipped import is_verbose
 from docker_mirror.subsystem import DockerMirrorSubsystem, helper_flags
 from docker_mirror.verifier import JudgingHelper, JudgingHelperRequest, judging_helper
 
@@ -84,12 +85,6 @@ async def check_skip_image_list(
     if not reason:
         return CheckSkipResult.no_skip()
     return CheckSkipResult.skip(names=[fields.address.spec], description=reason, data=fields.get_output_data())
-
-
-@dataclass(frozen=True)
-class PublishBatch:
-    directory: str
-    """Absolute: the processes run in sandboxes, and what they leave there must outlive these."""
 
 
 @rule
@@ -171,9 +166,11 @@ async def publish_image_list(
         spool.announce(Path(batch.directory), own)
 
     if reason or not plan.destinations:
-        return PublishProcesses(
-            [PublishPackages(names=(fields.address.spec,), description=reason or f"({plan.skip_reason})")]
-        )
+        reason = reason or f"({plan.skip_reason})"
+        address = fields.address.spec
+        names = (address,) if is_verbose(subsystem.args) else SkippedNames(address, batch, reason)
+        data = PublishOutputData({"names": (address,)})
+        return PublishProcesses([PublishPackages(names=names, description=reason, data=data)])
     helper: JudgingHelper = await judging_helper(JudgingHelperRequest())
     input_digest: Digest = await create_digest(CreateDigest([FileContent(_PLAN_FILE, own)]))
     env: EnvironmentVars = await environment_vars_subset(

@@ -12,13 +12,28 @@ says, and its copies are those that were made. Whoever looks earlier finds the t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Sequence, Tuple
 
+from pants.util.memo import memoized_property
+
 from docker_mirror import spool
+from docker_mirror.skipped import told_together
 
 _PUBLISHED = ("copied", "unchanged")
+
+
+@dataclass(frozen=True)
+class PublishBatch:
+    directory: str
+    """Absolute: the processes run in sandboxes, and what they leave there must outlive these."""
+
+    @memoized_property
+    def skipped(self) -> Mapping[str, Sequence[str]]:
+        """What is announced as skipped, by reason. Not to be asked for before all is announced."""
+        return spool.skipped(Path(self.directory))
 
 
 class PublishedNames(Tuple[str, ...]):
@@ -40,6 +55,34 @@ class PublishedNames(Tuple[str, ...]):
         except FileNotFoundError:
             return super().__iter__()
         return iter((name,) if name else ())
+
+
+class SkippedNames(Tuple[str, ...]):
+    """The target's address or, where several are skipped for one reason, the first one's stands for all of them."""
+
+    batch: PublishBatch
+    reason: str
+
+    def __new__(cls, address: str, batch: PublishBatch, reason: str) -> SkippedNames:
+        names = super().__new__(cls, (address,))
+        names.batch, names.reason = batch, reason
+        return names
+
+    def __iter__(self) -> Iterator[str]:
+        together = self.batch.skipped.get(self.reason, ())
+        if self[0] not in together:
+            return super().__iter__()
+        return iter((told_together(together),) if self[0] == together[0] else ())
+
+    # Another run's is another: Pants keeps what it made of an equal one.
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SkippedNames) and self.batch == other.batch and self[0] == other[0]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return super().__hash__()
 
 
 class PublishedCopies(Sequence[Dict[str, str]]):

@@ -65,6 +65,22 @@ def skip_announcement(target: str, reason: str) -> bytes:
     return json.dumps({"target": target, "skip": reason}).encode()
 
 
+def skipped(batch: Path) -> dict[str, list[str]]:
+    """The targets that are announced as skipped, by the reason.
+
+    Those of which something else is announced, too, are left out: nobody knows which of it is true.
+    """
+    announced: dict[str, list[str]] = {}
+    for file in (batch / "plans").glob("*.json"):
+        announcement = json.loads(file.read_text())
+        announced.setdefault(announcement["target"], []).append(announcement.get("skip", ""))
+    result: dict[str, list[str]] = {}
+    for target, reasons in sorted(announced.items()):
+        if len(reasons) == 1 and reasons[0]:
+            result.setdefault(reasons[0], []).append(target)
+    return result
+
+
 def plan_id(announcement: bytes) -> str:
     """What the batch's files about this announcement are called."""
     return hashlib.sha256(announcement).hexdigest()

@@ -100,10 +100,14 @@ docker_mirror_image_list(name="none", source="none.txt")
 def test_the_helper_is_not_asked_for_skipped_lists_alone(runner: Runner) -> None:
     others = [option for option in runner.options if not option.startswith("--docker-mirror-helper=")]
     runner.options = (*others, "--docker-mirror-helper=/nowhere/docker-mirror")
-    result = runner.goal(MirrorImages, "b:skipped")
+    runner.rules.write_files({"c/BUILD": "docker_mirror_images(skip_push=True)", "c/images.txt": "a.example/x:1\n"})
+    result = runner.goal(MirrorImages, "b:skipped", "c:")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert "b:skipped skipped" in result.stderr
-    assert "/nowhere" not in result.stderr
+    # Each by its name.
+    assert result.stderr.splitlines() == [
+        "- b:skipped skipped (by the `skip_push` field).",
+        "- c/images.txt skipped (by the `skip_push` field).",
+    ]
 
 
 def test_nothing_selected_is_an_empty_array(runner: Runner) -> None:

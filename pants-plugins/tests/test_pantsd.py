@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY_ROOT
-from pants_project import Pants, PantsProject
+from pants_project import Pants, PantsProject, lasting_lines
 from registries import DevRegistry
 
 pytestmark = pytest.mark.integration
@@ -72,6 +72,21 @@ def test_each_publish_is_a_batch(project: PantsProject, source: DevRegistry, dev
     for batch in made:
         assert len(list((batch / "plans").iterdir())) == 1
         assert len(list((batch / "results").iterdir())) == 1
+
+
+def test_each_publish_tells_of_what_it_skips(project: PantsProject) -> None:
+    project.env["PANTS_PANTSD"] = "true"
+    project.write({"BUILD": "docker_mirror_images(name='x', sources=['*.txt'], allow_empty=True)"})
+    project.use_registry("127.0.0.1:1")
+
+    def said(*names: str) -> list[str]:
+        project.write({f"{name}.txt": "" for name in names})
+        return lasting_lines(project.run("publish", "::").succeeded().stderr)
+
+    assert said("a") == ["", "- //a.txt:x skipped (it lists no image)."]
+    assert said("b", "c") == ["", "- 3 image lists (//a.txt:x, //b.txt:x, //c.txt:x) skipped (it lists no image)."]
+    (project.directory / "a.txt").unlink()
+    assert said() == ["", "- 2 image lists (//b.txt:x, //c.txt:x) skipped (it lists no image)."]
 
 
 def test_the_same_goal_twice_warns_of_nothing(

@@ -10,7 +10,8 @@ import pytest
 from pants.core.goals.publish import PublishOutputData, PublishPackages, _PublishJsonEncoder
 from pants.engine.addresses import Address
 
-from docker_mirror.published import PublishedCopies, PublishedNames
+from docker_mirror import spool
+from docker_mirror.published import PublishBatch, PublishedCopies, PublishedNames, SkippedNames
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,25 @@ def test_names_are_what_the_process_says(tmp_path: Path, written: str | None, li
         (tmp_path / "names" / "id").write_text(written)
     # As core's goal goes over them.
     assert [name for name in PublishPackages(names).names] == lines  # noqa: C416
+
+
+def test_names_of_what_is_skipped(tmp_path: Path) -> None:
+    for name, reason in {"b": "(off)", "a": "(off)", "c": "(empty)", "d": "(off)", "e": "(off)"}.items():
+        spool.announce(tmp_path, spool.skip_announcement(f"//:{name}", reason))
+    batch = PublishBatch(str(tmp_path))
+
+    def lines(name: str, reason: str) -> list[str]:
+        return [line for line in PublishPackages(SkippedNames(f"//:{name}", batch, reason)).names]  # noqa: C416
+
+    assert lines("a", "(off)") == ["4 image lists (//:a, //:b, //:d and 1 more)"]
+    assert [lines(name, "(off)") for name in "bde"] == [[], [], []]
+    assert lines("c", "(empty)") == ["//:c"]
+    # That request is of an earlier run, or another one's was announced.
+    assert lines("a", "(empty)") == ["//:a"]
+    # Pants keeps what it made of an equal one in an earlier run.
+    names, other = SkippedNames("//:a", batch, "(off)"), SkippedNames("//:a", PublishBatch("another"), "(off)")
+    assert names == SkippedNames("//:a", batch, "(off)")
+    assert (names == other, names != other) == (False, True)
 
 
 def test_copies_are_what_the_process_has_done(tmp_path: Path) -> None:

@@ -456,6 +456,27 @@ docker_mirror_image_list(name="registry", source="images.txt", registries=["@off
     assert "//:registry skipped (by `skip_push` on @off)." in result.stderr
 
 
+def test_mirror_tells_of_what_is_skipped_for_one_reason_in_one_line() -> None:
+    runner = Runner("--docker-mirror-helper=/nonexistent", f"--docker-registries={REGISTRIES}")
+    runner.rules.write_files(
+        {
+            "BUILD": "docker_mirror_images(name='x', sources=['*.txt'], skip_push=True)\n"
+            "docker_mirror_images(name='off', sources=['off/*'], registries=['@off'])\n",
+            **{f"{name}.txt": "a.example/x:1\n" for name in "abcde"},
+            **{f"off/{name}.txt": "a.example/x:1\n" for name in "ab"},
+        }
+    )
+    lines = runner.mirror("::").stderr.splitlines()
+    assert lines == [
+        "- 5 image lists (//a.txt:x, //b.txt:x, //c.txt:x and 2 more) skipped (by the `skip_push` field).",
+        "- 2 image lists (//off/a.txt:../off, //off/b.txt:../off) skipped (by `skip_push` on @off).",
+    ]
+    for verbose in ("--verbose", "-v"):
+        lines = runner.mirror("::", "--", verbose).stderr.splitlines()
+        assert len(lines) == 7
+        assert "- //d.txt:x skipped (by the `skip_push` field)." in lines
+
+
 def test_company_shaped_registries(options: Sequence[str], caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     registries = {

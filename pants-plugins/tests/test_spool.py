@@ -30,6 +30,20 @@ def test_a_batch_has_all_that_was_announced(tmp_path: Path) -> None:
     ]
 
 
+def test_what_is_skipped_by_reason(tmp_path: Path) -> None:
+    assert spool.skipped(tmp_path / "nothing is announced") == {}
+    for announcement in (
+        spool.plan_announcement("a:published", b"[]"),
+        spool.skip_announcement("a:edited", "(off)"),
+        spool.plan_announcement("a:edited", b"[]"),
+        spool.skip_announcement("a:two", "(off)"),
+        spool.skip_announcement("a:one", "(off)"),
+        spool.skip_announcement("a:empty", "(it lists no image)"),
+    ):
+        spool.announce(tmp_path, announcement)
+    assert spool.skipped(tmp_path) == {"(off)": ["a:one", "a:two"], "(it lists no image)": ["a:empty"]}
+
+
 def test_batches_are_apart_and_private(tmp_path: Path) -> None:
     one, two = spool.new_batch(tmp_path), spool.new_batch(tmp_path)
     assert one != two
