@@ -127,8 +127,11 @@ func collapse(list []Missed) []Missed {
 	slices.SortStableFunc(list, func(a, b Missed) int { return strings.Compare(a.What, b.What) })
 	cause := func(m Missed) string {
 		var refused *registry.Error
+		var unlisted *registry.NoListError
 		known := errors.As(m.Err, &refused)
 		switch {
+		case errors.As(m.Err, &unlisted):
+			return unlisted.Error()
 		case errors.As(m.Err, new(*registry.PausedError)), known && refused.Status == http.StatusTooManyRequests:
 			return "throttled"
 		case known:

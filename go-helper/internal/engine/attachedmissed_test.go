@@ -63,6 +63,7 @@ func TestWhatIsNotKnownOfAttachments(t *testing.T) {
 		"the API, 429":           {devregistry.Dialect{}, list, 429, "429", 1},
 		"the API, 500":           {devregistry.Dialect{}, list, 500, "500 Internal Server Error", 1},
 		"the API, 503":           {devregistry.Dialect{}, list, 503, "503", 1},
+		"the API, a login page":  {devregistry.Dialect{}, list, 200, "the answer is no index but text/html, so whether there are any isn't known", 1},
 		"the referrers tag, 403": {devregistry.Dialect{NoReferrers: true}, tag, 403, "403 Forbidden", 1},
 		"the referrers tag, 500": {devregistry.Dialect{NoReferrers: true}, tag, 500, "500 Internal Server Error", 1},
 		"cosign's tags, 403":     {devregistry.Dialect{}, att, 403, ".att and 4 more", 4},
@@ -74,7 +75,11 @@ func TestWhatIsNotKnownOfAttachments(t *testing.T) {
 			source, destination := pair(t)
 			pushAttached(t, source)
 			source.SetDialect(test.dialect)
-			source.SetFaults(devregistry.Faults{Intercept: devregistry.Always(test.refuse, devregistry.Fault{Status: test.status})})
+			fault := devregistry.Fault{Status: test.status}
+			if test.status == http.StatusOK {
+				fault.Body, fault.Header = "<html>Log in</html>", http.Header{"Content-Type": {"text/html; charset=utf-8"}}
+			}
+			source.SetFaults(devregistry.Faults{Intercept: devregistry.Always(test.refuse, fault)})
 
 			required := referrersOf(t, source, destination, engine.ReferrersRequire)
 			r := runRetrying(t.Context(), t, required, engine.Options{}, hasty)[0]

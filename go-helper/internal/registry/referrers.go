@@ -1,13 +1,13 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -32,14 +32,21 @@ func (c *Client) AllReferrers(ctx context.Context, repository string, digest v1.
 }
 
 func (c *Client) referrers(ctx context.Context, repository string, digest v1.Hash, byTag bool) ([]v1.Descriptor, error) {
+	var unlisted *NoListError
+	var noList error
 	if !byTag {
 		list, supported, err := c.referrersAPI(ctx, repository, digest)
-		if supported || err != nil {
+		if errors.As(err, &unlisted) {
+			noList = err
+		} else if supported || err != nil {
 			return list, err
 		}
 	}
 	m, err := c.ReferrersIndex(ctx, repository, digest)
-	if m == nil || err != nil {
+	switch {
+	case noList != nil && (m == nil || err != nil):
+		return nil, noList // that there is no such tag isn't an answer: there may be an API behind what has answered
+	case m == nil || err != nil:
 		return nil, err
 	}
 	return manifestsOf(m.Body)
@@ -70,6 +77,19 @@ func (c *Client) ReferrersIndex(ctx context.Context, repository string, digest v
 	}
 	return m, nil
 }
+
+// NoListError tells that referrers were asked for, and something else than a list was answered with 200: a login page of a proxy, or a
+// page of a site that has one for every path. Neither says whether there are any.
+type NoListError struct {
+	Type string // its Content-Type
+	Err  error
+}
+
+func (e *NoListError) Error() string {
+	return fmt.Sprintf("the answer is no index but %s, so whether there are any isn't known: %v", cmp.Or(e.Type, "of no type"), e.Err)
+}
+
+func (e *NoListError) Unwrap() error { return e.Err }
 
 // NoIndexError tells that a referrers tag names something else than an index.
 type NoIndexError struct {
@@ -114,14 +134,10 @@ func (c *Client) referrersAPI(ctx context.Context, repository string, digest v1.
 		if err != nil {
 			return nil, false, err
 		}
-		// Servers that answer every path with a page of their own have no API either.
-		if page == 0 && !strings.HasPrefix(mediaType(answer.header), "application/") {
-			c.noReferrers.Store(true)
-			return nil, false, nil
-		}
+		// Some registries name another type than the specification's: what the answer says counts.
 		listed, err := manifestsOf(answer.body)
 		if err != nil {
-			return nil, false, wrapTransport(ctx, r.op, r.where(c), permanentf("the answer is no index: %v", err))
+			return nil, false, wrapTransport(ctx, r.op, r.where(c), &NoListError{Type: clip(mediaType(answer.header), 64), Err: permanentf("%v", err)})
 		}
 		list = append(list, listed...)
 		next, err := c.nextPage(answer, r)

@@ -127,7 +127,7 @@ func TestAListOfReferrersThatBreaksBetweenPagesIsNone(t *testing.T) {
 	}{
 		"not found":        {func(w http.ResponseWriter) { w.WriteHeader(http.StatusNotFound) }, "404 Not Found"},
 		"not allowed":      {func(w http.ResponseWriter) { w.WriteHeader(http.StatusMethodNotAllowed) }, "405 Method Not Allowed"},
-		"a page of a site": {func(w http.ResponseWriter) { _, _ = w.Write([]byte("<html>")) }, "the answer is no index"},
+		"a page of a site": {func(w http.ResponseWriter) { _, _ = w.Write([]byte("<html>")) }, "the answer is no index but text/html"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -157,6 +157,68 @@ func TestAListOfReferrersThatBreaksBetweenPagesIsNone(t *testing.T) {
 			list, err := pool.Client(strings.TrimPrefix(server.URL, "http://")).Referrers(t.Context(), "x", digest)
 			if err == nil || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("listed %v, %v; want %q", list, err, test.says)
+			}
+		})
+	}
+}
+
+// A 200 with something else than a list is no answer: a page doesn't say that there is no API, and not that nothing refers. What the
+// referrers tag lists counts; that there is no such tag doesn't.
+func TestA200ThatIsNoListOfReferrersIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	const subject, referrer = "sha256:1111111111111111111111111111111111111111111111111111111111111111", "sha256:2222222222222222222222222222222222222222222222222222222222222222"
+	index := `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{"digest":"` + referrer + `","size":2}]}`
+	for name, test := range map[string]struct {
+		contentType, body string
+		tagged            bool
+		listed            int
+		says              string
+	}{
+		"a page":                       {"text/html; charset=utf-8", "<html>Log in</html>", false, 0, "the answer is no index but text/html, so whether there are any isn't known"},
+		"a page, and a tag":            {"text/html", "<html>Log in</html>", true, 1, ""},
+		"nothing":                      {"text/plain", "", false, 0, "no index but text/plain"},
+		"JSON of something else":       {"application/json", `{"detail":"log in"}`, false, 0, "no index but application/json"},
+		"an image":                     {"application/vnd.oci.image.index.v1+json", `{"manifests":[],"config":{}}`, false, 0, "it has the config or layers of an image"},
+		"a list of the type":           {"application/vnd.oci.image.index.v1+json", index, false, 1, ""},
+		"a list of another type":       {"text/plain", index, false, 1, ""},
+		"a list of none, and the type": {"application/vnd.oci.image.index.v1+json", `{"manifests":[]}`, true, 0, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				switch {
+				case r.URL.Path == "/v2/":
+				case strings.Contains(r.URL.Path, "/referrers/"):
+					w.Header().Set("Content-Type", test.contentType)
+					_, _ = w.Write([]byte(test.body))
+				case test.tagged && strings.HasSuffix(r.URL.Path, "/manifests/sha256-"+strings.TrimPrefix(subject, "sha256:")):
+					w.Header().Set("Content-Type", "application/vnd.oci.image.index.v1+json")
+					_, _ = w.Write([]byte(index))
+				default:
+					w.WriteHeader(http.StatusNotFound)
+				}
+			}))
+			defer server.Close()
+			pool, err := registry.NewPool(registry.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer pool.Close()
+			digest, err := v1.NewHash(subject)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := pool.Client(strings.TrimPrefix(server.URL, "http://"))
+			for range 2 { // the first answer is not taken for that of all others
+				for _, ask := range []func() ([]v1.Descriptor, error){
+					func() ([]v1.Descriptor, error) { return c.Referrers(t.Context(), "x", digest) },
+					func() ([]v1.Descriptor, error) { return c.AllReferrers(t.Context(), "x", digest) },
+				} {
+					list, err := ask()
+					if len(list) != test.listed || (err == nil) != (test.says == "") || err != nil && (registry.Temporary(err) || !strings.Contains(err.Error(), test.says)) {
+						t.Errorf("listed %v, %v; want %d, %q", list, err, test.listed, test.says)
+					}
+				}
 			}
 		})
 	}

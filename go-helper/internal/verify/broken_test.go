@@ -119,6 +119,10 @@ func (p point) ways() map[string]way {
 		ways["garbage"] = way{devregistry.Fault{Status: 200, Body: "{\"", Header: json}, p.garbage, false}
 		ways["an object"] = way{devregistry.Fault{Status: 200, Body: "{}", Header: json}, p.empty, false}
 	}
+	if p.kind == devregistry.KindReferrers { // it isn't taken for a registry that has no such list
+		page := http.Header{"Content-Type": {"text/html; charset=utf-8"}}
+		ways["a login page"] = way{devregistry.Fault{Status: 200, Body: "<html>Log in</html>", Header: page}, "no index but text/html", false}
+	}
 	if p.garbage != "" && p.kind != devregistry.KindReferrers { // something has said that it is there
 		ways["lost"] = way{devregistry.Fault{Status: 404, Code: "MANIFEST_UNKNOWN"}, "404", false}
 	}
