@@ -122,8 +122,30 @@ def for_lists(
     return DockerRegistries(default, FrozenDict(by_key)), tuple(dict.fromkeys(left_out))
 
 
+class RegistryTableError(DockerMirrorError):
+    """An entry of `[docker].registries` without an address."""
+
+
+def refuse_without_address(tables: Mapping[str, Any]) -> None:
+    """
+    :param tables: `[docker.registries]`, of which Pants itself looks at no type.
+    :raises RegistryTableError: naming all entries that say no address.
+    """
+    bad = [
+        f"`{alias}` is {dict(table) if isinstance(table, Mapping) else table!r}"
+        for alias, table in tables.items()
+        if not isinstance(table, Mapping) or not isinstance(table.get("address"), str)
+    ]
+    if bad:
+        raise RegistryTableError(
+            f"In `[docker.registries]`, {'; '.join(bad)}; each entry must be a table with an `address`, as in "
+            '`[docker.registries.mirror]` with `address = "registry.example.com"`.'
+        )
+
+
 @rule
 async def mirror_registries(docker: DockerOptions, subsystem: DockerMirrorSubsystem) -> MirrorRegistries:
+    refuse_without_address(docker.options.registries)
     repositories = {
         alias: str(table[_MIRROR_REPOSITORY])
         for alias, table in docker.options.registries.items()

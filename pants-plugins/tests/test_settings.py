@@ -15,10 +15,12 @@ from docker_mirror.plan import Plan
 from docker_mirror.registries import (
     PLACEHOLDERS,
     Registry,
+    RegistryTableError,
     UnknownRegistryError,
     destination_registries,
     for_lists,
     known_aliases,
+    refuse_without_address,
     shared_tags_hint,
 )
 from docker_mirror.subsystem import RegistryTemplates
@@ -293,3 +295,12 @@ def test_a_tag_for_all_images_of_a_repository() -> None:
     conflict = "a.txt:1, a.txt:2: destination test.example:5000/x:latest requests inconsistent copies from a:1 and a:2"
     assert "one of the `extra_image_tags` of @test" in shared_tags_hint(conflict, [registry])
     assert shared_tags_hint(conflict.replace(":latest", ":1"), [registry]) == ""
+
+
+def test_registries_without_an_address_are_named() -> None:
+    """Pants itself ends for them with what Python says of a key or an attribute that isn't there."""
+    refuse_without_address({"mirror": {"address": "a.example", "default": True}})
+    tables = {"a": "a.example", "b": {"adress": "b.example"}, "c": {"address": 5000}, "d": {"address": "d.example"}}
+    with pytest.raises(RegistryTableError) as e:
+        refuse_without_address(tables)
+    assert "`a` is 'a.example'; `b` is {'adress': 'b.example'}; `c` is {'address': 5000}; each" in str(e.value)
