@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,8 @@ from pants.engine.target import SourcesField, Target, Targets
 
 from docker_mirror.field_sets import ImageListFieldSet
 from docker_mirror.generated_files import GeneratedFiles, GeneratedFilesRequest, files_of
-from docker_mirror.lock_fields import LOCK_SUFFIX
+from docker_mirror.hidden_files import HiddenFiles, HiddenFilesRequest, hidden_files, why_hidden
+from docker_mirror.lock_fields import LOCK_SUFFIX, LockChoice
 from docker_mirror.pants_compat import (
     concurrently,
     create_digest,
@@ -24,6 +25,7 @@ from docker_mirror.pants_compat import (
     resolve_address_inputs,
     rule_call,
 )
+from docker_mirror.subsystem import DockerMirrorSubsystem
 from docker_mirror.target_types import (
     SPEC_FILE_EXTENSIONS,
     DockerMirrorListFromField,
@@ -45,6 +47,8 @@ class ImageList:
     """Where its lock is, or would be, from the build root."""
     error: str = ""
     """Why there is no such list, where there is none."""
+    lock_error: str = ""
+    """Why its lock, which is there, isn't in the digest."""
     generator: str = ""
     """The target that generates it, where one does."""
 
@@ -163,7 +167,7 @@ def image_list(fields: ImageListFieldSet, generated: GeneratedList | None) -> Im
     if isinstance(fields.source, DockerMirrorSpecSourceField):
         return ImageList(fields.source.file_path, lock_path(fields))
     if generated:
-        return ImageList(generated.path, lock_path(fields), generated.error, generated.generator)
+        return ImageList(generated.path, lock_path(fields), generated.error, generator=generated.generator)
     return ImageList(f"__docker_mirror_images/{fields.address.path_safe_spec}.toml", lock_path(fields))
 
 
@@ -178,8 +182,18 @@ def hidden_list(images: ImageList, digest: Digest, others: Mapping[str, Digest |
     return replace(images, error=error)
 
 
+def tell_hidden(fields: ImageListFieldSet, images: ImageList, hidden: Container[str], locks: LockChoice) -> ImageList:
+    """With what is wrong where the list or its lock is there, but not for Pants."""
+    if images.path in hidden and isinstance(fields.source, DockerMirrorSpecSourceField):
+        images = replace(images, error=why_hidden(images.path))
+    if images.lock in hidden and fields.locked.choice(locks) != LockChoice.OFF.value:
+        without = "The list would be mirrored as if it had no lock: delete it, or have Pants see it"
+        images = replace(images, lock_error=f"{why_hidden(images.lock)}. {without}")
+    return images
+
+
 @rule
-async def image_lists(request: ImageListsRequest) -> ImageLists:
+async def image_lists(request: ImageListsRequest, subsystem: DockerMirrorSubsystem) -> ImageLists:
     makers = {fields.source for fields in request.fields if isinstance(fields.source, DockerMirrorListFromField)}
     results: tuple[GeneratedList, ...] = await concurrently(
         generated_list_of(GeneratedListRequest(maker)) for maker in makers
@@ -206,7 +220,10 @@ async def image_lists(request: ImageListsRequest) -> ImageLists:
                 seen[lists[i].path] = digest
                 digests.append(digest)
     # All at once, as there may be hundreds. A list that isn't there is the helper's to tell; a lock needn't be.
-    found: Digest = await path_globs_to_digest(PathGlobs([*files, *(images.lock for images in lists)]))
+    files += [images.lock for images in lists]
+    found: Digest = await path_globs_to_digest(PathGlobs(files))
+    hidden: HiddenFiles = await hidden_files(HiddenFilesRequest(tuple(files)))
+    lists = [tell_hidden(fields, images, hidden.paths, subsystem.lock) for fields, images in zip(request.fields, lists)]
     made_digest: Digest = await create_digest(CreateDigest(made))
     together: Digest = await merge_digests(MergeDigests((found, made_digest, *digests)))
     return ImageLists(tuple(lists), together)

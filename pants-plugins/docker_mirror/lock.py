@@ -237,7 +237,7 @@ async def lock(
     errors = [
         located(field_set.address, error)
         for field_set, images, settings in zip(fields, inputs.lists.lists, inputs.settings)
-        for error in (images.error, settings.error)
+        for error in (images.error, images.lock_error, settings.error)
         if error
     ]
     if errors:

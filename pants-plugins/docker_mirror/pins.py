@@ -14,6 +14,7 @@ from pants.util.logging import LogLevel
 
 from docker_mirror.field_sets import ImageListFieldSet
 from docker_mirror.helper import HELPER_EXE, MirrorHelper
+from docker_mirror.hidden_files import HiddenFiles, HiddenFilesRequest, hidden_files, why_hidden
 from docker_mirror.pants_compat import (
     create_digest,
     execute_process,
@@ -48,6 +49,10 @@ def pinned_files(fields: ImageListFieldSet) -> tuple[str, ...]:
 @rule
 async def check_pins_of(request: PinCheckRequest, helper: MirrorHelper) -> PinCheck:
     path = plan_path(request.address)
+    hidden: HiddenFiles = await hidden_files(HiddenFilesRequest(request.files))
+    if hidden.paths:
+        lines = (f"{request.address}: {why_hidden(pinned)}\n" for pinned in hidden.paths)
+        return PinCheck("", "".join(lines), differs=True)
     # A file that isn't there is the helper's to tell.
     files_digest: Digest = await path_globs_to_digest(PathGlobs(request.files))
     plan_digest: Digest = await create_digest(CreateDigest([FileContent(path, request.plan)]))

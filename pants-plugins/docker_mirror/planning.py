@@ -127,9 +127,9 @@ async def plan_lists(request: PlansRequest, helper: MirrorHelper, configured: Mi
         for fields, _ in there
     )
     plans = []
-    for fields, of_target in zip(wanted, of_targets):
+    for fields, of_target, image_list in zip(wanted, of_targets, images.lists):
         entry = planned.get(fields.address) or {"errors": [missing[fields.address]]}
-        problems = [*filter(None, [of_target.error]), *entry["errors"]]
+        problems = [*filter(None, [of_target.error, image_list.lock_error]), *entry["errors"]]
         if entry["errors"] and not of_target.error:
             everywhere = settings.all_registries(fields, configured.value)
             problems += filter(None, [shared_tags_hint("\n".join(entry["errors"]), everywhere)])
