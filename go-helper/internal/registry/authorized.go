@@ -32,7 +32,7 @@ func (c *Client) sendAuthorized(ctx context.Context, t *connections, r *request,
 		req := r.http(ctx, target, header)
 		resp, err := c.roundTrip(t, req, r.kind)
 		if err != nil {
-			return nil, wrapTransport(ctx, r.op, r.where(c), err)
+			return nil, c.wrapSent(ctx, r, target, err)
 		}
 		authorizer, scopes := c.authorizer(r, target)
 		sent := r.sent

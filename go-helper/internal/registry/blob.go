@@ -75,7 +75,8 @@ func (c *Client) openBlob(ctx context.Context, r *request, offset int64) (*BlobR
 		return nil, err
 	}
 	b := &BlobReader{
-		ctx: ctx, op: r.op, where: r.where(c), body: resp.Body, left: resp.ContentLength, down: &c.stats.down,
+		broke: func(err error) error { return c.wrapSent(ctx, r, resp.Request.URL, err) },
+		body:  resp.Body, left: resp.ContentLength, down: &c.stats.down,
 	}
 	if resp.StatusCode == http.StatusPartialContent {
 		start, ok := rangeStart(resp.Header.Get("Content-Range"))
@@ -134,11 +135,10 @@ type BlobReader struct {
 	// Refused tells that the registry had too much to do at first (see [Overloaded]).
 	Refused bool
 
-	ctx       context.Context
-	op, where string
-	body      io.ReadCloser
-	left      int64 // -1 unknown
-	down      *atomic.Int64
+	broke func(error) error // names what was read
+	body  io.ReadCloser
+	left  int64 // -1 unknown
+	down  *atomic.Int64
 }
 
 // Read reads; it fails as soon as nothing has come for the policy's StallTimeout.
@@ -154,7 +154,7 @@ func (b *BlobReader) Read(p []byte) (int, error) {
 	case err == io.EOF:
 		err = io.ErrUnexpectedEOF
 	}
-	return n, wrapTransport(b.ctx, b.op, b.where, err)
+	return n, b.broke(err)
 }
 
 // Close ends the transfer, wherever it is.

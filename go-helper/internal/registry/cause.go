@@ -39,8 +39,7 @@ func CauseOf(err error) (Cause, bool) {
 	case errors.As(err, &refused):
 		return Cause{refused.Host, refused.why()}, IsDenied(err) || Overloaded(err) || refused.Status >= http.StatusInternalServerError
 	case errors.As(err, &broken) && !errors.As(err, new(*permanentError)):
-		host, _, _ := strings.Cut(broken.where, "/")
-		return Cause{host, Why(broken.err)}, true
+		return Cause{silentHost(err, ""), Why(broken.err)}, true
 	}
 	return Cause{}, false
 }

@@ -49,7 +49,7 @@ func (c *Client) openInline(ctx context.Context, r *request, digest v1.Hash, off
 	}
 	rest := content[offset:]
 	return &BlobReader{
-		Offset: offset, ctx: ctx, op: r.op, where: r.where(c), body: io.NopCloser(bytes.NewReader(rest)),
+		Offset: offset, broke: func(err error) error { return wrapTransport(ctx, r.op, r.where(c), err) }, body: io.NopCloser(bytes.NewReader(rest)),
 		left: int64(len(rest)), down: &atomic.Int64{},
 	}
 }

@@ -159,7 +159,7 @@ func (c *Client) putManifest(ctx context.Context, repository, identifier string,
 		err = c.compareTag(ctx, r, want, err)
 		answer = &reply{header: http.Header{}} // where it is there already
 	case c.noteRefusedType(err):
-	case err != nil && (Temporary(err) || r.broke && !ContentMissing(err)) && !throttled(err) && c.committed(ctx, r, want):
+	case err != nil && (Temporary(err) || r.broke && !ContentMissing(err)) && !throttled(err) && c.committed(ctx, r, want, TimedOut(err)):
 		c.opts.Logger.Debug("manifest is there, whatever was answered", "registry", c.host, "manifest", r.where(c), "error", err)
 		answer, err = &reply{header: http.Header{}}, nil
 	case err == nil && answer.status != http.StatusCreated:
@@ -179,10 +179,13 @@ func (c *Client) putManifest(ctx context.Context, repository, identifier string,
 }
 
 // committed looks whether a manifest is there that was written, although the answer didn't say so: briefly, as the
-// registry may be gone.
-func (c *Client) committed(ctx context.Context, r *request, want v1.Hash) bool {
+// registry may be gone, and once where it was silent.
+func (c *Client) committed(ctx context.Context, r *request, want v1.Hash, silent bool) bool {
 	tries := c.Tries()
 	tries.most = statusAttempts
+	if silent {
+		tries.most = 1
+	}
 	have, err := c.HeadManifest(tries.With(ctx), r.repository, r.reference)
 	return err == nil && have.Digest == want
 }

@@ -16,6 +16,9 @@ type RetryPolicy struct {
 	// Attempts at one piece of work, the first included, that fail without progress between them, other than by
 	// throttling; default 8.
 	Attempts int
+	// Silences are how many of them may fail because nothing came for one of the timeouts below; default 3, or fewer where
+	// they took longer than Budget together. A silent host seldom speaks at the fourth try, and each takes long.
+	Silences int
 	// Backoff is the first wait after a broken connection or a 5xx, doubling up to MaxBackoff, with jitter;
 	// default 75 ms: on a flaky line a retry must be cheap.
 	Backoff time.Duration
@@ -43,6 +46,12 @@ func (p RetryPolicy) withDefaults() (RetryPolicy, error) {
 	}
 	if p.Attempts == 0 {
 		p.Attempts = 8
+	}
+	if p.Silences < 0 {
+		return p, errors.New("registry: Retry.Silences is negative")
+	}
+	if p.Silences == 0 {
+		p.Silences = 3
 	}
 	for _, d := range []struct {
 		name  string

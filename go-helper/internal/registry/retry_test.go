@@ -191,7 +191,7 @@ func silentServer(t *testing.T, wait time.Duration) *Client {
 func TestSilentServerTimesOut(t *testing.T) {
 	c := silentServer(t, 50*time.Millisecond)
 	_, err := c.GetManifest(t.Context(), "a/b", "v1")
-	if !Temporary(err) || errors.Is(err, context.DeadlineExceeded) {
+	if !TimedOut(err) || errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 }

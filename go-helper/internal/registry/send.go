@@ -50,6 +50,7 @@ func (c *Client) roundTrip(t *connections, req *http.Request, kind string) (*htt
 	if api && (err == nil || req.Context().Err() == nil) {
 		c.throttle.heard(err == nil)
 	}
+	quiet := err != nil && silent(err)
 	if err != nil {
 		err = c.proxyError(req, err)
 	} else if c.proxyOf(req) != nil {
@@ -64,6 +65,9 @@ func (c *Client) roundTrip(t *connections, req *http.Request, kind string) (*htt
 	case api:
 		c.observe(resp, sent)
 		c.tellDate(resp)
+	}
+	if quiet {
+		err = &quietError{err, time.Since(sent)}
 	}
 	return resp, err
 }

@@ -29,11 +29,19 @@ func temporaryStatus(status int) bool {
 type transportError struct {
 	op, where string
 	err       error
+	from      string // the host that was asked, where that isn't the registry's
 	temporary bool
 	timedOut  bool
+	waited    time.Duration // in vain, where that is known
 }
 
-func (e *transportError) Error() string { return e.op + " " + e.where + ": " + e.err.Error() }
+func (e *transportError) Error() string {
+	from := ""
+	if e.from != "" {
+		from = "from " + e.from + ": "
+	}
+	return e.op + " " + e.where + ": " + from + e.err.Error()
+}
 
 func (e *transportError) Unwrap() error { return e.err }
 
@@ -66,12 +74,17 @@ func wrapTransport(ctx context.Context, op, where string, err error) error {
 	}
 	var mine *timeoutError
 	var netErr net.Error
+	var quiet *quietError
+	waited, timedOut := time.Duration(0), errors.As(err, &quiet)
+	if timedOut {
+		waited = quiet.waited
+	}
 	if !errors.As(err, &mine) && errors.As(err, &netErr) && netErr.Timeout() {
 		// net/http's own timeouts claim to be context.DeadlineExceeded, which here means the caller's.
 		err = errors.New(redactURLError(err).Error())
-		return &transportError{op: op, where: where, err: err, temporary: true, timedOut: true}
+		return &transportError{op: op, where: where, err: err, temporary: true, timedOut: true, waited: waited}
 	}
-	return &transportError{op: op, where: where, err: redactURLError(err), temporary: passing(err)}
+	return &transportError{op: op, where: where, err: redactURLError(err), temporary: passing(err), timedOut: timedOut, waited: waited}
 }
 
 // redactURLError drops the URL, which may hold a signature (pre-signed Location, redirect to a CDN).

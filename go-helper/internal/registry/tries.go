@@ -24,6 +24,8 @@ type Tries struct {
 	failed    int // without progress, other than by throttling
 	throttled int
 	waited    time.Duration
+	silences  int // failures because nothing came
+	silent    time.Duration
 }
 
 // Retry tells that something failed, and will be tried again.
@@ -63,7 +65,7 @@ func (t *Tries) Again(ctx context.Context, err error) error {
 // Progress tells that the work got further: what fails now is the first failure again.
 func (t *Tries) Progress() {
 	t.mu.Lock()
-	t.failed, t.throttled, t.waited = 0, 0, 0
+	t.failed, t.throttled, t.waited, t.silences, t.silent = 0, 0, 0, 0, 0
 	t.mu.Unlock()
 }
 
@@ -82,6 +84,9 @@ func (t *Tries) again(ctx context.Context, what string, err error) error {
 
 // hold waits, whatever the error is.
 func (t *Tries) hold(ctx context.Context, what string, err error) error {
+	if given := t.silenced(err); given != nil {
+		return given
+	}
 	wait, try, ok := t.next(err)
 	if !ok {
 		return err
@@ -92,6 +97,22 @@ func (t *Tries) hold(ctx context.Context, what string, err error) error {
 		return fmt.Errorf("%w, after: %w", sleepErr, err)
 	}
 	return nil
+}
+
+// silenced counts a failure because nothing came. It gives the error to end with where there were enough of them.
+func (t *Tries) silenced(err error) error {
+	if !TimedOut(err) {
+		return nil
+	}
+	policy := &t.c.opts.Retry
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.silences++
+	t.silent += waited(err)
+	if t.silences < policy.Silences && (t.silences < 2 || t.silent <= policy.Budget) {
+		return nil
+	}
+	return &finalError{&SilenceError{Host: silentHost(err, t.c.host), Times: t.silences, For: t.silent, Err: err}}
 }
 
 // next says how long to wait before another try after err, and which one has failed; or that there is none.

@@ -61,7 +61,7 @@ func (c *Client) StartUpload(ctx context.Context, repository string, digest v1.H
 		}
 		// A mount is a favour: without access to the origin, or without the origin, there is still the upload, and where
 		// mounting is out of order as well. What else is wrong (the repository itself, say) it will tell.
-		c.mountsBroken.Store(Temporary(err))
+		c.mountsBroken.Store(Temporary(err) || TimedOut(err))
 		c.opts.Logger.Debug("mount refused", "registry", c.host, "repository", repository, "from", mountFrom, "error", err)
 	}
 	r := u.startRequest("upload POST", "start upload of")

@@ -131,7 +131,7 @@ func (u *Upload) sendOnce(ctx context.Context, r *request, sent *sentBody, offse
 			err = cause
 			c.up.renew(began)
 		}
-		return nil, wrapTransport(ctx, r.op, r.where(c), err)
+		return nil, c.wrapSent(ctx, r, r.url, err)
 	}
 	err = u.adopt(resp.Header, resp.Request.URL)
 	switch resp.StatusCode {

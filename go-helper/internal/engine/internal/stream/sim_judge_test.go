@@ -96,14 +96,29 @@ func (h *simHost) breaks() (n int) {
 	return n
 }
 
+// silences is how often it said nothing for longer than anybody waits.
+func (h *simHost) silences() (n int) {
+	for _, m := range h.met {
+		for _, p := range m.pauses {
+			if p.d >= stallTimeout {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // excuse says whether an upload had a reason to fail, and failed for that.
 func excuse(h *simHost, o Outcome, unreadable, corrupt bool) error {
 	var refused *registry.Error
 	var mismatch *registry.DigestMismatchError
+	var silence *registry.SilenceError
 	switch {
 	case unreadable && o.End == SourceFailed && errors.Is(o.Err, registry.ErrNotFound):
 	case h.final && o.End == Failed && errors.As(o.Err, &refused) && (refused.Status == http.StatusForbidden || digestInvalid(o.Err)):
 	case h.hopeless && o.End == Failed && o.Err != nil && len(h.met) > maxRestarts && len(h.met) < 50:
+	case errors.As(o.Err, &silence) && o.End == Failed && silence.Host == h.name && h.silences() >= silence.Times &&
+		(silence.Times > 2 || silence.Times == 2 && silence.For > 5*time.Minute):
 	case corrupt && errors.As(o.Err, &mismatch):
 	case corrupt && len(h.met) > 0 && digestInvalid(o.Err): // of what was read from the middle on
 	default:
