@@ -66,6 +66,18 @@ def warn_of_old_name(what: str, new: str, where: str) -> None:
     logger.warning(f"{where}: {what} is now called `{new}`. docker-mirror {OLD_NAMES_END} won't know the old name.")
 
 
+def refuse_choice(value: Any, where: str, alias: str, address: Address) -> None:
+    """Pants expands a `parametrize` only where it is all of a field, and hands on any other.
+
+    :raises InvalidFieldException: if the value is one.
+    """
+    if type(value).__name__ == "Parametrize":  # Pants' own, which plugins are given no name for.
+        raise InvalidFieldException(
+            f"{where} in target {address} is a `parametrize`, which has to be all of a field: write "
+            f"`{alias}=parametrize(NAME={{...}}, OTHER={{...}})`, with all that the field has in each."
+        )
+
+
 _PLACEHOLDERS = softwrap(
     """
     `{name}` (the image's `AS` name, else the last component of its repository), `{repository}` (the source's
@@ -210,6 +222,7 @@ class DockerMirrorSelectField(Field):
             raise cls._wrong_type(address, raw_value)
         result: dict[str, Union[str, bool, int, Tuple[str, ...]]] = {}
         for key, value in policy.items():
+            refuse_choice(value, f"{cls.alias}[{key!r}]", cls.alias, address)
             is_list = isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value)
             if not isinstance(key, str) or not (is_list or isinstance(value, (str, bool, int))):
                 raise cls._wrong_type(address, raw_value)
@@ -343,6 +356,7 @@ class DockerMirrorOverridesField(Field):
             keys = (key,) if isinstance(key, str) else key
             if not isinstance(keys, (tuple, list)) or not keys or not all(isinstance(k, str) and k for k in keys):
                 raise cls._wrong_type(address, raw_value)
+            refuse_choice(fields, f"{cls.alias}[{keys[0]!r}]", cls.alias, address)
             if not isinstance(fields, Mapping):
                 raise cls._wrong_type(address, raw_value)
             values = FrozenDict({name: cls._validated(address, keys[0], name, fields[name]) for name in fields})
@@ -357,6 +371,7 @@ class DockerMirrorOverridesField(Field):
     @classmethod
     def _validated(cls, address: Address, key: str, name: Any, value: Any) -> Union[str, Tuple[str, ...]]:
         where = f"{cls.alias}[{key!r}][{name!r}]"
+        refuse_choice(value, where, cls.alias, address)
         if name in cls.string_fields:
             if not isinstance(value, str):
                 raise InvalidFieldTypeException(address, where, value, expected_type="a string")
