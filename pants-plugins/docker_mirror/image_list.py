@@ -85,20 +85,24 @@ def toml_value(value: Any) -> str:
     return "[" + ", ".join(toml_value(v) for v in value) + "]"
 
 
-def image_set(fields: ImageListFieldSet) -> bytes:
-    """An image set of one table, in TOML, whose errors name the target.
-
-    Where it goes is said by the target's settings, as for every list.
-    """
+def image_table(fields: ImageListFieldSet) -> str:
+    """The image of a target in a BUILD file, as a table of an image set. It is the same wherever the image goes."""
     table = {
         "source": fields.source.value,
         "tags": fields.source_tags.value,
         "variants": fields.variants.value,
         "select": fields.select.value,
     }
-    lines = [f"origin = {toml_value(fields.address.spec)}", "", "[[image]]"]
-    lines += [f"{key} = {toml_value(value)}" for key, value in table.items() if value is not None]
-    return "\n".join((*lines, "")).encode()
+    lines = [f"{key} = {toml_value(value)}" for key, value in table.items() if value is not None]
+    return "\n".join(("[[image]]", *lines, ""))
+
+
+def image_set(fields: ImageListFieldSet) -> bytes:
+    """An image set of one table, in TOML, whose errors name the target.
+
+    Where it goes is said by the target's settings, as for every list.
+    """
+    return f"origin = {toml_value(fields.address.spec)}\n\n{image_table(fields)}".encode()
 
 
 @dataclass(frozen=True)

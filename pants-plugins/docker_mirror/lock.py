@@ -32,7 +32,7 @@ from docker_mirror import environment
 from docker_mirror.errors import EXIT_BAD_INPUT
 from docker_mirror.field_sets import ImageListFieldSet
 from docker_mirror.helper import HELPER_EXE, AvailableHelper, MirrorHelper
-from docker_mirror.image_list import ImageLists, ImageListsRequest, image_lists_of, lock_path
+from docker_mirror.image_list import ImageList, ImageLists, ImageListsRequest, image_lists_of, image_table, lock_path
 from docker_mirror.lock_fields import DockerMirrorLockedField
 from docker_mirror.pants_compat import (
     concurrently,
@@ -47,7 +47,7 @@ from docker_mirror.pins import pinned_files
 from docker_mirror.plan import located
 from docker_mirror.subsystem import DockerMirrorSubsystem, config_flags
 from docker_mirror.target_settings import TargetSettings, TargetSettingsRequest, settings_for
-from docker_mirror.target_types import DockerMirrorSpecSourceField
+from docker_mirror.target_types import DockerMirrorImageField, DockerMirrorSpecSourceField
 from docker_mirror.verifier import JudgingHelper, JudgingHelperRequest, judging_helper
 
 _BATCH_FILE = "lists.json"
@@ -157,13 +157,22 @@ def batch_json(
 ) -> bytes:
     """The file that `docker-mirror lock --batch` reads. Locks, and what is pinned to them, are in the build root."""
 
+    # Targets of one declaration that differ in where their image goes have one list to the helper: it has one lock.
+    first: dict[tuple[str, str], str] = {}
+
+    def list_path(field_set: ImageListFieldSet, images: ImageList) -> str:
+        if not isinstance(field_set.source, DockerMirrorImageField):
+            return images.path
+        return first.setdefault((images.lock, image_table(field_set)), images.path)
+
     def lists() -> Iterator[dict[str, Any]]:
         for field_set, images, settings in zip(fields, inputs.lists.lists, inputs.settings):
             in_sandbox = not isinstance(field_set.source, DockerMirrorSpecSourceField)
+            path = list_path(field_set, images)
             yield {
                 # What is made of a BUILD file, or generated, is in the sandbox alone.
-                "list": images.path if in_sandbox else os.path.join(build_root, images.path),
-                "list_name": images.path,
+                "list": path if in_sandbox else os.path.join(build_root, path),
+                "list_name": path,
                 **({"target": field_set.address.spec} if in_sandbox else {}),
                 "lock": os.path.join(build_root, images.lock),
                 "lock_name": images.lock,

@@ -20,6 +20,9 @@ from docker_mirror.pants_compat import excluded_globs
 LOCK_SUFFIX = ".lock"
 """What the name of a list's lock has more than the list's."""
 
+_OF_IMAGES = ("image", "list_from", "select", "source_tags", "variants")
+"""The fields that say which images a target without a spec file has."""
+
 
 def with_locks(spec: Filespec) -> FilespecMatcher:
     """Matches lists and their locks, so that a lock that was edited, added or deleted selects its list."""
@@ -98,7 +101,8 @@ class DockerMirrorInlineLockField(OptionalSingleSourceField):
     uses_source_roots = False
     help = softwrap(
         """
-        The file that the `lock` goal writes the lock to. By default `NAME.image.lock`, after the target's name.
+        The file that the `lock` goal writes the lock to. By default `NAME.image.lock`, after the target's name, with
+        what `parametrize` chooses of its images: `NAME@image=one.image.lock`.
         """
     )
 
@@ -112,7 +116,14 @@ class DockerMirrorInlineLockField(OptionalSingleSourceField):
     @property
     def lock_path(self) -> str:
         """From the build root."""
-        return os.path.join(self.address.spec_path, self.value or f"{self.address.target_name}.image{LOCK_SUFFIX}")
+        return os.path.join(self.address.spec_path, self.value or f"{self._name}.image{LOCK_SUFFIX}")
+
+    @property
+    def _name(self) -> str:
+        # Targets that differ in where the same images go have one lock, as those of a spec file do.
+        chosen = [f"{alias}={choice}" for alias, choice in self.address.parameters.items() if alias in _OF_IMAGES]
+        # As in the address; a choice can be a path.
+        return "@".join(filter(None, (self.address.target_name, ",".join(chosen).replace("/", "."))))
 
     @memoized_property
     def filespec_matcher(self) -> FilespecMatcher:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from docker_mirror.field_sets import ImageListFieldSet
 from docker_mirror.fmt import FmtImageListFieldSet
 from docker_mirror.image_list import lock_path
 from docker_mirror.lint import LintImageListFieldSet
+from docker_mirror.lock import LockInputs, LockInputsRequest, batch_json
 from docker_mirror.package import PackageImageListFieldSet, output_path
 from docker_mirror.pins import pinned_files
 from docker_mirror.plan import Plan
@@ -52,6 +54,7 @@ class Runner:
                 *core.rules(),  # type: ignore[no-untyped-call]
                 *register.rules(),
                 QueryRule(AllTargets, []),
+                QueryRule(LockInputs, [LockInputsRequest]),
                 QueryRule(MirrorRegistries, []),
                 QueryRule(Plans, [PlansRequest]),
             ],
@@ -386,3 +389,43 @@ def test_keys_of_overrides_that_match_nothing_for_a_choice(helper: Path) -> None
         (error,) = errors[f"d/images.txt:x@overrides={choice}"]
         assert error.startswith(f"d:x@overrides={choice}: no image matches '{key}' in the `overrides` field. ")
         assert ("write a `docker_mirror_image_list` for it" in error) == (choice == "file")
+
+
+def test_one_lock_for_all_that_differ_in_where_the_same_images_go(helper: Path) -> None:
+    runner = Runner(helper)
+    runner.rules.write_files(
+        {
+            "d/BUILD": """\
+docker_mirror_inline_image(
+    name="x",
+    image=parametrize(one="a.example/app:1", two="b.example/app:1"),
+    repository=parametrize(old="old", new="new"),
+)
+docker_mirror_inline_image(name="named", image=parametrize("a", "b"), lock="named.lock")
+docker_mirror_generated_list(name="y", list_from=parametrize(a=[":a"], b=[":b"]), platforms=parametrize(p=[], q=[]))
+file(name="a", source="a.txt")
+file(name="b", source="b.txt")
+""",
+            "d/a.txt": FILES["a.txt"],
+            "d/b.txt": FILES["b.txt"],
+        }
+    )
+    fields = tuple(sorted((made.fields for made in runner.made()), key=lambda fields: fields.address))
+    inputs = runner.rules.request(LockInputs, [LockInputsRequest(fields, verifies=False)])
+    batch = json.loads(batch_json(fields, [], inputs, "/root"))
+    lists: dict[str, set[str]] = {}
+    for entry in batch["lists"]:
+        lists.setdefault(entry["lock_name"], set()).add(entry["list"])
+    assert {lock: sorted(of_lock) for lock, of_lock in lists.items()} == {
+        "d/x@image=one.image.lock": ["__docker_mirror_images/d.x@@image=one,repository=new.toml"],
+        "d/x@image=two.image.lock": ["__docker_mirror_images/d.x@@image=two,repository=new.toml"],
+        # Whoever names a lock says so of all choices, and the helper refuses it.
+        "d/named.lock": [
+            "__docker_mirror_images/d.named@@image=a.toml",
+            "__docker_mirror_images/d.named@@image=b.toml",
+        ],
+        "d/y@list_from=a.image.lock": ["d/a.txt"],
+        "d/y@list_from=b.image.lock": ["d/b.txt"],
+    }
+    (one, two) = (entry["settings"] for entry in batch["lists"] if entry["lock_name"] == "d/x@image=one.image.lock")
+    assert (one["repository"], two["repository"]) == ("new", "old")
