@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -240,6 +241,9 @@ func (a *Authorizer) bearer(ctx context.Context, challenge Challenge, scopes []S
 		return sent, ctxErr
 	}
 	if sent.creds.RegistryToken != "" {
+		if !fitsHeader(sent.creds.RegistryToken) {
+			return sent, fmt.Errorf("the token for %s in %s is one that no header can carry: it has a line break, or another control character", a.host, sent.creds.Source)
+		}
 		sent.Header = bearerHeader(sent.creds.RegistryToken)
 		return sent, nil
 	}

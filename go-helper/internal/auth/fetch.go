@@ -127,6 +127,9 @@ func (a *Authorizer) read(answer TokenAnswer, realm *url.URL, creds Credentials,
 	if value == "" {
 		return grantedToken{}, fmt.Errorf("token service %s of %s answered without a token", realm.Host, a.host)
 	}
+	if !fitsHeader(value) {
+		return grantedToken{}, fmt.Errorf("token service %s of %s answered with a token that no header can carry: it has a line break, or another control character", realm.Host, a.host)
+	}
 	life := defaultTokenLife
 	if body.ExpiresIn > 0 {
 		life = time.Duration(min(body.ExpiresIn, 1e9) * float64(time.Second))
@@ -147,6 +150,11 @@ func (a *Authorizer) read(answer TokenAnswer, realm *url.URL, creds Credentials,
 	a.mu.Unlock()
 	a.logger.Debug("token received", "registry", a.host, "service", realm.Host, "scopes", wanted, "life", life, "bytes", len(value))
 	return grantedToken{value: value, creds: creds, asked: asked, expires: expires}, nil
+}
+
+// fitsHeader tells whether a value can stand in a header (RFC 9110, 5.5): net/http refuses to send others, without telling whose they are.
+func fitsHeader(value string) bool {
+	return !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 }
 
 // refusalDetail reads what a token service says in a refusal, in either specification's form.

@@ -199,12 +199,23 @@ func TestAnAnswerThatIsNoToken(t *testing.T) {
 		"says why":              {401, `{"errors": [{"code": "DENIED", "message": "not secret-password"}]}`, "DENIED not [redacted]", true},
 		"a page":                {200, "<html>", "something else than a token", false},
 		"empty":                 {200, `{"token": ""}`, "without a token", false},
+		"a line break":          {200, `{"token": "secret-password\n"}`, "answered with a token that no header can carry: it has a line break", false},
+		"a null byte":           {200, `{"access_token": "secret-password\u0000x"}`, "that no header can carry", false},
 	} {
 		s := &opaqueService{deny: func([]string, url.Values) (int, string) { return tt.status, tt.body }}
 		_, err := s.asker(t, creds).Authorize(t.Context(), []Scope{Pull("a")})
 		if err == nil || !strings.Contains(err.Error(), tt.want) || errors.As(err, new(*DeniedError)) != tt.denied || strings.Contains(err.Error(), "secret-password") {
 			t.Errorf("%s: %v, want %q", name, err, tt.want)
 		}
+	}
+}
+
+// A token that somebody has put into a file with a line break is told by the file.
+func TestATokenOfAFileThatNoHeaderCanCarry(t *testing.T) {
+	s := &opaqueService{}
+	_, err := s.asker(t, Credentials{RegistryToken: "secret-token\n", Source: "config.json"}).Authorize(t.Context(), []Scope{Pull("a")})
+	if err == nil || !strings.Contains(err.Error(), "in config.json is one that no header can carry") || strings.Contains(err.Error(), "secret-token") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -457,6 +457,31 @@ func TestTokenServiceInTrouble(t *testing.T) {
 	}
 }
 
+// A token that can't be sent is the token service's mistake, told at once and without the token.
+func TestATokenWithALineBreakIsToldAtOnce(t *testing.T) {
+	var tokens, retries atomic.Int32
+	var server *httptest.Server
+	server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/token" {
+			tokens.Add(1)
+			fmt.Fprint(w, `{"token": "s3cret\r\nX-Other: 1"}`)
+			return
+		}
+		w.Header().Set("WWW-Authenticate", `Bearer realm="`+server.URL+`/token",service="s"`)
+		w.WriteHeader(401)
+	}))
+	defer server.Close()
+	host := strings.TrimPrefix(server.URL, "http://")
+	c := newPool(t, Options{Retry: impatient, OnRetry: func(Retry) { retries.Add(1) }}).Client(host)
+	_, err := c.GetManifest(t.Context(), "a/b", "v1")
+	if want := "token service " + host + " of " + host + " answered with a token that no header can carry"; err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("got %v; want %q", err, want)
+	}
+	if tokens.Load() != 1 || retries.Load() != 0 {
+		t.Errorf("%d tokens were asked for, %d tries made", tokens.Load(), retries.Load())
+	}
+}
+
 // A token service on another host that wants to be left alone for an hour is left alone, and the error says who asked for how long.
 func TestTokenServiceThatWantsAnHoursRest(t *testing.T) {
 	var calls atomic.Int32
