@@ -19,6 +19,8 @@ def company(copy_of: Callable[[str], PantsProject], tmp_path: Path) -> PantsProj
     project = copy_of("company")
     toml = project.directory / "pants.toml"
     toml.write_text(toml.read_text() + helm_settings(tmp_path))
+    if project.pants.release >= (2, 18):  # Its Helm backend has a field for what 2.17 looks for among the dependencies.
+        project.replace("3rdparty/app/BUILD", 'dependencies=["3rdparty/app/chart"]', 'chart="3rdparty/app/chart"')
     project.commit()
     return project
 
