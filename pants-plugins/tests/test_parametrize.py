@@ -14,7 +14,7 @@ from pants.core import register as core
 from pants.core.target_types import FileTarget
 from pants.engine.addresses import Address
 from pants.engine.internals.parametrize import Parametrize
-from pants.engine.target import AllTargets, Dependencies, DescriptionField, Target, TargetGenerator
+from pants.engine.target import Dependencies, DescriptionField, Target, TargetGenerator
 from pants.testutil.rule_runner import QueryRule, RuleRunner
 
 from docker_mirror import register, settings
@@ -24,6 +24,7 @@ from docker_mirror.fmt import FmtImageListFieldSet
 from docker_mirror.image_list import lock_path
 from docker_mirror.lint import LintImageListFieldSet
 from docker_mirror.lock import LockInputs, LockInputsRequest, batch_json
+from docker_mirror.neighbours import ListsIn, ListsInRequest
 from docker_mirror.package import PackageImageListFieldSet, output_path
 from docker_mirror.pins import pinned_files
 from docker_mirror.plan import Plan
@@ -53,7 +54,7 @@ class Runner:
             rules=[
                 *core.rules(),  # type: ignore[no-untyped-call]
                 *register.rules(),
-                QueryRule(AllTargets, []),
+                QueryRule(ListsIn, [ListsInRequest]),
                 QueryRule(LockInputs, [LockInputsRequest]),
                 QueryRule(MirrorRegistries, []),
                 QueryRule(Plans, [PlansRequest]),
@@ -67,12 +68,21 @@ class Runner:
             [f"--docker-mirror-helper={helper}", f"--docker-registries={registries}"], env_inherit={"PATH", "HOME"}
         )
 
-    def made(self) -> Iterator[Made]:
-        """All targets that have lists, with their plans."""
-        targets = [t for t in self.rules.request(AllTargets, []) if ImageListFieldSet.is_applicable(t)]
-        fields = [ImageListFieldSet.create(target) for target in targets]
-        plans = self.rules.request(Plans, [PlansRequest(tuple(fields))])
-        return (Made(self, *one) for one in zip(targets, fields, plans.plans))
+    def made(self, *directories: str) -> Iterator[Made]:
+        """All targets with lists of these directories, with their plans."""
+        found = self.rules.request(ListsIn, [ListsInRequest(directories)])
+        fields = (*found.lists, *found.generated)
+        plans = self.rules.request(Plans, [PlansRequest(fields)])
+        return (
+            Made(self, self.rules.get_target(of_list.address), of_list, plan)
+            for of_list, plan in zip(fields, plans.plans)
+        )
+
+
+@pytest.fixture(scope="module")
+def runner(helper: Path) -> Runner:
+    """One for all tests, which each have a directory of their own: it takes longer than they do."""
+    return Runner(helper)
 
 
 @dataclass(frozen=True)
@@ -244,14 +254,14 @@ def declared(target_type: str, alias: str, case: Case, in_defaults: bool) -> str
 
 @pytest.mark.parametrize("in_defaults", [False, True], ids=["in the target", "in __defaults__"])
 @pytest.mark.parametrize("target_type", register.target_types(), ids=lambda target_type: target_type.alias)
-def test_every_field(helper: Path, target_type: type[Target], in_defaults: bool) -> None:
-    runner = Runner(helper)
+def test_every_field(runner: Runner, target_type: type[Target], in_defaults: bool) -> None:
     names = aliases(target_type)
+    directories = {alias: f"{target_type.alias}{'_by_default' if in_defaults else ''}/{alias}" for alias in names}
     for alias in names:
         build = declared(target_type.alias, alias, CASES[alias], in_defaults)
         files = {**FILES, "BUILD": build}
-        runner.rules.write_files({f"{alias}/{name}": content for name, content in files.items()})
-    made = {one.target.address: one for one in runner.made()}
+        runner.rules.write_files({f"{directories[alias]}/{name}": content for name, content in files.items()})
+    made = {one.target.address: one for one in runner.made(*directories.values())}
     assert len(made) == 2 * len(names)
     seen, wanted = {}, {}
     for alias in names:
@@ -262,7 +272,7 @@ def test_every_field(helper: Path, target_type: type[Target], in_defaults: bool)
                 if target_type is DockerMirrorImagesTarget
                 else None
             )
-            address = Address(alias, target_name="x", parameters={alias: choice}, relative_file_path=file)
+            address = Address(directories[alias], target_name="x", parameters={alias: choice}, relative_file_path=file)
             seen[address.spec], wanted[address.spec] = case.see(made[address]), want
     assert seen == wanted
 
@@ -278,36 +288,35 @@ __defaults__(
 """
 
 
-def test_defaults_of_a_parent_directory(helper: Path) -> None:
+def test_defaults_of_a_parent_directory(runner: Runner) -> None:
     """Those of a type go before those of all, a target's own before both; a field that a type hasn't is left out."""
-    runner = Runner(helper)
     runner.rules.write_files(
         {
-            "d/BUILD": DEFAULTS,
-            "d/lists/BUILD": "docker_mirror_images(name='x', repository='own')",
-            "d/lists/images.txt": FILES["a.txt"],
-            "d/image/BUILD": "docker_mirror_inline_image(name='x', image='a.example/app:1')\n"
+            "defaults/BUILD": DEFAULTS,
+            "defaults/lists/BUILD": "docker_mirror_images(name='x', repository='own')",
+            "defaults/lists/images.txt": FILES["a.txt"],
+            "defaults/image/BUILD": "docker_mirror_inline_image(name='x', image='a.example/app:1')\n"
             "docker_mirror_inline_image(\n"
             "    name='y', image='a.example/app:1', platforms=[], tags=parametrize(t=['own'], u=['u'])\n"
             ")",
-            "d/more/BUILD": "__defaults__({docker_mirror_image_list: dict(tags=['more'])}, extend=True)\n"
+            "defaults/more/BUILD": "__defaults__({docker_mirror_image_list: dict(tags=['more'])}, extend=True)\n"
             "docker_mirror_image_list(name='x', source='a.txt')",
-            "d/more/a.txt": FILES["a.txt"],
+            "defaults/more/a.txt": FILES["a.txt"],
         }
     )
-    made = {one.target.address.spec: one for one in runner.made()}
+    made = {one.target.address.spec: one for one in runner.made("defaults/lists", "defaults/image", "defaults/more")}
     seen = {
         address: [(c["dst"], c.get("labels"), c.get("transform", {}).get("limitPlatforms")) for c in one.plan._entries]
         for address, one in made.items()
     }
     both = ["linux/amd64", "linux/arm64"]
     assert seen == {
-        "d/lists/images.txt:x@image_tags=one": [("prod.example/own:one", ["lists"], ["linux/arm64"])],
-        "d/lists/images.txt:x@image_tags=two": [("prod.example/own:two", ["lists"], ["linux/arm64"])],
-        "d/image:x": [("prod.example/all/app:1", ["all"], ["linux/amd64"])],
-        "d/image:y@tags=t": [("prod.example/all/app:1", ["own"], None)],
-        "d/image:y@tags=u": [("prod.example/all/app:1", ["u"], None)],
-        "d/more:x": [("prod.example/all/app:1", ["more"], both)],
+        "defaults/lists/images.txt:x@image_tags=one": [("prod.example/own:one", ["lists"], ["linux/arm64"])],
+        "defaults/lists/images.txt:x@image_tags=two": [("prod.example/own:two", ["lists"], ["linux/arm64"])],
+        "defaults/image:x": [("prod.example/all/app:1", ["all"], ["linux/amd64"])],
+        "defaults/image:y@tags=t": [("prod.example/all/app:1", ["own"], None)],
+        "defaults/image:y@tags=u": [("prod.example/all/app:1", ["u"], None)],
+        "defaults/more:x": [("prod.example/all/app:1", ["more"], both)],
     }
 
 
@@ -368,34 +377,31 @@ def test_defaults_of_a_parent_directory(helper: Path) -> None:
         ),
     ],
 )
-def test_mistakes_name_the_target(helper: Path, build: str, error: str) -> None:
-    runner = Runner(helper)
+def test_mistakes_name_the_target(runner: Runner, build: str, error: str) -> None:
     runner.rules.write_files({"d/BUILD": build, "d/images.txt": FILES["a.txt"]})
     with pytest.raises(Exception, match=error):
-        list(runner.made())
+        list(runner.made("d"))
 
 
-def test_keys_of_overrides_that_match_nothing_for_a_choice(helper: Path) -> None:
-    runner = Runner(helper)
+def test_keys_of_overrides_that_match_nothing_for_a_choice(runner: Runner) -> None:
     runner.rules.write_files(
         {
-            "d/BUILD": "docker_mirror_images("
+            "keys/BUILD": "docker_mirror_images("
             "name='x', overrides=parametrize(file={'images.txt': {}}, other={'b': {}}))",
-            "d/images.txt": FILES["a.txt"],
+            "keys/images.txt": FILES["a.txt"],
         }
     )
-    errors = {made.target.address.spec: made.plan.errors for made in runner.made()}
+    errors = {made.target.address.spec: made.plan.errors for made in runner.made("keys")}
     for choice, key in {"file": "images.txt", "other": "b"}.items():
-        (error,) = errors[f"d/images.txt:x@overrides={choice}"]
-        assert error.startswith(f"d:x@overrides={choice}: no image matches '{key}' in the `overrides` field. ")
+        (error,) = errors[f"keys/images.txt:x@overrides={choice}"]
+        assert error.startswith(f"keys:x@overrides={choice}: no image matches '{key}' in the `overrides` field. ")
         assert ("write a `docker_mirror_image_list` for it" in error) == (choice == "file")
 
 
-def test_one_lock_for_all_that_differ_in_where_the_same_images_go(helper: Path) -> None:
-    runner = Runner(helper)
+def test_one_lock_for_all_that_differ_in_where_the_same_images_go(runner: Runner) -> None:
     runner.rules.write_files(
         {
-            "d/BUILD": """\
+            "locks/BUILD": """\
 docker_mirror_inline_image(
     name="x",
     image=parametrize(one="a.example/app:1", two="b.example/app:1"),
@@ -406,26 +412,26 @@ docker_mirror_generated_list(name="y", list_from=parametrize(a=[":a"], b=[":b"])
 file(name="a", source="a.txt")
 file(name="b", source="b.txt")
 """,
-            "d/a.txt": FILES["a.txt"],
-            "d/b.txt": FILES["b.txt"],
+            "locks/a.txt": FILES["a.txt"],
+            "locks/b.txt": FILES["b.txt"],
         }
     )
-    fields = tuple(sorted((made.fields for made in runner.made()), key=lambda fields: fields.address))
+    fields = tuple(sorted((made.fields for made in runner.made("locks")), key=lambda fields: fields.address))
     inputs = runner.rules.request(LockInputs, [LockInputsRequest(fields, verifies=False)])
     batch = json.loads(batch_json(fields, [], inputs, "/root"))
     lists: dict[str, set[str]] = {}
     for entry in batch["lists"]:
         lists.setdefault(entry["lock_name"], set()).add(entry["list"])
     assert {lock: sorted(of_lock) for lock, of_lock in lists.items()} == {
-        "d/x@image=one.image.lock": ["__docker_mirror_images/d.x@@image=one,repository=new.toml"],
-        "d/x@image=two.image.lock": ["__docker_mirror_images/d.x@@image=two,repository=new.toml"],
+        "locks/x@image=one.image.lock": ["__docker_mirror_images/locks.x@@image=one,repository=new.toml"],
+        "locks/x@image=two.image.lock": ["__docker_mirror_images/locks.x@@image=two,repository=new.toml"],
         # Whoever names a lock says so of all choices, and the helper refuses it.
-        "d/named.lock": [
-            "__docker_mirror_images/d.named@@image=a.toml",
-            "__docker_mirror_images/d.named@@image=b.toml",
+        "locks/named.lock": [
+            "__docker_mirror_images/locks.named@@image=a.toml",
+            "__docker_mirror_images/locks.named@@image=b.toml",
         ],
-        "d/y@list_from=a.image.lock": ["d/a.txt"],
-        "d/y@list_from=b.image.lock": ["d/b.txt"],
+        "locks/y@list_from=a.image.lock": ["locks/a.txt"],
+        "locks/y@list_from=b.image.lock": ["locks/b.txt"],
     }
-    (one, two) = (entry["settings"] for entry in batch["lists"] if entry["lock_name"] == "d/x@image=one.image.lock")
+    (one, two) = (entry["settings"] for entry in batch["lists"] if entry["lock_name"] == "locks/x@image=one.image.lock")
     assert (one["repository"], two["repository"]) == ("new", "old")
