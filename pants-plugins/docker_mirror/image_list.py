@@ -144,7 +144,7 @@ def not_one_list(field: DockerMirrorListFromField, targets: Iterable[Target], fi
     if unwritten and not files:
         # What it said is known to Pants' rule alone.
         error += (
-            f". Its command ended without an error, and wrote nothing of its `output_files` ({', '.join(unwritten)}): "
+            f". Its command ended without an error, and wrote none of its outputs ({', '.join(unwritten)}): "
             "with `log_output=True` Pants shows what it said"
         )
     return error

@@ -100,7 +100,7 @@ shell_command(name="make-{0}", command="{1}", output_files=["{0}.toml"], tools=[
             told[name]
             .splitlines()[0]
             .endswith(
-                f". Its command ended without an error, and wrote nothing of its `output_files` ({name}.toml): with "
+                f". Its command ended without an error, and wrote none of its outputs ({name}.toml): with "
                 "`log_output=True` Pants shows what it said"
             )
         )
