@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from pants.core.goals.fmt import FmtResult, FmtTargetsRequest
 from pants.core.util_rules.partitions import PartitionerType, Partitions
+from pants.engine.fs import PathGlobs, Paths
 from pants.engine.process import FallibleProcessResult, Process
 from pants.engine.rules import collect_rules, rule
 from pants.engine.target import FieldSet, Target
@@ -16,7 +18,7 @@ from pants.util.logging import LogLevel
 from pants.util.strutil import pluralize
 
 from docker_mirror.helper import HELPER_EXE, LintersHelper, LintersHelperRequest, MirrorHelper, linters_helper
-from docker_mirror.pants_compat import execute_process
+from docker_mirror.pants_compat import execute_process, path_globs_to_paths
 from docker_mirror.subsystem import DockerMirrorFmt
 from docker_mirror.target_types import DockerMirrorSkipFmtField, DockerMirrorSpecSourceField
 
@@ -51,7 +53,14 @@ async def partition_image_lists(
     helper: LintersHelper = await linters_helper(LintersHelperRequest())
     if not helper.found:
         return Partitions()
-    return Partitions.single_partition(field_set.source.file_path for field_set in request.field_sets)
+    # Pants' own code takes it for a fault of its own where the files that it finds are others than these.
+    wanted = {os.path.normpath(field_set.source.file_path) for field_set in request.field_sets}
+    found: Paths = await path_globs_to_paths(PathGlobs(sorted(wanted)))
+    missing = sorted(wanted - set(found.files))
+    if missing:
+        logger.warning(f"Not formatted, as Pants sees no such file: {', '.join(missing)}")
+    there = sorted(wanted & set(found.files))
+    return Partitions.single_partition(there) if there else Partitions()
 
 
 @rule(desc="Format image lists", level=LogLevel.DEBUG)

@@ -769,6 +769,20 @@ def test_fmt(runner: Runner, caplog: pytest.LogCaptureFixture) -> None:
     assert runner.goal(Lint, "--docker-mirror-fmt-skip", "a.txt").exit_code == 0
 
 
+def test_fmt_goes_on_without_a_list_that_is_missing(runner: Runner, caplog: pytest.LogCaptureFixture) -> None:
+    runner.rules.write_files(
+        {
+            "a/BUILD": "docker_mirror_image_list(name='gone', source='gone.txt')\n"
+            "docker_mirror_image_list(name='a', source='./a.txt')\ndocker_mirror_image_list(name='b', source='a.txt')",
+            "a/a.txt": "a.example/x:1   as x\n",
+        }
+    )
+    assert runner.goal(Fmt, "::").exit_code == 0
+    assert runner.read("a/a.txt") == "a.example/x:1 AS x\n"
+    assert "Not formatted, as Pants sees no such file: a/gone.txt" in [record.message for record in caplog.records]
+    assert runner.goal(Fmt, "a:gone").exit_code == 0
+
+
 def test_tailor(runner: Runner) -> None:
     runner.rules.write_files(
         {
