@@ -20,8 +20,9 @@ from docker_mirror.pants_compat import excluded_globs
 LOCK_SUFFIX = ".lock"
 """What the name of a list's lock has more than the list's."""
 
-_OF_IMAGES = ("image", "list_from", "select", "source_tags", "variants")
-"""The fields that say which images a target without a spec file has."""
+_OF_IMAGES = ("image", "list_from", "select", "source_tags", "variants", "parametrize")
+"""The fields that say which images a target without a spec file has, and what newer versions of Pants call the choice of
+a group of fields, which may be such."""
 
 
 def with_locks(spec: Filespec) -> FilespecMatcher:

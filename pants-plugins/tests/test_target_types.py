@@ -198,3 +198,17 @@ def test_files_that_select_a_target(field: SourcesField, selecting: list[str]) -
     files = ("a.txt", "a.txt.lock", "b.txt", "b.txt.lock", "c.lock", "images.image.lock")
     found = field.filespec_matcher.matches([f"3rdparty/{file}" for file in files])
     assert sorted(found) == [f"3rdparty/{file}" for file in selecting]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "name"),
+    [
+        ({}, "x"),
+        ({"repository": "new", "image": "a/b"}, "x@image=a.b"),
+        # `**parametrize("group", image=…)`, which 2.17 doesn't know.
+        ({"parametrize": "group", "repository": "new"}, "x@parametrize=group"),
+    ],
+)
+def test_the_default_lock_of_what_parametrize_chooses(parameters: dict[str, str], name: str) -> None:
+    address = Address("3rdparty", target_name="x", parameters=parameters)
+    assert DockerMirrorInlineLockField(None, address).lock_path == f"3rdparty/{name}.image.lock"
