@@ -55,12 +55,12 @@ def test_a_list_that_pants_ignores_is_told(runner: Runner) -> None:
 def test_a_pinned_file_that_pants_ignores_is_told(runner: Runner) -> None:
     runner.rules.write_files(
         {
-            "BUILD": "docker_mirror_image_list(name='x', source='x.txt', pins=['.github/workflow.yaml', 'missing'])",
+            "BUILD": "docker_mirror_image_list(name='x', source='x.txt', pins=['.ci/workflow.yaml', 'missing'])",
             "x.txt": "a.example/x:1\n",
-            ".github/workflow.yaml": "image: x  # docker-mirror: x\n",
+            ".ci/workflow.yaml": "image: x  # docker-mirror: x\n",
         }
     )
     result = runner.lint(Address("", target_name="x"))
     assert result.exit_code == 1
-    assert result.stderr.startswith("//:x: .github/workflow.yaml is there, but Pants sees no such file: ")
+    assert result.stderr.startswith("//:x: .ci/workflow.yaml is there, but Pants sees no such file: ")
     assert "missing" not in result.stderr

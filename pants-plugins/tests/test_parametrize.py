@@ -16,6 +16,7 @@ from pants.engine.addresses import Address
 from pants.engine.internals.parametrize import Parametrize
 from pants.engine.target import Dependencies, DescriptionField, Target, TargetGenerator
 from pants.testutil.rule_runner import QueryRule, RuleRunner
+from pants.version import PANTS_SEMVER
 
 from docker_mirror import register, settings
 from docker_mirror.extract import ExtractImageListFieldSet
@@ -310,9 +311,11 @@ def test_defaults_of_a_parent_directory(runner: Runner) -> None:
         for address, one in made.items()
     }
     both = ["linux/amd64", "linux/arm64"]
+    # From 2.21 on, those of what a generator makes count for it, too.
+    of_lists = both if PANTS_SEMVER.release >= (2, 21) else ["linux/arm64"]
     assert seen == {
-        "defaults/lists/images.txt:x@image_tags=one": [("prod.example/own:one", ["lists"], ["linux/arm64"])],
-        "defaults/lists/images.txt:x@image_tags=two": [("prod.example/own:two", ["lists"], ["linux/arm64"])],
+        "defaults/lists/images.txt:x@image_tags=one": [("prod.example/own:one", ["lists"], of_lists)],
+        "defaults/lists/images.txt:x@image_tags=two": [("prod.example/own:two", ["lists"], of_lists)],
         "defaults/image:x": [("prod.example/all/app:1", ["all"], ["linux/amd64"])],
         "defaults/image:y@tags=t": [("prod.example/all/app:1", ["own"], None)],
         "defaults/image:y@tags=u": [("prod.example/all/app:1", ["u"], None)],
@@ -372,7 +375,9 @@ def test_defaults_of_a_parent_directory(runner: Runner) -> None:
         ),
         pytest.param(
             "docker_mirror_image_list(name='x', source='images.txt', registries=parametrize(['a.example']))",
-            r"Failed to parametrize `d:x`:\n(.|\n)*`parametrize\(short_memorable_name=\['a\.example'\]\)`",
+            # The engine of newer versions is first to refuse it.
+            r"Failed to parametrize `d:x`:\n(.|\n)*`parametrize\(short_memorable_name=\['a\.example'\]\)`|"
+            r"In d/BUILD:1: (.|\n)*unhashable type: 'list'",
             id="a list without a name",
         ),
     ],
