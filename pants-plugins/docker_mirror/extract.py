@@ -6,6 +6,7 @@ with the backend `docker_mirror.helm` charts and deployments.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import unified_diff
@@ -14,14 +15,12 @@ from pants.core.target_types import FileSourceField
 from pants.engine.addresses import Address
 from pants.engine.console import Console
 from pants.engine.environment import EnvironmentName
-from pants.engine.fs import CreateDigest, Digest, FileContent, MergeDigests, Workspace
+from pants.engine.fs import CreateDigest, Digest, DigestContents, FileContent, MergeDigests, PathGlobs, Workspace
 from pants.engine.goal import Goal, GoalSubsystem
 from pants.engine.process import FallibleProcessResult, Process
 from pants.engine.rules import collect_rules, goal_rule, rule
 from pants.engine.target import (
     FieldSet,
-    HydratedSources,
-    HydrateSourcesRequest,
     MultipleSourcesField,
     NoApplicableTargetsBehavior,
     SourcesField,
@@ -42,8 +41,8 @@ from docker_mirror.pants_compat import (
     digest_contents,
     execute_process,
     field_sets_for_target_roots,
-    hydrate_sources,
     merge_digests,
+    path_globs_to_digest,
     resolve_address_inputs,
     rule_call,
 )
@@ -132,8 +131,11 @@ def no_manifests(address: Address, source: Address) -> str:
 @rule(desc="Extract images of manifests", level=LogLevel.DEBUG)
 async def extract_images(request: ExtractRequest, helper: MirrorHelper) -> Extracted:
     fields = request.fields
-    current: HydratedSources = await hydrate_sources(HydrateSourcesRequest(fields.source))
-    (path,) = current.snapshot.files
+    # A list that isn't there yet is to be written.
+    current: Digest = await path_globs_to_digest(PathGlobs([fields.source.file_path]))
+    found: DigestContents = await digest_contents(current)
+    path = found[0].path if found else os.path.normpath(fields.source.file_path)
+    fields.source.validate_resolved_files([path])  # Its ending.
     targets: Targets = await resolve_address_inputs(fields.extract_from.to_unparsed_address_inputs())
     manifests: tuple[GeneratedFiles, ...] = await concurrently(
         files_of(GeneratedFilesRequest(target.get(SourcesField), (FileSourceField, RenderedManifestsField)))
@@ -158,8 +160,7 @@ async def extract_images(request: ExtractRequest, helper: MirrorHelper) -> Extra
     )
     if result.exit_code != 0:
         return Extracted(fields.address, path, error=f"{fields.address}: {result.stderr.decode().strip()}")
-    (list_now,) = await digest_contents(current.snapshot.digest)
-    return Extracted(fields.address, path, result.stdout, list_now.content)
+    return Extracted(fields.address, path, result.stdout, found[0].content if found else b"")
 
 
 extracted = rule_call(extract_images, ExtractRequest, Extracted)

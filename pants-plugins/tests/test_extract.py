@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pants.core.goals.lint import Lint
 from pants.engine.addresses import Address
+from pants.engine.internals.scheduler import ExecutionError
 from shell_runner import ShellRunner
 
 from docker_mirror.extract import Extract, what_was_done
@@ -58,6 +59,22 @@ file(name="template", source="template.yaml")
     assert images == ["a.example/app:1", "a.example/tool:2"]
     assert runner.goal(Lint, "::").exit_code == 0
     assert "c/images.txt unchanged" in runner.goal(Extract, "::").stderr
+
+
+def test_a_list_that_is_not_there_yet_is_written(runner: ShellRunner) -> None:
+    runner.rules.write_files(
+        {
+            "c/BUILD": "docker_mirror_image_list(name='list', source='images.txt', extract_from=[':pod'])\n"
+            "file(name='pod', source='pod.yaml')\n",
+            "c/pod.yaml": POD.format(name="app", tag=1),
+        }
+    )
+    result = runner.goal(Extract, "c:list")
+    assert result.exit_code == 0, result.stderr
+    assert "a.example/app:1" in runner.read("c/images.txt")
+    runner.rules.write_files({"c/BUILD": runner.read("c/BUILD").replace("images.txt", "images.csv")})
+    with pytest.raises(ExecutionError, match=r"'source' field in target c:list can only contain files that end in"):
+        runner.goal(Extract, "c:list")
 
 
 def test_unchanged_lists_share_a_line() -> None:
