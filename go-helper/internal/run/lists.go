@@ -44,6 +44,8 @@ func (l Lists) read(ctx context.Context, in io.Reader, notice func(string)) ([]s
 		file := spec.File{Name: name, Format: format}
 		var err error
 		switch {
+		case name != spec.StandardInput && isPipe(name):
+			file.Data, err = readPipe(ctx, name, func() { notice("still waiting to read " + cmp.Or(l.What, "copy specs") + " from the pipe " + name) })
 		case name != spec.StandardInput:
 			file.Data, err = readFile(name)
 		case stdinRead:

@@ -102,5 +102,8 @@ func checkReportPath(flag, path string) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return fmt.Errorf("%s %s: is a folder", flag, path)
 	}
+	if isNamedPipe(path) { // to open it would wait for a reader, past an interrupt as well
+		return fmt.Errorf("%s %s: is a named pipe, which may never be read: name a file, or a shell's >(command)", flag, path)
+	}
 	return nil
 }
