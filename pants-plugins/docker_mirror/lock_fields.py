@@ -21,8 +21,8 @@ LOCK_SUFFIX = ".lock"
 """What the name of a list's lock has more than the list's."""
 
 _OF_IMAGES = ("image", "list_from", "select", "source_tags", "variants", "parametrize")
-"""The fields that say which images a target without a spec file has, and what newer versions of Pants call the choice of
-a group of fields, which may be such."""
+"""The fields that say which images a target without a spec file has, and what newer versions of Pants call the choice
+of a group of fields, which may be such."""
 
 
 def with_locks(spec: Filespec) -> FilespecMatcher:
