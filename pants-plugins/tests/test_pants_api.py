@@ -63,6 +63,7 @@ PANTS_API = {
         "AddPrefix",
         "CreateDigest",
         "Digest",
+        "DigestContents",
         "DigestEntries",
         "EMPTY_DIGEST",
         "FileContent",
