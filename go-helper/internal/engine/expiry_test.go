@@ -12,12 +12,12 @@ import (
 // Tokens that end many times during a copy, in the middle of blobs too, cost some requests and nothing else: neither where
 // the token service says how long they live, nor where it doesn't and each end comes as a 401.
 func TestTokensEndDuringACopy(t *testing.T) {
-	const life = 500 * time.Millisecond
+	const life = time.Second
 	for name, test := range map[string]struct {
 		auth    devregistry.Auth
 		maxBody int64
 	}{
-		"told":             {auth: devregistry.Auth{TTL: time.Second}},
+		"told":             {auth: devregistry.Auth{TTL: life}},
 		"not told":         {auth: devregistry.Auth{TTL: life, NoExpiresIn: true}},
 		"not told, chunks": {auth: devregistry.Auth{TTL: life, NoExpiresIn: true}, maxBody: 3 << 20},
 	} {
@@ -36,8 +36,8 @@ func TestTokensEndDuringACopy(t *testing.T) {
 			test.auth.Scheme = devregistry.AuthBearer
 			source.SetDialect(devregistry.Dialect{Auth: test.auth})
 			destination.SetDialect(devregistry.Dialect{Auth: test.auth, MaxUploadBody: test.maxBody})
-			source.SetFaults(devregistry.Faults{Bandwidth: 8 << 20})
-			destination.SetFaults(devregistry.Faults{Bandwidth: 8 << 20})
+			source.SetFaults(devregistry.Faults{Bandwidth: 5 << 20})
+			destination.SetFaults(devregistry.Faults{Bandwidth: 5 << 20})
 			source.Log().Reset()
 			began := time.Now()
 			wantStatus(t, list, run(t, list, engine.Options{}), engine.StatusCopied)
