@@ -97,7 +97,16 @@ class DockerMirrorPinsField(StringSequenceField):
         return paths
 
 
-class DockerMirrorInlineLockField(OptionalSingleSourceField):
+class FileOfTheRepositoryField(OptionalSingleSourceField):
+    @classmethod
+    def compute_value(cls, raw_value: Optional[str], address: Address) -> Optional[str]:
+        path = super().compute_value(raw_value, address)
+        if path is not None:
+            refuse_outside(cls.alias, path, address)
+        return path
+
+
+class DockerMirrorInlineLockField(FileOfTheRepositoryField):
     alias = "lock"
     uses_source_roots = False
     help = softwrap(
@@ -106,13 +115,6 @@ class DockerMirrorInlineLockField(OptionalSingleSourceField):
         what `parametrize` chooses of its images: `NAME@image=one.image.lock`.
         """
     )
-
-    @classmethod
-    def compute_value(cls, raw_value: Optional[str], address: Address) -> Optional[str]:
-        path = super().compute_value(raw_value, address)
-        if path is not None:
-            refuse_outside(cls.alias, path, address)
-        return path
 
     @property
     def lock_path(self) -> str:

@@ -39,7 +39,7 @@ from docker_mirror.lock_fields import (
     DockerMirrorInlineLockField,
     DockerMirrorLockedField,
     DockerMirrorPinsField,
-    refuse_outside,
+    FileOfTheRepositoryField,
     with_locks,
 )
 
@@ -105,7 +105,7 @@ class DockerMirrorSourceField(Field):
     """What names the images: a spec file, or an image in the BUILD file. No target has this field itself."""
 
 
-class DockerMirrorSpecSourceField(SingleSourceField, DockerMirrorSourceField):
+class DockerMirrorSpecSourceField(FileOfTheRepositoryField, SingleSourceField, DockerMirrorSourceField):
     expected_file_extensions = SPEC_FILE_EXTENSIONS
     uses_source_roots = False
     help = softwrap(
@@ -115,13 +115,6 @@ class DockerMirrorSpecSourceField(SingleSourceField, DockerMirrorSourceField):
         configuration.
         """
     )
-
-    @classmethod
-    def compute_value(cls, raw_value: Optional[str], address: Address) -> Optional[str]:
-        path = super().compute_value(raw_value, address)
-        if path is not None:
-            refuse_outside(cls.alias, path, address)
-        return path
 
     @memoized_property
     def filespec_matcher(self) -> FilespecMatcher:

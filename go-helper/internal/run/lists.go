@@ -13,7 +13,7 @@ import (
 	"docker-mirror/go-helper/internal/spec"
 )
 
-// stdinPatience is how long standard input may be silent before a person is told what we wait for.
+// stdinPatience is how long standard input, or a pipe, may be silent before a person is told what we wait for.
 const stdinPatience = 2 * time.Second
 
 // maxListSize is in bytes. It is beyond a million images, and keeps what is named by mistake, such as a layer or a
@@ -52,7 +52,7 @@ func (l Lists) read(ctx context.Context, in io.Reader, notice func(string)) ([]s
 			err = errors.New("standard input can be read only once")
 		default:
 			stdinRead = true
-			file.Data, err = readPatiently(ctx, in, func() {
+			file.Data, err = readStandardInput(ctx, in, func() {
 				notice("still waiting to read " + cmp.Or(l.What, "copy specs") + " from standard input")
 			})
 		}
@@ -90,31 +90,36 @@ func readLimited(in io.Reader) ([]byte, error) {
 	return data, err
 }
 
-// readPatiently reads standard input to its end and says so when that takes long. Where ctx ends first, the reading
-// goroutine is left behind: a read of a terminal can't be broken off, and the program is about to end.
-func readPatiently(ctx context.Context, in io.Reader, notice func()) ([]byte, error) {
-	type content struct {
-		data []byte
-		err  error
-	}
-	done := make(chan content, 1)
+// patiently reads something to its end, and gives notice when that takes long. Where ctx ends first, giveUp may end the read; else
+// its goroutine is left behind, and the program is about to end.
+func patiently(ctx context.Context, read func() ([]byte, error), notice func(), giveUp func(done <-chan struct{})) ([]byte, error) {
+	var data []byte
+	var err error
+	done := make(chan struct{})
 	go func() {
-		data, err := readLimited(in)
-		done <- content{data, err}
+		defer close(done)
+		data, err = read()
 	}()
 	timer := time.NewTimer(stdinPatience)
 	defer timer.Stop()
 	for {
 		select {
-		case c := <-done:
-			if c.err != nil {
-				return nil, fmt.Errorf("standard input: %w", c.err)
-			}
-			return c.data, nil
+		case <-done:
+			return data, err
 		case <-timer.C:
 			notice()
 		case <-ctx.Done():
+			giveUp(done)
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// readStandardInput reads it to its end. A read of a terminal can't be broken off.
+func readStandardInput(ctx context.Context, in io.Reader, notice func()) ([]byte, error) {
+	data, err := patiently(ctx, func() ([]byte, error) { return readLimited(in) }, notice, func(<-chan struct{}) {})
+	if err != nil && ctx.Err() == nil {
+		err = fmt.Errorf("standard input: %w", err)
+	}
+	return data, err
 }

@@ -27,47 +27,32 @@ func isNamedPipe(name string) bool {
 // readPipe reads a pipe to its end. To open a named one takes until somebody opens its other end, and can't be broken off: where ctx
 // ends, we are that somebody.
 func readPipe(ctx context.Context, name string, notice func()) ([]byte, error) {
-	type content struct {
-		data []byte
-		err  error
-	}
-	done := make(chan content, 1)
-	go func() {
+	return patiently(ctx, func() ([]byte, error) {
 		f, err := os.Open(name)
 		if err != nil {
-			done <- content{err: err}
-			return
+			return nil, err
 		}
+		defer func() { _ = f.Close() }()
 		stop := context.AfterFunc(ctx, func() { _ = f.SetReadDeadline(time.Now()) })
-		data, err := readLimited(f)
-		stop()
-		_ = f.Close()
-		done <- content{data, err}
-	}()
-	timer := time.NewTimer(stdinPatience)
-	defer timer.Stop()
-	for {
+		defer stop()
+		return readLimited(f)
+	}, notice, func(done <-chan struct{}) { openOtherEnd(name, done) })
+}
+
+// openOtherEnd has the opening of a named pipe end, and what reads there.
+func openOtherEnd(name string, done <-chan struct{}) {
+	for range 100 { // until it stands there, and no longer than a second: the program is about to end
+		other, err := os.OpenFile(name, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+		if err == nil {
+			_ = other.Close()
+		}
 		select {
-		case c := <-done:
-			return c.data, c.err
-		case <-timer.C:
-			notice()
-		case <-ctx.Done():
-			for range 100 { // until it stands there, and no longer than a second: the program is about to end
-				other, err := os.OpenFile(name, os.O_WRONLY|syscall.O_NONBLOCK, 0)
-				if err == nil {
-					_ = other.Close()
-				}
-				select {
-				case <-done:
-					return nil, ctx.Err()
-				case <-time.After(10 * time.Millisecond):
-				}
-				if err != nil && !errors.Is(err, syscall.ENXIO) {
-					break
-				}
-			}
-			return nil, ctx.Err()
+		case <-done:
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+		if err != nil && !errors.Is(err, syscall.ENXIO) {
+			return
 		}
 	}
 }
