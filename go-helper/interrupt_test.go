@@ -90,6 +90,19 @@ func TestASecondSignalStopsAtOnce(t *testing.T) {
 	}
 }
 
+// checkInterrupted interrupts a run that waits for its list, and checks that it ends at once and says so.
+func checkInterrupted(t *testing.T, w *workplace, p *process) {
+	t.Helper()
+	start := time.Now()
+	p.signal(syscall.SIGINT)
+	if code := p.wait(); code != 130 || time.Since(start) > answerWithin {
+		t.Errorf("exit code %d after %v: %s", code, time.Since(start), &p.stderr)
+	}
+	if r := w.report("report.json"); r.ExitCode != 130 || !r.Interrupted {
+		t.Errorf("report %+v", r)
+	}
+}
+
 func TestInterruptWhileWaitingForStandardInput(t *testing.T) {
 	t.Parallel()
 	w := newWorkplace(t)
@@ -101,12 +114,5 @@ func TestInterruptWhileWaitingForStandardInput(t *testing.T) {
 	defer stdin.Close()
 	p.start()
 	time.Sleep(300 * time.Millisecond) // until its signal handler stands
-	start := time.Now()
-	p.signal(syscall.SIGINT)
-	if code := p.wait(); code != 130 || time.Since(start) > answerWithin {
-		t.Errorf("exit code %d after %v: %s", code, time.Since(start), &p.stderr)
-	}
-	if r := w.report("report.json"); r.ExitCode != 130 || !r.Interrupted {
-		t.Errorf("report %+v", r)
-	}
+	checkInterrupted(t, w, p)
 }

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 func fifo(t *testing.T, path string) {
@@ -33,14 +32,7 @@ func TestAListThatIsANamedPipe(t *testing.T) {
 				defer f.Close()
 			}
 			eventually(t, "it says that it waits", func() bool { return strings.Contains(p.stderr.String(), "from the pipe list.txt") })
-			start := time.Now()
-			p.signal(syscall.SIGINT)
-			if code := p.wait(); code != 130 || time.Since(start) > answerWithin {
-				t.Errorf("exit code %d after %v: %s", code, time.Since(start), &p.stderr)
-			}
-			if r := w.report("report.json"); r.ExitCode != 130 || !r.Interrupted {
-				t.Errorf("report %+v", r)
-			}
+			checkInterrupted(t, w, p)
 		})
 	}
 	t.Run("written to", func(t *testing.T) {

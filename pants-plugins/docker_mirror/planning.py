@@ -102,7 +102,6 @@ async def plan_lists(request: PlansRequest, helper: MirrorHelper, configured: Mi
     images: ImageLists = await image_lists_of(ImageListsRequest(lists))
     there = [(fields, image_list) for fields, image_list in zip(lists, images.lists) if not image_list.error]
     missing = {fields.address: image_list.error for fields, image_list in zip(lists, images.lists) if image_list.error}
-    list_of = {fields.address: image_list for fields, image_list in there}
     of_targets: tuple[TargetSettings, ...] = await concurrently(
         settings_for(TargetSettingsRequest(fields)) for fields in wanted
     )
@@ -133,8 +132,8 @@ async def plan_lists(request: PlansRequest, helper: MirrorHelper, configured: Mi
         if entry["errors"] and not of_target.error:
             everywhere = settings.all_registries(fields, configured.value)
             problems += filter(None, [shared_tags_hint("\n".join(entry["errors"]), everywhere)])
-        if fields.address in list_of:
-            problems += filter(None, [list_of[fields.address].origin("\n".join(entry["errors"]))])
+        if not image_list.error:
+            problems += filter(None, [image_list.origin("\n".join(entry["errors"]))])
         errors = [located(fields.address, "\n".join(problems))] if problems else []
         errors += filter(None, [unmatched.get(declaration(fields.address))])
         plans.append(Plan(fields.address, b"" if errors else entry["plan"].encode(), tuple(errors)))

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // Sender sends a request to a token service and reads the answer, whatever its status; passing failures (a
@@ -241,7 +243,8 @@ func (a *Authorizer) bearer(ctx context.Context, challenge Challenge, scopes []S
 		return sent, ctxErr
 	}
 	if sent.creds.RegistryToken != "" {
-		if !fitsHeader(sent.creds.RegistryToken) {
+		// net/http refuses to send it, without telling whose it is.
+		if !httpguts.ValidHeaderFieldValue(sent.creds.RegistryToken) {
 			return sent, fmt.Errorf("the token for %s in %s is one that no header can carry: it has a line break, or another control character", a.host, sent.creds.Source)
 		}
 		sent.Header = bearerHeader(sent.creds.RegistryToken)

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 type grantedToken struct {
@@ -127,7 +129,7 @@ func (a *Authorizer) read(answer TokenAnswer, realm *url.URL, creds Credentials,
 	if value == "" {
 		return grantedToken{}, fmt.Errorf("token service %s of %s answered without a token", realm.Host, a.host)
 	}
-	if !fitsHeader(value) {
+	if !httpguts.ValidHeaderFieldValue(value) {
 		return grantedToken{}, fmt.Errorf("token service %s of %s answered with a token that no header can carry: it has a line break, or another control character", realm.Host, a.host)
 	}
 	life := defaultTokenLife
@@ -150,11 +152,6 @@ func (a *Authorizer) read(answer TokenAnswer, realm *url.URL, creds Credentials,
 	a.mu.Unlock()
 	a.logger.Debug("token received", "registry", a.host, "service", realm.Host, "scopes", wanted, "life", life, "bytes", len(value))
 	return grantedToken{value: value, creds: creds, asked: asked, expires: expires}, nil
-}
-
-// fitsHeader tells whether a value can stand in a header (RFC 9110, 5.5): net/http refuses to send others, without telling whose they are.
-func fitsHeader(value string) bool {
-	return !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 }
 
 // refusalDetail reads what a token service says in a refusal, in either specification's form.

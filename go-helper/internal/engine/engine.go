@@ -93,8 +93,8 @@ type image struct {
 	root      *tree.Node // of its manifests, while it is under way
 	attached  []attachment
 	pushed    int             // attachments that the destination took
-	patience  *registry.Tries // with a registry that doesn't see yet what was written
-	written   int             // how often its manifests were
+	patience  *registry.Tries // with a registry that doesn't see yet what was written; from the first write on
+	writes    int             // how often its manifests were written
 	settled   *Result         // by being looked up
 	unchanged bool            // and others may mount from it
 	result    *Result         // what is told of it at the end
@@ -187,7 +187,6 @@ func (r *run) add(index int, c Copy) {
 	r.tags[c.Destination.Name()]++
 	r.images = append(r.images, &image{
 		index: index, copy: c, result: &r.results[index], source: r.opts.Pool.Client(c.Source.Registry), destination: d,
-		patience: d.client.Tries(),
 	})
 }
 

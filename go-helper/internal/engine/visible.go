@@ -83,7 +83,9 @@ func certainlyMissing(err error) bool {
 
 // writeAll carries out a [schedule.Write].
 func (r *run) writeAll(im *image) schedule.Written {
-	im.written++
+	if im.writes++; im.writes == 1 {
+		im.patience = im.destination.client.Tries()
+	}
 	err := r.write(im)
 	return schedule.Written{
 		Image: im.position, Err: err, Missing: contentMissing(err), Certain: certainlyMissing(err), Lacks: registry.Lacked(err),
@@ -94,7 +96,7 @@ func (r *run) writeAll(im *image) schedule.Written {
 func (r *run) await(im *image, refused error) schedule.Awaited {
 	err := im.patience.Await(r.working, "put manifests of "+im.copy.Destination.String(), refused)
 	if err != nil && r.working.Err() == nil {
-		err = &unseenError{err, im.written}
+		err = &unseenError{err, im.writes}
 	}
 	return schedule.Awaited{Image: im.position, Err: err}
 }

@@ -39,7 +39,7 @@ func CauseOf(err error) (Cause, bool) {
 	case errors.As(err, &refused):
 		return Cause{refused.Host, refused.why()}, IsDenied(err) || Overloaded(err) || refused.Status >= http.StatusInternalServerError
 	case errors.As(err, &broken) && !errors.As(err, new(*permanentError)):
-		return Cause{silentHost(err, ""), Why(broken.err)}, true
+		return Cause{askedHost(err, ""), Why(broken.err)}, true
 	}
 	return Cause{}, false
 }

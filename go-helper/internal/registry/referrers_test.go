@@ -117,6 +117,23 @@ func TestAReferrersTagThatIsTheManifestItself(t *testing.T) {
 	}
 }
 
+// clientOf is a client of a registry that answers as a handler does, and the digest of a subject.
+func clientOf(t *testing.T, answer http.HandlerFunc, subject string) (*registry.Client, v1.Hash) {
+	t.Helper()
+	server := httptest.NewServer(answer)
+	t.Cleanup(server.Close)
+	pool, err := registry.NewPool(registry.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	digest, err := v1.NewHash(subject)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pool.Client(strings.TrimPrefix(server.URL, "http://")), digest
+}
+
 // What a registry's first page has shown is that it has the API: a later one that is missing hides what it lists.
 func TestAListOfReferrersThatBreaksBetweenPagesIsNone(t *testing.T) {
 	t.Parallel()
@@ -131,7 +148,7 @@ func TestAListOfReferrersThatBreaksBetweenPagesIsNone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c, digest := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
 				switch {
 				case r.URL.Path == "/v2/":
 				case r.URL.Query().Get("page") == "2":
@@ -143,18 +160,8 @@ func TestAListOfReferrersThatBreaksBetweenPagesIsNone(t *testing.T) {
 				default:
 					w.WriteHeader(http.StatusNotFound)
 				}
-			}))
-			defer server.Close()
-			pool, err := registry.NewPool(registry.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer pool.Close()
-			digest, err := v1.NewHash(subject)
-			if err != nil {
-				t.Fatal(err)
-			}
-			list, err := pool.Client(strings.TrimPrefix(server.URL, "http://")).Referrers(t.Context(), "x", digest)
+			}, subject)
+			list, err := c.Referrers(t.Context(), "x", digest)
 			if err == nil || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("listed %v, %v; want %q", list, err, test.says)
 			}
@@ -185,7 +192,7 @@ func TestA200ThatIsNoListOfReferrersIsNoAnswer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c, digest := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
 				switch {
 				case r.URL.Path == "/v2/":
 				case strings.Contains(r.URL.Path, "/referrers/"):
@@ -197,18 +204,7 @@ func TestA200ThatIsNoListOfReferrersIsNoAnswer(t *testing.T) {
 				default:
 					w.WriteHeader(http.StatusNotFound)
 				}
-			}))
-			defer server.Close()
-			pool, err := registry.NewPool(registry.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer pool.Close()
-			digest, err := v1.NewHash(subject)
-			if err != nil {
-				t.Fatal(err)
-			}
-			c := pool.Client(strings.TrimPrefix(server.URL, "http://"))
+			}, subject)
 			for range 2 { // the first answer is not taken for that of all others
 				for _, ask := range []func() ([]v1.Descriptor, error){
 					func() ([]v1.Descriptor, error) { return c.Referrers(t.Context(), "x", digest) },

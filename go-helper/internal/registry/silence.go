@@ -45,8 +45,8 @@ func waited(err error) time.Duration {
 	return 0
 }
 
-// silentHost is who was silent.
-func silentHost(err error, registry string) string {
+// askedHost is who was asked when a request broke.
+func askedHost(err error, registry string) string {
 	var broken *transportError
 	switch {
 	case !errors.As(err, &broken):

@@ -112,7 +112,7 @@ func (t *Tries) silenced(err error) error {
 	if t.silences < policy.Silences && (t.silences < 2 || t.silent <= policy.Budget) {
 		return nil
 	}
-	return &finalError{&SilenceError{Host: silentHost(err, t.c.host), Times: t.silences, For: t.silent, Err: err}}
+	return &finalError{&SilenceError{Host: askedHost(err, t.c.host), Times: t.silences, For: t.silent, Err: err}}
 }
 
 // next says how long to wait before another try after err, and which one has failed; or that there is none.
